@@ -1,0 +1,259 @@
+//! The program as a fold over events: `update(&mut State, Event) -> Vec<Effect>`. State is plain data, cloneable and
+//! comparable; an Effect is what the shell must do. Refuses to do input or output, to read a clock, and to draw.
+
+pub mod dialog;
+pub mod keys;
+pub mod list;
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+
+use crate::config::Config;
+use crate::mapping_class::MappingClass;
+use crate::monitor::report::{ProcessDetail, Report};
+use crate::snapshot::needs::Needs;
+use crate::snapshot::process::CgroupPath;
+use crate::units::{Bytes, ProcessId, Timestamp};
+
+use dialog::Dialog;
+use list::List;
+
+/// Everything that the screen shows, and nothing else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Choices made at the start.
+    pub config: Arc<Config>,
+    /// What is shown: the last report, or the one that was current when the user paused.
+    pub report: Arc<Report>,
+    /// Details of the selected process.
+    pub detail: Option<Arc<ProcessDetail>>,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// Which pane has the keys.
+    pub focus: Pane,
+    /// The focused pane fills the screen.
+    pub zoomed: bool,
+    /// Which pane stands under the table where only two fit.
+    pub companion: Pane,
+    /// Whether reports still move the screen.
+    pub temporality: Temporality,
+    /// The process table.
+    pub list: List,
+    /// The mappings pane.
+    pub mappings: MappingsView,
+    /// The risk pane.
+    pub risk: RiskView,
+    /// What the keyboard means just now.
+    pub mode: Mode,
+    /// Outcome of the last action, for the footer.
+    pub outcome: Option<Outcome>,
+    /// Adjustments that can be undone, newest last; bounded.
+    pub undo: Vec<Vec<Adjustment>>,
+    /// Processes that were sent a terminating signal and are watched until they end.
+    pub terminating: Vec<Terminating>,
+}
+
+/// A pane of the overview.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pane {
+    /// Processes by RSS.
+    Top,
+    /// RSS of the selected process over time.
+    Growth,
+    /// What the selected process holds.
+    Mappings,
+    /// Who dies next.
+    Risk,
+}
+
+/// Whether reports still move the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Temporality {
+    /// They do.
+    Live,
+    /// They do not; sampling goes on, so that history has no hole.
+    Paused,
+}
+
+/// What the keyboard means just now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mode {
+    /// Keys are commands.
+    Normal,
+    /// Typing jumps to the next row that matches.
+    Search(TextField),
+    /// Typing narrows the table.
+    Filter(TextField),
+    /// A dialog has the keys.
+    Dialog(Dialog),
+}
+
+/// A line of text being typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TextField {
+    /// What stands there.
+    pub text: String,
+    /// Byte offset of the cursor, on a grapheme boundary.
+    pub cursor: usize,
+    /// What is wrong with it, with the byte offset where.
+    pub error: Option<(usize, String)>,
+}
+
+/// What the mappings pane shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MappingsView {
+    /// Selected line.
+    pub cursor: usize,
+    /// The class whose regions are listed; `None`: the classes are.
+    pub opened: Option<MappingClass>,
+}
+
+/// What the risk pane shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RiskView {
+    /// The domain chosen with `d`; `None`: the tightest that holds the selected process.
+    pub domain: Option<CgroupPath>,
+    /// First line shown.
+    pub scroll: usize,
+}
+
+/// An oom_score_adj that was changed: enough to change it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adjustment {
+    /// Whose.
+    pub id: ProcessId,
+    /// Before.
+    pub from: i16,
+    /// After.
+    pub to: i16,
+}
+
+/// A process that should end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terminating {
+    /// Which.
+    pub id: ProcessId,
+    /// Its name, for the message.
+    pub name: String,
+    /// The signal's name.
+    pub signal: Signal,
+    /// When it was sent.
+    pub sent: Timestamp,
+    /// RSS when it was sent.
+    pub held: Option<Bytes>,
+    /// MemAvailable when it was sent.
+    pub available: Option<Bytes>,
+}
+
+/// A signal by its number on Linux, with its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// signal(7).
+    pub number: i32,
+    /// `SIGTERM`.
+    pub name: &'static str,
+}
+
+/// What the footer says of the last action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// A sentence.
+    pub text: String,
+    /// How it went.
+    pub tone: Tone,
+    /// When it was said; it leaves the footer some seconds later.
+    pub at: Timestamp,
+}
+
+/// How an action went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Told for information.
+    Plain,
+    /// Done.
+    Good,
+    /// Refused or failed.
+    Bad,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// The mouse did something (only with `--mouse`).
+    Mouse(MouseEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has another size: columns, rows.
+    Resize(u16, u16),
+    /// The machine was looked at.
+    Report(Arc<Report>),
+    /// Details of the selected process.
+    Detail(Option<Arc<ProcessDetail>>),
+    /// A signal was sent, or not: for each target.
+    Signalled {
+        /// Which signal.
+        signal: Signal,
+        /// What became of it.
+        results: Vec<(ProcessId, Result<(), Refusal>)>,
+    },
+    /// oom_score_adj was written, or not.
+    Adjusted {
+        /// For each target: what was asked for, what became of it.
+        results: Vec<(Adjustment, Result<(), Refusal>)>,
+        /// It was an undo: do not offer to undo it.
+        undo: bool,
+    },
+}
+
+/// Why an action did not happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The process ended before.
+    Gone,
+    /// The number now belongs to another process.
+    Reused,
+    /// EPERM or EACCES; in words which right is missing.
+    Denied(String),
+    /// The kernel cannot do it safely (no pidfd_open before 5.3).
+    Unsupported(String),
+    /// Anything else, in words.
+    Failed(String),
+}
+
+/// What the shell must do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// End.
+    Quit,
+    /// Clear the terminal and draw everything again.
+    Redraw,
+    /// Stop until SIGCONT.
+    Suspend,
+    /// Read this from the next pass on.
+    Require(Needs),
+    /// Send the details of this process, now and with every report.
+    Inspect(Option<ProcessId>),
+    /// Deltas of this process count from now.
+    Mark(ProcessId),
+    /// Send a signal. Only a dialog that the user confirmed can mint the token.
+    Signal {
+        /// To whom, fixed when the key was pressed.
+        targets: Vec<ProcessId>,
+        /// Which.
+        signal: Signal,
+        /// Proof that the user confirmed.
+        confirmed: dialog::Confirmed,
+    },
+    /// Write oom_score_adj.
+    Adjust {
+        /// To whom, from what, to what.
+        adjustments: Vec<Adjustment>,
+        /// It is an undo.
+        undo: bool,
+    },
+    /// Put text into the user's clipboard (OSC 52).
+    Copy(String),
+}

@@ -1,0 +1,80 @@
+//! What will be done, as plain data: every choice resolved, no clap, no environment. Refuses to parse words typed by
+//! people (that is `cli`) and to hold state.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::units::Pid;
+
+/// Choices shared by the screen and the one-shot commands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Root of procfs; `/proc`.
+    pub proc_root: PathBuf,
+    /// Root of sysfs; `/sys`.
+    pub sys_root: PathBuf,
+    /// Between two passes.
+    pub interval: Duration,
+    /// Only these processes and their descendants; empty: all.
+    pub pids: Vec<Pid>,
+    /// Filter expression, as typed; checked already.
+    pub filter: Option<String>,
+    /// Column to sort by, by its name; checked already.
+    pub sort: Option<String>,
+    /// Start in tree view.
+    pub tree: bool,
+    /// Never construct `Control`.
+    pub read_only: bool,
+    /// Report mouse events.
+    pub mouse: bool,
+    /// How to draw.
+    pub look: Look,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            proc_root: "/proc".into(),
+            sys_root: "/sys".into(),
+            interval: Duration::from_secs(1),
+            pids: Vec::new(),
+            filter: None,
+            sort: None,
+            tree: false,
+            read_only: false,
+            mouse: false,
+            look: Look::default(),
+        }
+    }
+}
+
+/// How to draw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Which characters.
+    pub glyphs: Glyphs,
+    /// Which colours.
+    pub theme: ThemeName,
+}
+
+/// Which characters may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Glyphs {
+    /// Lines, blocks and braille.
+    #[default]
+    Unicode,
+    /// Only ASCII.
+    Ascii,
+}
+
+/// A set of colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ThemeName {
+    /// For dark backgrounds.
+    #[default]
+    Default,
+    /// For light backgrounds.
+    Light,
+    /// No colours: bold, reverse and dim only.
+    Mono,
+}

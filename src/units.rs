@@ -1,0 +1,345 @@
+//! Quantities and identities as types: bytes, pages, rates, times, process identities; how each is parsed and how a
+//! person reads it. Every size on every screen is formatted here and nowhere else. Refuses to read a clock, a file or
+//! the locale: values come in, text goes out.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A number of bytes. Arithmetic saturates: a size that the kernel reports wrongly must not wrap into a small one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Bytes(pub u64);
+
+impl Bytes {
+    /// From the "kB" of procfs, which are KiB (proc(5)).
+    #[must_use]
+    pub const fn from_kib(kib: u64) -> Self {
+        Self(kib.saturating_mul(1024))
+    }
+
+    /// From MiB: for tests and presets.
+    #[must_use]
+    pub const fn from_mib(mib: u64) -> Self {
+        Self(mib.saturating_mul(1024 * 1024))
+    }
+
+    /// The difference, zero at the least.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// The sum, `u64::MAX` at the most.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// `self` as a share of `whole`, 0.0 to about 1.0 (more where a counter exceeds its limit); `None` of nothing.
+    #[must_use]
+    pub fn share_of(self, whole: Self) -> Option<f64> {
+        (whole.0 > 0).then(|| self.0 as f64 / whole.0 as f64)
+    }
+
+    /// Parses `512`, `512k`, `1.5G`, `64MiB`, `2g`: powers of 1024, as htop and cgroupfs read them.
+    ///
+    /// # Errors
+    /// A sentence that says what was expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+        let (number, unit) = text.split_at(split);
+        let wrong = || format!("{text:?} is no size: write a number and k, m, g or t, like 512m");
+        let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "k" | "kb" | "kib" => 1 << 10,
+            "m" | "mb" | "mib" => 1 << 20,
+            "g" | "gb" | "gib" => 1 << 30,
+            "t" | "tb" | "tib" => 1 << 40,
+            _ => return Err(wrong()),
+        };
+        let value: f64 = number.parse().map_err(|_| wrong())?;
+        Ok(Self((value * factor as f64) as u64))
+    }
+}
+
+/// Three significant digits and a unit of one letter, as htop writes sizes: `0`, `812K`, `25.7M`, `1.21G`, `475M`.
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&human(self.0))
+    }
+}
+
+fn human(bytes: u64) -> String {
+    if bytes == 0 {
+        return "0".into();
+    }
+    if bytes < 1000 {
+        return format!("{bytes}B");
+    }
+    let mut value = bytes as f64;
+    for unit in ["K", "M", "G", "T", "P"] {
+        value /= 1024.0;
+        if value < 9.995 {
+            return format!("{value:.2}{unit}");
+        }
+        if value < 99.95 {
+            return format!("{value:.1}{unit}");
+        }
+        if value < 999.5 {
+            return format!("{value:.0}{unit}");
+        }
+    }
+    format!("{:.0}E", value / 1024.0)
+}
+
+/// A number of pages of the machine's page size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Pages(pub u64);
+
+impl Pages {
+    /// In bytes, given the machine's page size.
+    #[must_use]
+    pub const fn bytes(self, page_size: Bytes) -> Bytes {
+        Bytes(self.0.saturating_mul(page_size.0))
+    }
+
+    /// The difference, zero at the least.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+/// A size in KiB, or unknown, in four bytes: for tables with a row per process or per mapping, where `Option<Bytes>`
+/// would cost sixteen. Holds up to 4 TiB; more saturates there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MaybeKib(u32);
+
+impl MaybeKib {
+    /// Not known: not read yet, or unreadable. Never zero.
+    pub const UNKNOWN: Self = Self(u32::MAX);
+
+    /// From the kB of procfs.
+    #[must_use]
+    pub const fn from_kib(kib: u64) -> Self {
+        Self(if kib >= u32::MAX as u64 { u32::MAX - 1 } else { kib as u32 })
+    }
+
+    /// From bytes, rounded down to KiB.
+    #[must_use]
+    pub const fn from_bytes(bytes: Bytes) -> Self {
+        Self::from_kib(bytes.0 / 1024)
+    }
+
+    /// The size, where it is known.
+    #[must_use]
+    pub const fn get(self) -> Option<Bytes> {
+        if self.0 == u32::MAX { None } else { Some(Bytes::from_kib(self.0 as u64)) }
+    }
+}
+
+impl Default for MaybeKib {
+    fn default() -> Self {
+        Self::UNKNOWN
+    }
+}
+
+impl From<Option<Bytes>> for MaybeKib {
+    fn from(size: Option<Bytes>) -> Self {
+        size.map_or(Self::UNKNOWN, Self::from_bytes)
+    }
+}
+
+impl fmt::Debug for MaybeKib {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.get() {
+            Some(bytes) => write!(f, "{bytes}"),
+            None => f.write_str("unknown"),
+        }
+    }
+}
+
+/// Bytes per second, either sign. Never NaN or infinite: `new` refuses them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Rate(f64);
+
+impl Rate {
+    /// `None` where the number is not finite.
+    #[must_use]
+    pub fn new(bytes_per_second: f64) -> Option<Self> {
+        bytes_per_second.is_finite().then_some(Self(bytes_per_second))
+    }
+
+    /// Bytes per second.
+    #[must_use]
+    pub const fn per_second(self) -> f64 {
+        self.0
+    }
+}
+
+/// With its sign: `+1.90M/s`, `-96.0K/s`, `0`.
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let magnitude = self.0.abs().round() as u64;
+        if magnitude == 0 {
+            return f.pad("0");
+        }
+        let sign = if self.0 < 0.0 { '-' } else { '+' };
+        f.pad(&format!("{sign}{}/s", human(magnitude)))
+    }
+}
+
+/// A process number as the kernel numbers it in the PID namespace of the `/proc` that is read. Not an identity: see
+/// [`ProcessId`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Pid(pub u32);
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// When a process started, in clock ticks (1/100 s) since boot: field 22 of `/proc/PID/stat` (proc(5)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StartTime(pub u64);
+
+/// What a process is: its number and when it started. A number alone may have been reused; everything above `source`
+/// and `control` speaks of processes by this.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// The number.
+    pub pid: Pid,
+    /// When the process that has it now started.
+    pub start_time: StartTime,
+}
+
+impl ProcessId {
+    /// From bare numbers, as read or as written in a test.
+    #[must_use]
+    pub const fn new(pid: u32, start_time_ticks: u64) -> Self {
+        Self { pid: Pid(pid), start_time: StartTime(start_time_ticks) }
+    }
+}
+
+/// A moment on the machine's own clock: nanoseconds since boot (CLOCK_BOOTTIME). Differences are true durations also
+/// across a suspend; never the time of day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// From whole seconds since boot: for tests.
+    #[must_use]
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds * 1_000_000_000)
+    }
+
+    /// How long before `self` the moment `earlier` was; zero when it was later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The moment `duration` later.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// The time of day: nanoseconds since the Unix epoch. Only for people and file names; never subtracted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct WallTime(pub i64);
+
+/// A span as people say it: `850ms`, `12s`, `2m 40s`, `3h 12m`, `12d 4h`.
+#[must_use]
+pub fn human_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{}ms", duration.as_millis()),
+        1..=119 => format!("{seconds}s"),
+        120..=7_199 => format!("{}m {}s", seconds / 60, seconds % 60),
+        7_200..=172_799 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+/// Parses `0.5`, `2`, `500ms`, `1.5s`, `2m`: a bare number is seconds.
+///
+/// # Errors
+/// A sentence that says what was expected.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no duration: write seconds (2, 0.5) or 500ms, 2s, 3m");
+    let trimmed = text.trim();
+    let split = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(split);
+    let value: f64 = number.parse().map_err(|_| wrong())?;
+    let factor = match unit.trim() {
+        "" | "s" => 1.0,
+        "ms" => 0.001,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(wrong()),
+    };
+    Duration::try_from_secs_f64(value * factor).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_three_significant_digits_and_one_letter() {
+        for (bytes, text) in [
+            (0, "0"),
+            (999, "999B"),
+            (1000, "0.98K"),
+            (1024, "1.00K"),
+            (831_488, "812K"),
+            (26_948_403, "25.7M"),
+            (498_073_600, "475M"),
+            (1 << 30, "1.00G"),
+        ] {
+            assert_eq!(Bytes(bytes).to_string(), text);
+        }
+        assert_eq!(Bytes(1023 * 1024 * 1024).to_string(), "1.00G");
+        assert_eq!(Bytes(u64::MAX).to_string(), "16E");
+    }
+
+    #[test]
+    fn sizes_parse_with_any_usual_unit() {
+        for (text, bytes) in [
+            ("512", 512),
+            ("1k", 1024),
+            ("1.5G", 1_610_612_736),
+            ("64MiB", 64 << 20),
+            ("2t", 2 << 40),
+            (" 3 m ", 3 << 20),
+        ] {
+            assert_eq!(Bytes::parse(text), Ok(Bytes(bytes)), "{text}");
+        }
+        for text in ["", "x", "12q", "-1", "1..2k"] {
+            assert!(Bytes::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_have_a_sign_and_are_never_nan() {
+        assert_eq!(Rate::new(1_992_294.4).map(|r| r.to_string()), Some("+1.90M/s".into()));
+        assert_eq!(Rate::new(-98_304.0).map(|r| r.to_string()), Some("-96.0K/s".into()));
+        assert_eq!(Rate::new(f64::NAN), None);
+        assert_eq!(Rate::new(f64::INFINITY), None);
+    }
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        for (text, millis) in [("2", 2000), ("0.5", 500), ("500ms", 500), ("3m", 180_000)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        assert!(parse_duration("abc").is_err());
+        assert_eq!(human_duration(Duration::from_secs(160)), "2m 40s");
+        assert_eq!(human_duration(Duration::from_millis(850)), "850ms");
+    }
+}

@@ -1,0 +1,56 @@
+//! What a test needs of the machine beyond Rust: a tool, a right, a cgroup. Where it is missing the test says so, past
+//! the capture of the test runner, and passes; where `OOMTOP_REQUIRE` names it (or says `all`) the test fails instead.
+//! Refuses to skip in silence.
+
+#![allow(dead_code, reason = "each test binary uses some of it")]
+#![allow(clippy::disallowed_methods, reason = "asks the machine what it has")]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Whether the tool can be started. `OOMTOP_REQUIRE=tools` makes its absence a failure.
+#[must_use]
+pub fn tool(name: &str) -> bool {
+    let found = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    found || missing("tools", &format!("{name} is not installed"))
+}
+
+/// Whether we are root. `OOMTOP_REQUIRE=root` makes its absence a failure.
+#[must_use]
+pub fn root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1));
+    effective == Some("0") || missing("root", "needs root")
+}
+
+/// The directory in which a test may make memory cgroups of its own, v1 or v2. `OOMTOP_REQUIRE=cgroup` makes its
+/// absence a failure.
+#[must_use]
+pub fn memory_cgroups() -> Option<PathBuf> {
+    let found = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup"].map(Path::new).into_iter().find(|root| {
+        let probe = root.join(format!("oomtop-probe-{}", std::process::id()));
+        let made = fs::create_dir(&probe).is_ok();
+        let usable = probe.join("memory.limit_in_bytes").exists() || probe.join("memory.max").exists();
+        if made {
+            let _ = fs::remove_dir(&probe);
+        }
+        made && usable
+    });
+    if found.is_none() {
+        missing("cgroup", "cannot make a memory cgroup here");
+    }
+    found.map(Path::to_owned)
+}
+
+/// Says why this test checks nothing here; panics where `OOMTOP_REQUIRE` names the kind. Always `false`.
+pub fn missing(kind: &str, why: &str) -> bool {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let required = std::env::var("OOMTOP_REQUIRE").unwrap_or_default();
+    assert!(!required.split(',').any(|name| name == "all" || name == kind), "{test}: {why} (OOMTOP_REQUIRE={required})");
+    // `eprintln!` would be captured, and a passing test would hide it.
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+    false
+}

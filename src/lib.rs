@@ -25,5 +25,6 @@ pub mod runtime;
 pub mod snapshot;
 pub mod source;
 pub mod table;
+pub mod text;
 pub mod ui;
 pub mod units;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::mapping_class::MappingClass;
 use crate::snapshot::mapping::{Mappings, Region};
+use crate::snapshot::needs::FactGroups;
 use crate::snapshot::process::{CgroupPath, Command, Executable};
 use crate::snapshot::system::{Machine, Pressure, System};
 use crate::snapshot::{Cost, Unreadable};
@@ -122,6 +123,8 @@ pub struct ProcessReport {
     pub oom_score_adj: Option<i16>,
     /// The kernel's own score.
     pub oom_score: Option<u16>,
+    /// Groups of facts that we have no right to read of it.
+    pub denied: FactGroups,
     /// Parent.
     pub parent: Pid,
     /// Threads; 0 before `stat` was read.
@@ -165,6 +168,7 @@ impl ProcessReport {
             swap_pss: MaybeKib::UNKNOWN,
             oom_score_adj: None,
             oom_score: None,
+            denied: FactGroups::NONE,
             parent: Pid(0),
             threads: 0,
             state: b'?',

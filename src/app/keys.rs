@@ -1,1 +1,397 @@
 //! The key table: one list that drives dispatch, help, footer and the README. Refuses to act: it names actions.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::table::Column;
+
+use super::Pane;
+
+/// What a key means: an intent of the user, not yet what is done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// End.
+    Quit,
+    /// Explain keys, columns and numbers.
+    Help,
+    /// One row up, down, a page, or to an end.
+    Move(Move),
+    /// Zoom, drill down or open a group.
+    Open,
+    /// Leave what was entered last: dialog, search, filter, zoom.
+    Leave,
+    /// The next pane has the keys.
+    NextPane,
+    /// The pane before has the keys.
+    PreviousPane,
+    /// Straight to a pane; again: zoom it.
+    View(Pane),
+    /// Type what to jump to.
+    Search,
+    /// To the next row that matches.
+    SearchNext,
+    /// To the row before that matches.
+    SearchPrevious,
+    /// Type what to narrow to.
+    Filter,
+    /// Tree or flat.
+    Tree,
+    /// Choose the column that sorts.
+    SortMenu,
+    /// Sort by this one.
+    SortBy(Column),
+    /// The other way round.
+    Reverse,
+    /// Show the children.
+    Expand,
+    /// Hide the children.
+    Collapse,
+    /// Hide all children, or show them.
+    ToggleAll,
+    /// Group rows.
+    GroupMenu,
+    /// Only one user's processes.
+    UserMenu,
+    /// Choose columns.
+    ColumnMenu,
+    /// Tag or untag, and go on.
+    Tag,
+    /// Tag with all children.
+    TagChildren,
+    /// Untag all.
+    UntagAll,
+    /// The view moves with the selected process.
+    Follow,
+    /// Stop and start the screen.
+    Pause,
+    /// Choose a signal to send.
+    SignalMenu,
+    /// oom_score_adj 100 lower.
+    Protect,
+    /// oom_score_adj 100 higher.
+    Sacrifice,
+    /// Edit oom_score_adj with a preview.
+    Adjust,
+    /// Take back the last batch of adjustments.
+    Undo,
+    /// The next memory domain.
+    NextDomain,
+    /// Deltas count from now.
+    Mark,
+    /// Read the expensive values now.
+    Refresh,
+    /// PID to the clipboard.
+    CopyPid,
+    /// Draw everything again.
+    Redraw,
+    /// Stop until SIGCONT.
+    Suspend,
+}
+
+/// A movement over rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Move {
+    /// One up.
+    Up,
+    /// One down.
+    Down,
+    /// A page up.
+    PageUp,
+    /// A page down.
+    PageDown,
+    /// To the first.
+    First,
+    /// To the last.
+    Last,
+}
+
+impl Move {
+    /// From `from`, in a list of `count`, with pages of `page`.
+    #[must_use]
+    pub fn apply(self, from: usize, count: usize, page: usize) -> usize {
+        let last = count.saturating_sub(1);
+        let page = page.saturating_sub(1).max(1);
+        match self {
+            Self::Up => from.saturating_sub(1),
+            Self::Down => from.saturating_add(1),
+            Self::PageUp => from.saturating_sub(page),
+            Self::PageDown => from.saturating_add(page),
+            Self::First => 0,
+            Self::Last => last,
+        }
+        .min(last)
+    }
+}
+
+/// A key, with Control or without. Shift and Alt say nothing: a shifted letter is another letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Chord {
+    /// Which key.
+    pub code: KeyCode,
+    /// With Control.
+    pub control: bool,
+}
+
+impl Chord {
+    const fn key(code: KeyCode) -> Self {
+        Self { code, control: false }
+    }
+
+    const fn of(letter: char) -> Self {
+        Self::key(KeyCode::Char(letter))
+    }
+
+    const fn f(number: u8) -> Self {
+        Self::key(KeyCode::F(number))
+    }
+
+    const fn control(letter: char) -> Self {
+        Self { code: KeyCode::Char(letter), control: true }
+    }
+
+    /// The key that was pressed.
+    #[must_use]
+    pub fn pressed(event: &KeyEvent) -> Self {
+        let control = event.modifiers.contains(KeyModifiers::CONTROL);
+        let code = match event.code {
+            KeyCode::Char(letter) if control => KeyCode::Char(letter.to_ascii_lowercase()),
+            KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => KeyCode::BackTab,
+            code => code,
+        };
+        Self { code, control }
+    }
+
+    /// As it is written on the screen: `F1`, `^C`, `Space`, `PgUp`.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self.code {
+            KeyCode::Char(' ') => "Space".into(),
+            KeyCode::Char(letter) if self.control => format!("^{}", letter.to_ascii_uppercase()),
+            KeyCode::Char(letter) => letter.into(),
+            KeyCode::F(number) => format!("F{number}"),
+            KeyCode::PageUp => "PgUp".into(),
+            KeyCode::PageDown => "PgDn".into(),
+            KeyCode::BackTab => "Shift-Tab".into(),
+            code => format!("{code:?}"),
+        }
+    }
+}
+
+/// Where a key means what the table says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// In every pane.
+    Everywhere,
+    /// In the process table.
+    Top,
+    /// In the pane of mappings.
+    Mappings,
+}
+
+impl Place {
+    const fn holds(self, pane: Pane) -> bool {
+        match self {
+            Self::Everywhere => true,
+            // The growth pane shows the process selected in the table: what moves there moves here.
+            Self::Top => matches!(pane, Pane::Top | Pane::Growth),
+            Self::Mappings => matches!(pane, Pane::Mappings),
+        }
+    }
+}
+
+/// One line of the key table.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// Keys that mean it, the one shown in the footer first.
+    pub keys: &'static [Chord],
+    /// What they mean.
+    pub action: Action,
+    /// Where.
+    pub place: Place,
+    /// Heading in the help.
+    pub section: Section,
+    /// For the footer; empty: not there.
+    pub label: &'static str,
+    /// For the help and the README.
+    pub help: &'static str,
+}
+
+impl Binding {
+    /// All its keys as written on the screen.
+    #[must_use]
+    pub fn key_names(&self) -> String {
+        self.keys.iter().map(|key| key.name()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Headings of the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Section {
+    /// Getting about.
+    Moving,
+    /// What the table shows.
+    Table,
+    /// What is done to processes.
+    Acting,
+    /// Everything else.
+    Program,
+}
+
+impl Section {
+    /// All, in the order of the help.
+    pub const ALL: [Self; 4] = [Self::Moving, Self::Table, Self::Acting, Self::Program];
+
+    /// Its heading.
+    #[must_use]
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::Moving => "Moving",
+            Self::Table => "What the table shows",
+            Self::Acting => "Acting on the tagged processes, else on the selected one",
+            Self::Program => "The program",
+        }
+    }
+}
+
+const fn bind(
+    keys: &'static [Chord],
+    action: Action,
+    place: Place,
+    section: Section,
+    label: &'static str,
+    help: &'static str,
+) -> Binding {
+    Binding { keys, action, place, section, label, help }
+}
+
+const fn key(code: KeyCode) -> Chord {
+    Chord::key(code)
+}
+
+use Action as A;
+use Chord as C;
+use Place::{Everywhere, Mappings, Top};
+use Section::{Acting, Moving, Program, Table};
+
+/// Every key. The footer shows labels in this order; where two lines could apply, the first does.
+pub const KEYS: &[Binding] = &[
+    bind(
+        &[C::f(1), C::of('?'), C::of('h')],
+        A::Help,
+        Everywhere,
+        Program,
+        "help",
+        "this help: keys, and what each number means",
+    ),
+    bind(&[key(KeyCode::Up)], A::Move(Move::Up), Everywhere, Moving, "", "one row up"),
+    bind(&[key(KeyCode::Down)], A::Move(Move::Down), Everywhere, Moving, "", "one row down"),
+    bind(&[key(KeyCode::PageUp)], A::Move(Move::PageUp), Everywhere, Moving, "", "a page up"),
+    bind(&[key(KeyCode::PageDown)], A::Move(Move::PageDown), Everywhere, Moving, "", "a page down"),
+    bind(&[key(KeyCode::Home)], A::Move(Move::First), Everywhere, Moving, "", "to the first row"),
+    bind(&[key(KeyCode::End)], A::Move(Move::Last), Everywhere, Moving, "", "to the last row"),
+    bind(&[key(KeyCode::Enter)], A::Open, Mappings, Moving, "open", "zoom the pane, then list the regions of a class"),
+    bind(&[key(KeyCode::Enter)], A::Open, Everywhere, Moving, "", "zoom the focused pane; open a group"),
+    bind(&[key(KeyCode::Esc)], A::Leave, Everywhere, Moving, "", "leave: dialog, search, filter, zoom, in this order"),
+    bind(&[key(KeyCode::Tab)], A::NextPane, Everywhere, Moving, "", "next pane"),
+    bind(&[key(KeyCode::BackTab)], A::PreviousPane, Everywhere, Moving, "", "pane before"),
+    bind(&[C::of('1')], A::View(Pane::Top), Everywhere, Moving, "", "processes; a second time zooms"),
+    bind(&[C::of('2')], A::View(Pane::Growth), Everywhere, Moving, "", "growth of the selected process"),
+    bind(&[C::of('3')], A::View(Pane::Mappings), Everywhere, Moving, "", "what the selected process holds"),
+    bind(&[C::of('4')], A::View(Pane::Risk), Everywhere, Moving, "", "who dies next"),
+    bind(&[C::of('/'), C::f(3)], A::Search, Everywhere, Moving, "find", "jump while you type to the row that matches"),
+    bind(&[C::of('n')], A::SearchNext, Everywhere, Moving, "", "next row that matches"),
+    bind(
+        &[C::of('N')],
+        A::SearchPrevious,
+        Everywhere,
+        Moving,
+        "",
+        "row before that matches; without a search: sort by PID",
+    ),
+    bind(
+        &[C::of('\\'), C::f(4), C::of('f')],
+        A::Filter,
+        Everywhere,
+        Table,
+        "filter",
+        "only rows that match: words, rss>1g, user=ci, adj<0, |, !, /re/",
+    ),
+    bind(&[C::of('t'), C::f(5)], A::Tree, Everywhere, Table, "tree", "children under their parents"),
+    bind(
+        &[key(KeyCode::Right), C::of('+'), C::of('=')],
+        A::Expand,
+        Top,
+        Table,
+        "",
+        "show the children of a process or the members of a group",
+    ),
+    bind(&[key(KeyCode::Left), C::of('-')], A::Collapse, Top, Table, "", "hide them: the row shows their sums"),
+    bind(&[C::of('*')], A::ToggleAll, Top, Table, "", "hide all children, or show them"),
+    bind(&[C::of('g')], A::GroupMenu, Everywhere, Table, "", "sums by command, user or memory cgroup"),
+    bind(
+        &[C::of('s'), C::f(6), C::of('<'), C::of('>'), C::of(','), C::of('.')],
+        A::SortMenu,
+        Everywhere,
+        Table,
+        "sort",
+        "choose the column that sorts",
+    ),
+    bind(&[C::of('M')], A::SortBy(Column::Rss), Everywhere, Table, "", "sort by RSS"),
+    bind(&[C::of('G')], A::SortBy(Column::Growth), Everywhere, Table, "", "sort by growth"),
+    bind(&[C::of('S')], A::SortBy(Column::Swap), Everywhere, Table, "", "sort by swap"),
+    bind(&[C::of('O')], A::SortBy(Column::Risk), Everywhere, Table, "", "sort by risk: who dies next first"),
+    bind(&[C::of('I')], A::Reverse, Everywhere, Table, "", "the other way round"),
+    bind(&[C::of('u')], A::UserMenu, Everywhere, Table, "", "only the processes of one user"),
+    bind(&[C::of('C'), C::f(2)], A::ColumnMenu, Everywhere, Table, "", "choose columns"),
+    bind(&[C::of('F')], A::Follow, Everywhere, Table, "", "the view moves with the selected process"),
+    bind(&[C::of(' ')], A::Tag, Top, Acting, "", "tag or untag, and go on; on a group: all its members"),
+    bind(&[C::of('c')], A::TagChildren, Top, Acting, "", "tag with all children"),
+    bind(&[C::of('U')], A::UntagAll, Everywhere, Acting, "", "untag all"),
+    bind(
+        &[C::of('k'), C::f(9)],
+        A::SignalMenu,
+        Everywhere,
+        Acting,
+        "signal",
+        "send a signal: a menu asks which, SIGTERM first",
+    ),
+    bind(&[C::of(']'), C::f(7)], A::Protect, Everywhere, Acting, "protect", "oom_score_adj 100 lower: killed later"),
+    bind(
+        &[C::of('['), C::f(8)],
+        A::Sacrifice,
+        Everywhere,
+        Acting,
+        "sacrifice",
+        "oom_score_adj 100 higher: killed sooner",
+    ),
+    bind(&[C::of('o')], A::Adjust, Everywhere, Acting, "adj...", "oom_score_adj with a preview of who would die next"),
+    bind(&[key(KeyCode::Backspace)], A::Undo, Everywhere, Acting, "", "take back the last change of oom_score_adj"),
+    bind(&[C::of('y')], A::CopyPid, Everywhere, Acting, "", "copy the PID (OSC 52)"),
+    bind(
+        &[C::of('d')],
+        A::NextDomain,
+        Everywhere,
+        Program,
+        "domain",
+        "next memory domain: this machine, a cgroup with a limit",
+    ),
+    bind(&[C::of('m')], A::Mark, Everywhere, Program, "mark", "changes of mappings count from now"),
+    bind(&[C::of('r')], A::Refresh, Everywhere, Program, "", "read PSS and mappings of the selected process now"),
+    bind(&[C::of('p'), C::of('Z')], A::Pause, Everywhere, Program, "pause", "hold the screen still; sampling goes on"),
+    bind(&[C::control('l')], A::Redraw, Everywhere, Program, "", "draw the screen again"),
+    bind(&[C::control('z')], A::Suspend, Everywhere, Program, "", "suspend; fg comes back"),
+    bind(&[C::of('q'), C::f(10), C::control('c')], A::Quit, Everywhere, Program, "quit", "quit"),
+];
+
+/// What a key means while this pane has the keys.
+#[must_use]
+pub fn action(pane: Pane, chord: Chord) -> Option<Action> {
+    let binding = KEYS.iter().find(|binding| binding.place.holds(pane) && binding.keys.contains(&chord))?;
+    Some(binding.action)
+}
+
+/// Keys and labels of the footer while this pane has the keys, most useful first.
+pub fn footer(pane: Pane) -> impl Iterator<Item = (String, &'static str)> {
+    KEYS.iter()
+        .filter(move |binding| !binding.label.is_empty() && binding.place.holds(pane))
+        .filter_map(|binding| Some((binding.keys.first()?.name(), binding.label)))
+}

@@ -3,7 +3,10 @@
 
 pub mod dialog;
 pub mod keys;
+pub mod layout;
 pub mod list;
+mod text_field;
+mod update;
 
 use std::sync::Arc;
 
@@ -18,6 +21,9 @@ use crate::units::{Bytes, ProcessId, Timestamp};
 
 use dialog::Dialog;
 use list::List;
+
+pub use text_field::TextField;
+pub use update::update;
 
 /// Everything that the screen shows, and nothing else.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +44,10 @@ pub struct State {
     pub companion: Pane,
     /// Whether reports still move the screen.
     pub temporality: Temporality,
+    /// While paused: the newest report, kept aside.
+    pub aside: Option<Arc<Report>>,
+    /// When the newest report was made: the only clock that the State has.
+    pub now: Timestamp,
     /// The process table.
     pub list: List,
     /// The mappings pane.
@@ -50,8 +60,15 @@ pub struct State {
     pub outcome: Option<Outcome>,
     /// Adjustments that can be undone, newest last; bounded.
     pub undo: Vec<Vec<Adjustment>>,
+    /// Values of oom_score_adj that were asked for and that no report shows yet, so that a key pressed twice counts
+    /// from the first.
+    pub intended: Vec<(ProcessId, i16, Timestamp)>,
     /// Processes that were sent a terminating signal and are watched until they end.
     pub terminating: Vec<Terminating>,
+    /// What the shell was last asked to read.
+    pub required: Needs,
+    /// The process whose details the shell was last asked for.
+    pub inspected: Option<ProcessId>,
 }
 
 /// A pane of the overview.
@@ -65,6 +82,33 @@ pub enum Pane {
     Mappings,
     /// Who dies next.
     Risk,
+}
+
+impl Pane {
+    /// All of them, in the order of Tab and of their numbers.
+    pub const ALL: [Self; 4] = [Self::Top, Self::Growth, Self::Mappings, Self::Risk];
+
+    /// The key that goes straight to it: 1 to 4.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Top => 1,
+            Self::Growth => 2,
+            Self::Mappings => 3,
+            Self::Risk => 4,
+        }
+    }
+
+    /// In one word, for tabs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Top => "processes",
+            Self::Growth => "growth",
+            Self::Mappings => "holds",
+            Self::Risk => "next",
+        }
+    }
 }
 
 /// Whether reports still move the screen.
@@ -87,17 +131,6 @@ pub enum Mode {
     Filter(TextField),
     /// A dialog has the keys.
     Dialog(Dialog),
-}
-
-/// A line of text being typed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TextField {
-    /// What stands there.
-    pub text: String,
-    /// Byte offset of the cursor, on a grapheme boundary.
-    pub cursor: usize,
-    /// What is wrong with it, with the byte offset where.
-    pub error: Option<(usize, String)>,
 }
 
 /// What the mappings pane shows.
@@ -140,10 +173,12 @@ pub struct Terminating {
     pub signal: Signal,
     /// When it was sent.
     pub sent: Timestamp,
-    /// RSS when it was sent.
+    /// RSS at the last look.
     pub held: Option<Bytes>,
     /// MemAvailable when it was sent.
     pub available: Option<Bytes>,
+    /// The user was told that it is still there.
+    pub told: bool,
 }
 
 /// A signal by its number on Linux, with its name.

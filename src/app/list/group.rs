@@ -1,0 +1,159 @@
+//! Rows summed by command, user or memory cgroup. Refuses to say that a sum of RSS is what they hold together: shared
+//! pages are in it once per process, so PSS and its coverage stand beside it.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+
+use crate::monitor::report::{ProcessReport, Report};
+use crate::table::Column;
+use crate::text;
+
+use super::{Arrangement, Row, Sums};
+
+struct Group {
+    label: Box<str>,
+    sums: Sums,
+    members: Vec<u32>,
+}
+
+/// Rows of the groups; the members of opened ones, in their order, under them.
+pub fn gather(
+    report: &Report,
+    order: &[u32],
+    arrangement: Arrangement,
+    (sort, reversed): (Column, bool),
+    opened: &BTreeSet<Box<str>>,
+    rows: &mut Vec<Row>,
+) {
+    let mut by_label: HashMap<Cow<'_, str>, usize> = HashMap::new();
+    let mut groups: Vec<Group> = Vec::new();
+    for &index in order {
+        let process = &report.processes[index as usize];
+        let label = label(report, process, arrangement);
+        let at = *by_label.entry(label).or_insert_with_key(|label| {
+            groups.push(Group { label: label.as_ref().into(), sums: Sums::default(), members: Vec::new() });
+            groups.len() - 1
+        });
+        groups[at].sums.add(process);
+        groups[at].members.push(index);
+    }
+    groups.sort_by(|one, other| {
+        let (one, other) = if reversed { (other, one) } else { (one, other) };
+        key(one, sort).cmp(&key(other, sort)).then_with(|| one.label.cmp(&other.label))
+    });
+    for group in groups {
+        let open = opened.contains(&group.label);
+        rows.push(Row::Group { label: group.label, sums: Box::new(group.sums), open });
+        if open {
+            let last = group.members.len() - 1;
+            rows.extend(group.members.into_iter().enumerate().map(|(position, index)| Row::Process {
+                index,
+                depth: 1,
+                guides: u64::from(position != last),
+                folded: None,
+            }));
+        }
+    }
+}
+
+/// The group of a process.
+pub fn label<'report>(
+    report: &'report Report,
+    process: &'report ProcessReport,
+    arrangement: Arrangement,
+) -> Cow<'report, str> {
+    let identity = &process.identity;
+    match arrangement {
+        Arrangement::ByUser => match identity.uid {
+            Some(uid) => report.machine.user(uid).map_or_else(|| uid.to_string().into(), Into::into),
+            None => "user not known".into(),
+        },
+        Arrangement::ByCgroup => match &identity.cgroup {
+            Some(path) => text::printable(&path.0),
+            None => "cgroup not known".into(),
+        },
+        Arrangement::ByCommand | Arrangement::Flat | Arrangement::Tree => match &identity.test_package {
+            Some(package) => text::printable(package.as_bytes()),
+            None => text::printable(&identity.name),
+        },
+    }
+}
+
+/// Sums biggest first, names a to z; whatever has no sum goes by RSS.
+fn key(group: &Group, sort: Column) -> (Reverse<u64>, &str) {
+    let Sums { processes, rss, swap, pss, .. } = group.sums;
+    match sort {
+        Column::Swap => (Reverse(swap.0), ""),
+        Column::RssAndSwap => (Reverse(rss.saturating_add(swap).0), ""),
+        Column::Pss => (Reverse(pss.0), ""),
+        Column::Pid | Column::Parent | Column::Threads => (Reverse(processes.into()), ""),
+        Column::User | Column::Cgroup | Column::Go | Column::Name | Column::Command => {
+            (Reverse(0), group.label.as_ref())
+        }
+        Column::Rss
+        | Column::Growth
+        | Column::Trend
+        | Column::State
+        | Column::Anonymous
+        | Column::File
+        | Column::SharedMemory
+        | Column::Uss
+        | Column::PageTables
+        | Column::Peak
+        | Column::Virtual
+        | Column::OomScore
+        | Column::Adjustment
+        | Column::Risk => (Reverse(rss.0), ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::monitor::report::Identity;
+    use crate::units::{MaybeKib, ProcessId};
+
+    fn report() -> Report {
+        let process = |pid, name: &[u8], kib, pss: Option<u64>| ProcessReport {
+            rss: MaybeKib::from_kib(kib),
+            pss: pss.map_or(MaybeKib::UNKNOWN, MaybeKib::from_kib),
+            identity: Arc::new(Identity { name: name.into(), uid: Some(pid % 2), ..Identity::default() }),
+            ..ProcessReport::unread(ProcessId::new(pid, 0))
+        };
+        let processes = vec![
+            process(1, b"go", 10, None),
+            process(2, b"compile", 30, Some(20)),
+            process(3, b"compile", 40, None),
+            process(4, b"\x1b[31mred", 5, None),
+        ];
+        Report { processes, ..Report::default() }
+    }
+
+    fn drawn(arrangement: Arrangement, sort: Column, opened: &[&str]) -> Vec<String> {
+        let report = report();
+        let mut rows = Vec::new();
+        let opened = opened.iter().map(|label| (*label).into()).collect();
+        gather(&report, &[2, 1, 0, 3], arrangement, (sort, false), &opened, &mut rows);
+        rows.iter()
+            .map(|row| match row {
+                Row::Group { label, sums, .. } => {
+                    format!("{label} {}x{} pss {} of {}", sums.processes, sums.rss, sums.pss, sums.pss_known)
+                }
+                Row::Process { index, .. } => format!(" {}", report.processes[*index as usize].id.pid),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn sums_by_command_say_how_much_of_pss_is_known() {
+        assert_eq!(
+            drawn(Arrangement::ByCommand, Column::Rss, &["compile"]),
+            ["compile 2x70.0K pss 20.0K of 1", " 3", " 2", "go 1x10.0K pss 0 of 0", "\\x1b[31mred 1x5.00K pss 0 of 0"]
+        );
+        assert_eq!(drawn(Arrangement::ByUser, Column::Name, &[])[0], "0 2x35.0K pss 20.0K of 1");
+        assert_eq!(drawn(Arrangement::ByCgroup, Column::Rss, &[]), ["cgroup not known 4x85.0K pss 20.0K of 1"]);
+    }
+}

@@ -1,0 +1,348 @@
+//! The process table's own state: what is sorted, filtered, searched, tagged and folded, and the rows that follow from
+//! it. Refuses to read anything but the report.
+
+mod group;
+mod order;
+mod search;
+mod tree;
+
+use std::collections::BTreeSet;
+
+use crate::filter::Filter;
+use crate::monitor::report::{ProcessReport, Report};
+use crate::snapshot::needs::FactGroups;
+use crate::table::{self, Column};
+use crate::units::{Bytes, Pid, ProcessId};
+
+use super::keys::Move;
+
+/// What the table shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct List {
+    /// Columns shown, in order.
+    pub columns: Vec<Column>,
+    /// Sorted by.
+    pub sort: Column,
+    /// The other way round than the column's own.
+    pub reversed: bool,
+    /// Flat, tree or grouped.
+    pub arrangement: Arrangement,
+    /// Filter expression in force, as typed.
+    pub filter: Option<String>,
+    /// Only processes of this user.
+    pub user: Option<u32>,
+    /// What was last searched for.
+    pub search: Option<String>,
+    /// The selected process: it stays selected wherever it moves to.
+    pub selected: Option<ProcessId>,
+    /// The selected group, in a grouped arrangement.
+    pub selected_group: Option<Box<str>>,
+    /// The view moves with the selected process.
+    pub following: bool,
+    /// Tagged processes.
+    pub tagged: BTreeSet<ProcessId>,
+    /// Folded subtrees.
+    pub collapsed: BTreeSet<ProcessId>,
+    /// Opened groups: their members stand under them.
+    pub opened: BTreeSet<Box<str>>,
+    /// Only these processes and their descendants; empty: all.
+    pub roots: Vec<Pid>,
+    /// Index of the selected row.
+    pub cursor: usize,
+    /// Index of the first row on screen.
+    pub offset: usize,
+    /// The rows, in order: derived from the report and all of the above.
+    pub rows: Vec<Row>,
+}
+
+/// How rows are arranged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Arrangement {
+    /// One row per process.
+    #[default]
+    Flat,
+    /// Children under their parents.
+    Tree,
+    /// One row per command name, with sums.
+    ByCommand,
+    /// One row per user, with sums.
+    ByUser,
+    /// One row per memory cgroup, with sums.
+    ByCgroup,
+}
+
+/// One line of the table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Row {
+    /// A process.
+    Process {
+        /// Index into `report.processes`.
+        index: u32,
+        /// In a tree: depth.
+        depth: u16,
+        /// In a tree: what to draw before the command. Bit `level - 1`, for each level from 1 to `depth`: whether the
+        /// process of that level on the way down to this one has more siblings below it.
+        guides: u64,
+        /// In a tree: its children are hidden, and these are the sums of the whole subtree.
+        folded: Option<Box<Sums>>,
+    },
+    /// A group.
+    Group {
+        /// Its name.
+        label: Box<str>,
+        /// Of its members.
+        sums: Box<Sums>,
+        /// Its members stand under it.
+        open: bool,
+    },
+}
+
+/// Sums over several processes. Summed RSS counts shared pages more than once; PSS does not, but may not be known of
+/// all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// How many processes.
+    pub processes: u32,
+    /// RSS.
+    pub rss: Bytes,
+    /// Swap, of those whose swap is known.
+    pub swap: Bytes,
+    /// Of how many it is known.
+    pub swap_known: u32,
+    /// PSS, of those whose PSS is known.
+    pub pss: Bytes,
+    /// Of how many it is known.
+    pub pss_known: u32,
+}
+
+impl Arrangement {
+    /// All, in the order of the chooser.
+    pub const ALL: [Self; 5] = [Self::Flat, Self::Tree, Self::ByCommand, Self::ByUser, Self::ByCgroup];
+
+    /// In words, for the chooser.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Flat => "one row per process",
+            Self::Tree => "tree of parents and children",
+            Self::ByCommand => "sums by command",
+            Self::ByUser => "sums by user",
+            Self::ByCgroup => "sums by memory cgroup",
+        }
+    }
+
+    /// Rows are groups.
+    #[must_use]
+    pub const fn is_grouped(self) -> bool {
+        matches!(self, Self::ByCommand | Self::ByUser | Self::ByCgroup)
+    }
+
+    /// Facts of every process without which it cannot be arranged.
+    const fn needs(self) -> FactGroups {
+        match self {
+            Self::Flat | Self::ByCommand => FactGroups::NONE,
+            Self::Tree => FactGroups::STAT,
+            Self::ByUser => FactGroups::STATUS,
+            Self::ByCgroup => FactGroups::CGROUP,
+        }
+    }
+}
+
+impl Sums {
+    fn add(&mut self, process: &ProcessReport) {
+        self.processes += 1;
+        self.rss = self.rss.saturating_add(process.rss.get().unwrap_or_default());
+        if let Some(swap) = process.swap.get() {
+            self.swap = self.swap.saturating_add(swap);
+            self.swap_known += 1;
+        }
+        if let Some(pss) = process.pss.get() {
+            self.pss = self.pss.saturating_add(pss);
+            self.pss_known += 1;
+        }
+    }
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self {
+            columns: Self::COLUMNS.to_vec(),
+            sort: Column::Rss,
+            reversed: false,
+            arrangement: Arrangement::Flat,
+            filter: None,
+            user: None,
+            search: None,
+            selected: None,
+            selected_group: None,
+            following: false,
+            tagged: BTreeSet::new(),
+            collapsed: BTreeSet::new(),
+            opened: BTreeSet::new(),
+            roots: Vec::new(),
+            cursor: 0,
+            offset: 0,
+            rows: Vec::new(),
+        }
+    }
+}
+
+impl List {
+    /// Shown unless the user chooses others.
+    pub const COLUMNS: [Column; 10] = [
+        Column::Pid,
+        Column::User,
+        Column::Rss,
+        Column::Growth,
+        Column::Trend,
+        Column::Swap,
+        Column::Pss,
+        Column::Adjustment,
+        Column::Risk,
+        Column::Command,
+    ];
+
+    /// Makes the rows anew: after a report, and after anything that changes which rows there are. `page` is how many
+    /// rows the screen has.
+    pub fn arrange(&mut self, report: &Report, page: usize) {
+        let line = self.cursor.checked_sub(self.offset).filter(|line| *line < page);
+        let filter = self.filter.as_deref().and_then(|text| Filter::parse(text).ok());
+        let shown = |process: &ProcessReport| {
+            self.user.is_none_or(|uid| process.identity.uid == Some(uid))
+                && (self.roots.is_empty() || self.is_below_a_root(report, process))
+                && filter.as_ref().is_none_or(|filter| filter.matches(process, report))
+        };
+        let order = order::sorted(report, self.sort, self.reversed, shown);
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.clear();
+        match self.arrangement {
+            Arrangement::Flat => {
+                rows.extend(order.iter().map(|&index| Row::Process { index, depth: 0, guides: 0, folded: None }));
+            }
+            Arrangement::Tree => tree::grow(report, &order, &self.collapsed, &mut rows),
+            grouped => group::gather(report, &order, grouped, (self.sort, self.reversed), &self.opened, &mut rows),
+        }
+        self.rows = rows;
+        self.tagged.retain(|id| report.process(*id).is_some());
+        self.collapsed.retain(|id| report.process(*id).is_some());
+        self.find_selection(report);
+        self.keep_view(line, page);
+    }
+
+    /// The process of a row; `None` for a group.
+    #[must_use]
+    pub fn process<'report>(&self, row: usize, report: &'report Report) -> Option<&'report ProcessReport> {
+        match self.rows.get(row)? {
+            Row::Process { index, .. } => report.processes.get(*index as usize),
+            Row::Group { .. } => None,
+        }
+    }
+
+    /// The rows on a page of this many.
+    #[must_use]
+    pub fn page(&self, page: usize) -> &[Row] {
+        let start = self.offset.min(self.rows.len());
+        &self.rows[start..start.saturating_add(page).min(self.rows.len())]
+    }
+
+    /// Moves the selection. Movement by hand ends following.
+    pub fn go(&mut self, movement: Move, page: usize, report: &Report) {
+        self.following = false;
+        self.select_row(movement.apply(self.cursor, self.rows.len(), page), page, report);
+    }
+
+    /// Selects a row and brings it onto the page.
+    pub fn select_row(&mut self, row: usize, page: usize, report: &Report) {
+        self.cursor = row.min(self.rows.len().saturating_sub(1));
+        self.adopt_cursor(report);
+        self.reveal(page);
+    }
+
+    /// Moves the view and not the selection.
+    pub fn scroll(&mut self, lines: isize, page: usize) {
+        self.offset = self.offset.saturating_add_signed(lines).min(self.last_offset(page));
+    }
+
+    /// Facts of every process that order, filter and arrangement want.
+    #[must_use]
+    pub fn needs_of_everyone(&self) -> FactGroups {
+        let filter = self.filter.as_deref().and_then(|text| Filter::parse(text).ok());
+        [
+            table::info(self.sort).needs,
+            filter.map_or(FactGroups::NONE, |filter| filter.needs()),
+            if self.user.is_some() { FactGroups::STATUS } else { FactGroups::NONE },
+            if self.roots.is_empty() { FactGroups::NONE } else { FactGroups::STAT },
+            self.arrangement.needs(),
+        ]
+        .into_iter()
+        .fold(FactGroups::NONE, FactGroups::union)
+    }
+
+    /// Tags the selected process with all its descendants.
+    pub fn tag_family(&mut self, report: &Report) {
+        let family = self.selected.map(|id| tree::family(report, id));
+        self.tagged.extend(family.unwrap_or_default());
+    }
+
+    /// What the row under the cursor is becomes what is selected.
+    fn adopt_cursor(&mut self, report: &Report) {
+        self.selected = self.process(self.cursor, report).map(|process| process.id);
+        self.selected_group = match self.rows.get(self.cursor) {
+            Some(Row::Group { label, .. }) => Some(label.clone()),
+            _ => None,
+        };
+    }
+
+    /// Puts the cursor on what is selected. When that has no row: on the parent it is folded into, on the row that
+    /// took its place when it ended, else on the first.
+    fn find_selection(&mut self, report: &Report) {
+        let by_label = self.selected_group.as_ref().and_then(|selected| {
+            self.rows.iter().position(|row| matches!(row, Row::Group { label, .. } if label == selected))
+        });
+        let found = by_label.or_else(|| self.row_of(self.selected?, report)).or_else(|| {
+            let gone = report.process(self.selected?);
+            gone.map(|process| self.row_of_ancestor(process, report).unwrap_or(0))
+        });
+        self.cursor = found.unwrap_or(self.cursor).min(self.rows.len().saturating_sub(1));
+        self.adopt_cursor(report);
+    }
+
+    /// The row of a process.
+    #[must_use]
+    pub fn row_of(&self, id: ProcessId, report: &Report) -> Option<usize> {
+        let sought = report.processes.binary_search_by_key(&id, |process| process.id).ok()?;
+        self.rows.iter().position(|row| matches!(row, Row::Process { index, .. } if *index as usize == sought))
+    }
+
+    fn row_of_ancestor(&self, process: &ProcessReport, report: &Report) -> Option<usize> {
+        tree::ancestors(report, process).find_map(|ancestor| self.row_of(ancestor.id, report))
+    }
+
+    fn is_below_a_root(&self, report: &Report, process: &ProcessReport) -> bool {
+        self.roots.contains(&process.id.pid)
+            || tree::ancestors(report, process).any(|ancestor| self.roots.contains(&ancestor.id.pid))
+    }
+
+    /// After the order changed under the view. Following: the selected row stays on the page. Else a view at the top
+    /// stays there, so that what grew to the top is seen; a view that was scrolled keeps the selected row on its line.
+    fn keep_view(&mut self, line: Option<usize>, page: usize) {
+        if self.offset > 0
+            && let Some(line) = line
+        {
+            self.offset = self.cursor.saturating_sub(line);
+        }
+        self.offset = self.offset.min(self.last_offset(page));
+        if self.following {
+            self.reveal(page);
+        }
+    }
+
+    fn reveal(&mut self, page: usize) {
+        let first = self.cursor.saturating_sub(page.saturating_sub(1));
+        self.offset = self.offset.clamp(first, self.cursor);
+    }
+
+    fn last_offset(&self, page: usize) -> usize {
+        self.rows.len().saturating_sub(page.max(1))
+    }
+}

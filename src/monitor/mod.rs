@@ -1,4 +1,212 @@
 //! The one stateful piece of the core: a pure fold of snapshots into reports. Same snapshots in, same reports out.
 //! Refuses to read a clock, a file or the environment, and to know who looks at its reports.
 
+mod config;
+mod facts;
+mod history;
+mod memory;
 pub mod report;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use config::{MonitorConfig, SteadyConfig, WarningConfig};
+
+use crate::snapshot::{Scope, Snapshot};
+use crate::units::{ProcessId, Timestamp};
+
+use history::{Bounds, Epoch, Millis, Series};
+use memory::{EndedList, Memory};
+use report::{MappingsState, ProcessDetail, ProcessReport, Report};
+
+/// Folds snapshots into reports.
+///
+/// ```
+/// use oomtop::monitor::{Monitor, MonitorConfig};
+/// use oomtop::snapshot::Snapshot;
+///
+/// let mut monitor = Monitor::new(MonitorConfig::default());
+/// let report = monitor.absorb(&Snapshot::default());
+/// assert!(report.processes.is_empty());
+/// ```
+#[derive(Debug)]
+pub struct Monitor {
+    config: MonitorConfig,
+    report: Arc<Report>,
+    /// One per row of the report, at the same index.
+    memories: Vec<Memory>,
+    epoch: Epoch,
+    previous: Option<Previous>,
+    ended: EndedList,
+    /// How many processes moved at all: they share the points.
+    moving: usize,
+}
+
+/// What is needed of the pass before.
+#[derive(Clone, Copy, Debug)]
+struct Previous {
+    began: Timestamp,
+    scope: Scope,
+    own_cpu: Duration,
+    swapped: Option<(u64, u64)>,
+    /// Of the first pass.
+    oom_kills: Option<u64>,
+}
+
+impl Monitor {
+    /// Knows nothing yet.
+    #[must_use]
+    pub fn new(config: MonitorConfig) -> Self {
+        Self {
+            config,
+            report: Arc::default(),
+            memories: Vec::new(),
+            epoch: Epoch::default(),
+            previous: None,
+            ended: EndedList::default(),
+            moving: 0,
+        }
+    }
+
+    /// The last report.
+    #[must_use]
+    pub fn report(&self) -> Arc<Report> {
+        Arc::clone(&self.report)
+    }
+
+    /// Takes in one snapshot. The report is changed in place when nobody else holds it, so whoever shows the last one
+    /// drops it just before.
+    pub fn absorb(&mut self, snapshot: &Snapshot) -> Arc<Report> {
+        let bounds = self.bounds();
+        if self.previous.is_none() {
+            self.epoch = Epoch(snapshot.began);
+        }
+        let report = Arc::make_mut(&mut self.report);
+        if snapshot.scope != Scope::Facts {
+            if let Some(shift) = self.epoch.advance(snapshot.ended) {
+                self.memories.iter_mut().for_each(|memory| memory.series.rebase(shift));
+                self.ended.rebase(shift);
+            }
+            // Of a process that is missing under another scope than before nobody knows whether it ended.
+            let same_scope = self.previous.is_none_or(|previous| previous.scope == snapshot.scope);
+            let (ended, bound) = (&mut self.ended, self.config.ended);
+            memory::follow(&mut report.processes, &mut self.memories, &snapshot.roster, |row, memory| {
+                if same_scope {
+                    ended.add(&row, memory, snapshot.began, bound);
+                }
+            });
+            self.previous = Some(machine(report, snapshot, self.previous));
+        }
+        let refusals = facts::lay(snapshot, &mut report.processes, &mut self.memories, self.epoch, bounds);
+        if snapshot.scope != Scope::Facts {
+            let now = self.epoch.millis(snapshot.ended);
+            self.moving = 0;
+            for (row, memory) in report.processes.iter_mut().zip(&self.memories) {
+                self.moving += usize::from(memory.series.moves());
+                show_movement(row, &memory.series, now, &self.config);
+            }
+        }
+        if refusals || snapshot.scope != Scope::Facts && !report.unreadable.is_empty() {
+            memory::unreadable(&report.processes, &self.memories, &mut report.unreadable);
+        }
+        self.report()
+    }
+
+    /// Everything known about one process, also about one that ended and was big.
+    #[must_use]
+    pub fn detail(&self, id: ProcessId) -> Option<ProcessDetail> {
+        let (series, ended, warning) = match self.report.processes.binary_search_by_key(&id.pid, |row| row.id.pid) {
+            Ok(index) if self.report.processes[index].id == id => {
+                (&self.memories[index].series, None, self.report.processes[index].warning)
+            }
+            _ => {
+                let ended = self.ended.get(id)?;
+                (&ended.series, Some(ended.at), report::WarningState::Quiet)
+            }
+        };
+        let corners = memory::corners(series, self.epoch);
+        let peak = series
+            .peak()
+            .map(|peak| (self.epoch.timestamp(peak.at), crate::units::Bytes::from_kib(u64::from(peak.kib))));
+        Some(ProcessDetail {
+            id,
+            series: corners,
+            peak,
+            slope: None,
+            limit: None,
+            time_left: None,
+            warning: (warning, None),
+            z_score: None,
+            ended,
+            mappings: MappingsState::Waiting,
+        })
+    }
+
+    /// Changes of the mappings of this process count from its next read.
+    pub fn mark(&mut self, _id: ProcessId) {}
+
+    /// Whose exact facts the ranking of victims wants in the next pass: goes into `Needs::candidates`, sorted.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<ProcessId> {
+        Vec::new()
+    }
+
+    /// All that move share the points; at least 32 each.
+    fn bounds(&self) -> Bounds {
+        let share = self.config.points_in_all / self.moving.max(1);
+        let most = self.config.points_per_process.max(32);
+        Bounds { points: share.clamp(32, most), window: millis(self.config.history_window) }
+    }
+}
+
+fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}
+
+/// Totals, rates and costs of the machine.
+fn machine(report: &mut Report, snapshot: &Snapshot, previous: Option<Previous>) -> Previous {
+    report.sequence = snapshot.sequence;
+    report.time = snapshot.ended;
+    report.wall = snapshot.wall;
+    if !Arc::ptr_eq(&report.machine, &snapshot.machine) {
+        report.machine = Arc::clone(&snapshot.machine);
+    }
+    if let Some(system) = snapshot.system {
+        report.system = system;
+    }
+    report.cost = snapshot.cost;
+    let events = report.system.events;
+    let swapped = events.swap_in.zip(events.swap_out);
+    let interval = previous.map(|previous| snapshot.began.since(previous.began)).filter(|interval| !interval.is_zero());
+    report.interval = interval;
+    let per_second = |now: u64, before: u64| Some(now.saturating_sub(before) as f64 / interval?.as_secs_f64());
+    report.swap_rates = previous.and_then(|previous| {
+        let ((now_in, now_out), (then_in, then_out)) = (swapped?, previous.swapped?);
+        Some((per_second(now_in, then_in)?, per_second(now_out, then_out)?))
+    });
+    report.own_cpu = previous.and_then(|previous| {
+        Some(snapshot.cost.own_cpu.saturating_sub(previous.own_cpu).as_secs_f64() / interval?.as_secs_f64())
+    });
+    let oom_kills = previous.and_then(|previous| previous.oom_kills).or(events.oom_kill);
+    report.oom_kills_seen = events.oom_kill.zip(oom_kills).map(|(now, first)| now.saturating_sub(first));
+    Previous { began: snapshot.began, scope: snapshot.scope, own_cpu: snapshot.cost.own_cpu, swapped, oom_kills }
+}
+
+/// GROWTH and TREND of a row; a row that has not moved for long is not computed again.
+fn show_movement(row: &mut ProcessReport, series: &Series, now: Millis, config: &MonitorConfig) {
+    let step = millis(config.trend_step).max(1);
+    let (Some(first), Some(changed)) = (series.first(), series.changed()) else { return };
+    let settled = |since: Millis| now.saturating_sub(since) > step.saturating_mul(8);
+    if settled(first) && settled(changed) {
+        if row.trend != [Series::FLAT; 8] || row.growth.is_none() {
+            row.trend = [Series::FLAT; 8];
+            row.growth = Some(crate::units::Rate::default());
+        }
+        return;
+    }
+    row.growth = series.rate(millis(config.growth_window));
+    row.trend = series.trend(now, step);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Lays the facts of a snapshot over the rows. The last known value stays until another is read; what a dying process
+//! no longer tells keeps its last value too. Refuses to conclude anything from them.
+
+use std::sync::Arc;
+
+use crate::snapshot::process::Status;
+use crate::snapshot::{Fact, Snapshot};
+use crate::units::{MaybeKib, ProcessId, Timestamp};
+
+use super::history::{Bounds, Epoch};
+use super::memory::{Group, Memory};
+use super::report::{Identity, ProcessReport};
+
+/// Lays all facts of processes over the rows; both are sorted by number. Gives whether what cannot be read changed.
+pub(super) fn lay(
+    snapshot: &Snapshot,
+    rows: &mut [ProcessReport],
+    memories: &mut [Memory],
+    epoch: Epoch,
+    bounds: Bounds,
+) -> bool {
+    let page = snapshot.machine.page_size;
+    let mut rows = Known { rows, memories, refusals_changed: false };
+    rows.lay(Group::Statm, &snapshot.statms, |row, memory, at, statm| {
+        row.sized_at = at;
+        let resident = statm.resident.bytes(page);
+        row.rss = MaybeKib::from_bytes(resident);
+        row.rss_anon = MaybeKib::from_bytes(statm.resident.saturating_sub(statm.shared).bytes(page));
+        row.virtual_size = statm.size.bytes(page);
+        row.peak_rss = row.peak_rss.get().max(Some(resident)).into();
+        memory.series.push(epoch.millis(at), resident, bounds);
+    });
+    rows.lay(Group::Stat, &snapshot.stats, |row, memory, at, stat| {
+        row.parent = stat.parent;
+        row.threads = stat.threads;
+        row.state = stat.state;
+        memory.stat_rss = Some((stat.rss, at));
+        memory.dying = Memory::exits(stat);
+        if *row.identity.name != *stat.name.as_bytes() {
+            identity(row).name = stat.name.as_bytes().into();
+        }
+    });
+    rows.lay(Group::Status, &snapshot.statuses, |row, memory, at, status| {
+        lay_status(row, status);
+        memory.administrator = status.capabilities & 1 << 21 != 0;
+        // A dying process has no Vm lines any more: what it had stays, with the age it has.
+        if status.rss.is_some() {
+            row.status_at = at;
+        }
+    });
+    rows.lay(Group::Adjustment, &snapshot.adjustments, |row, _, _, adj| row.oom_score_adj = Some(*adj));
+    rows.lay(Group::Score, &snapshot.oom_scores, |row, _, _, score| row.oom_score = Some(*score));
+    rows.lay(Group::Cgroup, &snapshot.memberships, |row, _, _, path| {
+        if row.identity.cgroup.as_ref() != Some(path) {
+            identity(row).cgroup = Some(path.clone());
+        }
+    });
+    rows.lay(Group::Command, &snapshot.commands, |row, _, _, command| {
+        if row.identity.command.as_ref() != Some(command) {
+            identity(row).command = Some(Arc::clone(command));
+        }
+    });
+    rows.lay(Group::Executable, &snapshot.executables, |row, _, _, executable| {
+        if row.identity.executable.as_ref() != Some(executable) {
+            let identity = identity(row);
+            identity.test_package = executable.go.as_ref().and_then(|go| go.path.strip_suffix(".test")).map(Into::into);
+            identity.executable = Some(Arc::clone(executable));
+        }
+    });
+    rows.lay(Group::Rollup, &snapshot.rollups, |row, _, at, rollup| {
+        row.rollup_at = at;
+        row.pss = MaybeKib::from_bytes(rollup.pss);
+        row.uss = MaybeKib::from_bytes(rollup.private);
+        row.swap_pss = MaybeKib::from_bytes(rollup.swap_pss);
+    });
+    rows.refusals_changed
+}
+
+fn identity(row: &mut ProcessReport) -> &mut Identity {
+    Arc::make_mut(&mut row.identity)
+}
+
+fn lay_status(row: &mut ProcessReport, status: &Status) {
+    if row.identity.uid != Some(status.uid) {
+        identity(row).uid = Some(status.uid);
+    }
+    if status.rss.is_none() {
+        return;
+    }
+    row.rss_file = status.rss_file.into();
+    row.rss_shmem = status.rss_shmem.into();
+    row.swap = status.swap.into();
+    row.page_tables = status.page_tables.into();
+    row.hugetlb = status.hugetlb.into();
+    row.peak_rss = row.peak_rss.get().max(status.peak_rss).into();
+}
+
+struct Known<'a> {
+    rows: &'a mut [ProcessReport],
+    memories: &'a mut [Memory],
+    refusals_changed: bool,
+}
+
+impl Known<'_> {
+    /// One walk over facts and rows together.
+    fn lay<T>(
+        &mut self,
+        group: Group,
+        facts: &[Fact<T>],
+        mut apply: impl FnMut(&mut ProcessReport, &mut Memory, Timestamp, &T),
+    ) {
+        let mut index = 0;
+        for fact in facts {
+            let ProcessId { pid, .. } = fact.id;
+            while self.rows.get(index).is_some_and(|row| row.id.pid < pid) {
+                index += 1;
+            }
+            let Some(row) = self.rows.get_mut(index).filter(|row| row.id == fact.id) else { continue };
+            let memory = &mut self.memories[index];
+            let outcome = match &fact.reading {
+                Ok(value) => {
+                    apply(row, memory, fact.at, value);
+                    Ok(())
+                }
+                Err(reason) => Err(*reason),
+            };
+            self.refusals_changed |= memory.refused.note(group, outcome);
+        }
+    }
+}

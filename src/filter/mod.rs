@@ -170,7 +170,7 @@ impl Expression {
 fn is_somewhere(pattern: &Pattern, process: &ProcessReport, report: &Report) -> bool {
     let identity = &process.identity;
     let go = identity.executable.as_ref().and_then(|executable| executable.go.as_ref());
-    pattern.holds_for(&text::command_line(identity))
+    pattern.holds_for(&table::command_line(identity))
         || pattern.holds_for(&text::printable(&identity.name))
         || identity.uid.and_then(|uid| report.machine.user(uid)).is_some_and(|user| pattern.holds_for(user))
         || go.is_some_and(|go| pattern.holds_for(&go.module) || pattern.holds_for(&go.path))

@@ -6,11 +6,13 @@
 
 mod cell;
 mod columns;
+mod command;
 mod order;
 mod value;
 
 pub use cell::{Cell, Knowledge, cell, ordinal};
 pub use columns::COLUMNS;
+pub use command::command_line;
 pub use order::compare;
 pub use value::{Value, value};
 

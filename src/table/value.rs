@@ -59,7 +59,7 @@ pub fn value<'a>(column: Column, process: &'a ProcessReport, report: &'a Report)
             Some(Value::Text(text::printable(version.as_bytes())))
         }
         Column::Name => Some(Value::Text(text::printable(&process.identity.name))),
-        Column::Command => Some(Value::Text(text::command_line(&process.identity).into())),
+        Column::Command => Some(Value::Text(super::command_line(&process.identity).into())),
     }
 }
 

@@ -1,12 +1,18 @@
 //! The program as a fold over events: `update(&mut State, Event) -> Vec<Effect>`. State is plain data, cloneable and
 //! comparable; an Effect is what the shell must do. Refuses to do input or output, to read a clock, and to draw.
 
+mod acting;
+mod afterwards;
 pub mod dialog;
 pub mod keys;
 pub mod layout;
 pub mod list;
+mod mouse;
 mod text_field;
+mod typing;
 mod update;
+
+use std::ops::RangeInclusive;
 
 use std::sync::Arc;
 
@@ -150,6 +156,9 @@ pub struct RiskView {
     /// First line shown.
     pub scroll: usize,
 }
+
+/// What oom_score_adj may be (include/uapi/linux/oom.h).
+pub const ADJUSTMENTS: RangeInclusive<i16> = -1000..=1000;
 
 /// An oom_score_adj that was changed: enough to change it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,20 +1,23 @@
 //! One event after the other changes the State and says what the shell must do. Refuses to know what comes next: every
 //! event is taken as it is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crossterm::event::{KeyEvent, KeyEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 
 use crate::config::Config;
-use crate::monitor::report::Report;
+use crate::monitor::report::{DomainReport, MappingsState, Report};
 use crate::snapshot::needs::{FactGroups, Needs};
-use crate::table;
+use crate::table::{self, Column};
+use crate::text;
 use crate::units::Timestamp;
 
-use super::keys::{self, Action, Chord};
-use super::layout;
-use super::list::{Arrangement, List, Row};
-use super::{Effect, Event, MappingsView, Mode, Pane, RiskView, State, Temporality};
+use super::dialog::{Answer, Choice, Dialog};
+use super::keys::{self, Action, Chord, Move};
+use super::layout::{self, Room};
+use super::list::{Arrangement, Direction, List, Row};
+use super::{Effect, Event, MappingsView, Mode, Pane, RiskView, State, Temporality, TextField, Tone};
 
 impl State {
     /// Before the first report.
@@ -82,11 +85,14 @@ impl State {
 pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     let mut effects = Vec::new();
     match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => press(state, &key, &mut effects),
-        Event::Key(_) | Event::Mouse(_) | Event::Paste(_) | Event::Signalled { .. } | Event::Adjusted { .. } => {}
+        Event::Key(key) if key.kind != KeyEventKind::Release => state.press(&key, &mut effects),
+        Event::Key(_) => {}
+        Event::Mouse(event) => state.mouse(event),
+        Event::Paste(text) => state.paste(&text),
         Event::Resize(columns, rows) => {
             state.size = (columns, rows);
             state.arrange();
+            state.list.reveal(state.table_page());
         }
         Event::Report(report) => {
             state.now = state.now.max(report.time);
@@ -97,35 +103,311 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
                 }
                 Temporality::Paused => state.aside = Some(report),
             }
+            state.look_after();
         }
         Event::Detail(detail) => {
             state.detail = detail.filter(|detail| Some(detail.id) == state.list.selected);
+            state.mappings.cursor = state.mappings.cursor.min(state.mapping_lines().saturating_sub(1));
         }
+        Event::Signalled { signal, results } => state.signalled(signal, results),
+        Event::Adjusted { results, undo } => state.adjusted(results, undo),
     }
     ask(state, &mut effects);
     effects
 }
 
-fn press(state: &mut State, key: &KeyEvent, effects: &mut Vec<Effect>) {
-    if let Some(action) = keys::action(state.focus, Chord::pressed(key)) {
-        act(state, action, effects);
+impl State {
+    fn press(&mut self, key: &KeyEvent, effects: &mut Vec<Effect>) {
+        let chord = Chord::pressed(key);
+        let action = keys::action(self.focus, chord);
+        // What has no letter of its own means the same whatever has the keys.
+        let always = chord.control && action.is_some()
+            || action == Some(Action::Quit) && !matches!(chord.code, KeyCode::Char(_));
+        match &mut self.mode {
+            Mode::Normal => {}
+            _ if always => {}
+            Mode::Search(_) | Mode::Filter(_) => return self.type_key(key, chord),
+            Mode::Dialog(_) => return self.press_in_dialog(chord, effects),
+        }
+        if let Some(action) = action {
+            self.act(action, effects);
+        }
     }
-}
 
-fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
-    match action {
-        Action::Quit => effects.push(Effect::Quit),
-        Action::Redraw => effects.push(Effect::Redraw),
-        Action::Suspend => effects.push(Effect::Suspend),
-        Action::Move(movement) => {
-            let page = state.table_page();
-            state.list.go(movement, page, &state.report);
+    fn press_in_dialog(&mut self, chord: Chord, effects: &mut Vec<Effect>) {
+        let page = usize::from(self.size.1);
+        let Mode::Dialog(dialog) = &mut self.mode else { return };
+        let choice = match dialog.press(chord, page) {
+            Answer::Stay => return,
+            Answer::Leave => {
+                self.mode = Mode::Normal;
+                return;
+            }
+            Answer::Chosen(choice) => choice,
+        };
+        let dialog = std::mem::replace(&mut self.mode, Mode::Normal);
+        match choice {
+            Choice::Signal { targets, signal, confirmed } => {
+                effects.push(Effect::Signal { targets, signal, confirmed });
+            }
+            Choice::Adjust { targets, value } => match self.adjust_to(&targets, value) {
+                Some(effect) => effects.push(effect),
+                // It says why not; another value may do.
+                None => self.mode = dialog,
+            },
+            Choice::Sort(column) => self.sort_by(column),
+            Choice::Columns(columns) => self.list.columns = columns,
+            Choice::User(user) => {
+                self.list.user = user;
+                self.arrange();
+            }
+            Choice::Group(arrangement) => {
+                self.list.arrangement = arrangement;
+                self.arrange();
+            }
         }
-        Action::SortBy(column) => {
-            state.list.sort = column;
-            state.arrange();
+    }
+
+    fn act(&mut self, action: Action, effects: &mut Vec<Effect>) {
+        let page = self.table_page();
+        match action {
+            Action::Quit => effects.push(Effect::Quit),
+            Action::Redraw => effects.push(Effect::Redraw),
+            Action::Suspend => effects.push(Effect::Suspend),
+            Action::Help => self.mode = Mode::Dialog(Dialog::Help { scroll: 0 }),
+            Action::Move(movement) => self.move_in(self.focus, movement),
+            Action::Open => self.open(),
+            Action::Leave => self.leave(),
+            Action::NextPane => self.focus_on(self.neighbour(1)),
+            Action::PreviousPane => self.focus_on(self.neighbour(3)),
+            Action::View(pane) if pane == self.focus => self.zoom(!self.zoomed),
+            Action::View(pane) => self.focus_on(pane),
+            Action::Search => self.mode = Mode::Search(TextField::default()),
+            Action::SearchNext => self.search_on(Direction::Forward),
+            Action::SearchPrevious if self.list.search.is_none() => self.sort_by(Column::Pid),
+            Action::SearchPrevious => self.search_on(Direction::Backward),
+            Action::Filter => {
+                self.mode = Mode::Filter(TextField::holding(self.list.filter.as_deref().unwrap_or_default()));
+            }
+            Action::Tree => {
+                let is_tree = self.list.arrangement == Arrangement::Tree;
+                self.list.arrangement = if is_tree { Arrangement::Flat } else { Arrangement::Tree };
+                self.arrange();
+            }
+            Action::SortMenu => self.mode = Mode::Dialog(Dialog::Sort { cursor: self.list.sort as usize }),
+            Action::SortBy(column) => self.sort_by(column),
+            Action::Reverse => {
+                self.list.reversed = !self.list.reversed;
+                self.arrange();
+            }
+            Action::Expand => {
+                self.list.expand();
+                self.arrange();
+            }
+            Action::Collapse => {
+                self.list.collapse(page, &self.report);
+                self.arrange();
+            }
+            Action::ToggleAll => {
+                self.list.toggle_all(&self.report);
+                self.arrange();
+            }
+            Action::GroupMenu => {
+                let cursor = Arrangement::ALL.iter().position(|arrangement| *arrangement == self.list.arrangement);
+                self.mode = Mode::Dialog(Dialog::Group { cursor: cursor.unwrap_or(0) });
+            }
+            Action::UserMenu => self.open_user_menu(),
+            Action::ColumnMenu => {
+                self.mode = Mode::Dialog(Dialog::Columns { cursor: 0, chosen: self.list.columns.clone() });
+            }
+            Action::Tag => {
+                self.list.tag(&self.report);
+                self.list.go(Move::Down, page, &self.report);
+            }
+            Action::TagChildren => self.list.tag_family(&self.report),
+            Action::UntagAll => self.list.tagged.clear(),
+            Action::Follow => {
+                self.list.following = !self.list.following;
+                self.list.reveal(page);
+            }
+            Action::Pause => self.toggle_pause(),
+            Action::SignalMenu => self.open_signal_menu(),
+            Action::Protect => effects.extend(self.nudge(-100)),
+            Action::Sacrifice => effects.extend(self.nudge(100)),
+            Action::Adjust => self.open_adjust(),
+            Action::Undo => effects.extend(self.undo_last()),
+            Action::NextDomain => self.next_domain(),
+            Action::Mark => {
+                if let Some(id) = self.list.selected {
+                    effects.push(Effect::Mark(id));
+                    self.say(Tone::Plain, format!("changes of {} count from now", self.name_of(id)));
+                }
+            }
+            Action::Refresh => effects.push(Effect::Require(Needs { refresh: true, ..self.required.clone() })),
+            Action::CopyPid => {
+                if let Some(id) = self.list.selected {
+                    effects.push(Effect::Copy(id.pid.to_string()));
+                    self.say(Tone::Plain, format!("copied {}", id.pid));
+                }
+            }
         }
-        _ => {}
+    }
+
+    /// A movement in a pane. The growth pane shows the selected process: movement there selects another.
+    pub(super) fn move_in(&mut self, pane: Pane, movement: Move) {
+        let page = layout::layout(self).page(pane);
+        match pane {
+            Pane::Top | Pane::Growth => {
+                let page = self.table_page();
+                self.list.go(movement, page, &self.report);
+            }
+            Pane::Mappings => {
+                self.mappings.cursor = movement.apply(self.mappings.cursor, self.mapping_lines(), page);
+            }
+            Pane::Risk => {
+                let victims = self.risk_domain().map_or(0, |domain| domain.victims.len());
+                self.risk.scroll = movement.apply(self.risk.scroll, victims, page);
+            }
+        }
+    }
+
+    /// How many lines the pane of mappings has to choose from.
+    #[must_use]
+    pub fn mapping_lines(&self) -> usize {
+        let Some(MappingsState::Known(mappings)) = self.detail.as_ref().map(|detail| &detail.mappings) else {
+            return 0;
+        };
+        match self.mappings.opened {
+            None => mappings.classes.len(),
+            Some(opened) => mappings.class_of.iter().filter(|(class, _)| *class == opened).count(),
+        }
+    }
+
+    /// The memory domain that the risk pane shows: the chosen one, else the one that leads for the selected process,
+    /// else the tightest.
+    #[must_use]
+    pub fn risk_domain(&self) -> Option<&DomainReport> {
+        let domains = &self.report.domains;
+        let chosen = self.risk.domain.as_ref().and_then(|path| domains.iter().find(|domain| domain.path == *path));
+        chosen.or_else(|| self.leading_domain()).or(domains.first())
+    }
+
+    fn leading_domain(&self) -> Option<&DomainReport> {
+        self.report.leading_domain(self.report.process(self.list.selected?)?)
+    }
+
+    /// On to the next domain; back at the one that leads for the selected process the pane follows the selection again.
+    fn next_domain(&mut self) {
+        let count = self.report.domains.len();
+        let Some(shown) = self.risk_domain().map(|domain| domain.path.clone()).filter(|_| count > 1) else {
+            self.say(Tone::Plain, "no other memory domain: no cgroup here has a limit of its own");
+            return;
+        };
+        let at = self.report.domains.iter().position(|domain| domain.path == shown).unwrap_or(0);
+        let next = &self.report.domains[(at + 1) % count];
+        let leads = self.leading_domain().is_some_and(|leading| leading.path == next.path);
+        self.risk = RiskView { domain: (!leads).then(|| next.path.clone()), scroll: 0 };
+    }
+
+    /// The focused pane is alone on the screen.
+    fn is_alone(&self) -> bool {
+        self.zoomed || Room::of(self.size) == Room::One
+    }
+
+    fn open(&mut self) {
+        match (self.focus, &self.list.selected_group) {
+            (Pane::Top, Some(group)) => {
+                if !self.list.opened.remove(group) {
+                    self.list.opened.insert(group.clone());
+                }
+                self.arrange();
+            }
+            (Pane::Mappings, _) if self.is_alone() => self.open_class(),
+            (Pane::Top | Pane::Growth | Pane::Mappings | Pane::Risk, _) => {
+                self.zoom(!self.zoomed);
+            }
+        }
+    }
+
+    fn zoom(&mut self, zoomed: bool) {
+        self.zoomed = zoomed;
+        self.list.reveal(self.table_page());
+    }
+
+    fn open_class(&mut self) {
+        let Some(MappingsState::Known(mappings)) = self.detail.as_ref().map(|detail| &detail.mappings) else { return };
+        if let (None, Some(class)) = (self.mappings.opened, mappings.classes.get(self.mappings.cursor)) {
+            self.mappings = MappingsView { cursor: 0, opened: Some(class.class) };
+        }
+    }
+
+    /// Search, filter, what was opened, zoom: the first that there is.
+    fn leave(&mut self) {
+        if self.list.search.take().is_some() {
+        } else if self.list.filter.take().is_some() || self.list.user.take().is_some() {
+            self.arrange();
+        } else if self.focus == Pane::Mappings && self.mappings.opened.is_some() {
+            self.mappings = MappingsView::default();
+        } else if self.zoomed {
+            self.zoom(false);
+        } else if Room::of(self.size) == Room::One {
+            self.focus_on(Pane::Top);
+        }
+    }
+
+    /// The pane so many places further in the order of Tab.
+    fn neighbour(&self, places: usize) -> Pane {
+        let at = Pane::ALL.iter().position(|pane| *pane == self.focus).unwrap_or(0);
+        Pane::ALL[(at + places) % Pane::ALL.len()]
+    }
+
+    pub(super) fn focus_on(&mut self, pane: Pane) {
+        self.focus = pane;
+        if pane != Pane::Top {
+            self.companion = pane;
+        }
+    }
+
+    /// Sorts, and shows who leads; the selection stays where it is.
+    fn sort_by(&mut self, column: Column) {
+        self.list.sort = column;
+        self.list.reversed = false;
+        self.list.offset = 0;
+        self.arrange();
+    }
+
+    /// A title that sorts already turns the order round.
+    pub(super) fn sort_by_title(&mut self, column: Column) {
+        if self.list.sort == column {
+            self.list.reversed = !self.list.reversed;
+            self.arrange();
+        } else {
+            self.sort_by(column);
+        }
+    }
+
+    fn open_user_menu(&mut self) {
+        let uids: BTreeSet<u32> = self.report.processes.iter().filter_map(|process| process.identity.uid).collect();
+        let named = |uid: u32| match self.report.machine.user(uid) {
+            Some(name) => (uid, text::printable(name.as_bytes()).into_owned()),
+            None => (uid, uid.to_string()),
+        };
+        let users: Vec<_> = uids.into_iter().map(named).collect();
+        let at = users.iter().position(|(uid, _)| Some(*uid) == self.list.user);
+        self.mode = Mode::Dialog(Dialog::User { cursor: at.map_or(0, |at| at + 1), users });
+    }
+
+    fn toggle_pause(&mut self) {
+        match self.temporality {
+            Temporality::Live => self.temporality = Temporality::Paused,
+            Temporality::Paused => {
+                self.temporality = Temporality::Live;
+                if let Some(report) = self.aside.take() {
+                    self.report = report;
+                    self.arrange();
+                }
+            }
+        }
     }
 }
 

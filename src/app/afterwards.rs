@@ -1,0 +1,90 @@
+//! What time brings: processes that were asked to end and do or do not, changes that reports begin to show, sentences
+//! that have been read. Time is that of the reports; refuses to know any other.
+
+use std::time::Duration;
+
+use crate::units::Bytes;
+
+use super::{Outcome, State, Terminating, Tone};
+
+/// A sentence leaves the footer after this.
+const SAID_FOR: Duration = Duration::from_secs(8);
+/// Who is still there after this gets SIGKILL offered.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Who is still there after this is watched no longer.
+const GIVES_UP: Duration = Duration::from_secs(120);
+/// A change that no report shows after this is not expected any more.
+const INTENTION_HOLDS: Duration = Duration::from_secs(3);
+
+impl State {
+    /// Says a sentence in the footer.
+    pub(super) fn say(&mut self, tone: Tone, text: impl Into<String>) {
+        self.outcome = Some(Outcome { text: text.into(), tone, at: self.now });
+    }
+
+    /// A report came: what is over, what is due.
+    pub(super) fn look_after(&mut self) {
+        let now = self.now;
+        self.outcome.take_if(|outcome| now.since(outcome.at) >= SAID_FOR);
+        let newest = self.newest().clone();
+        self.intended.retain(|(id, value, at)| {
+            let shown = newest.process(*id).is_none_or(|process| process.oom_score_adj == Some(*value));
+            !shown && now.since(*at) < INTENTION_HOLDS
+        });
+
+        let mut ended = Vec::new();
+        let mut lingering = Vec::new();
+        for mut watched in std::mem::take(&mut self.terminating) {
+            match newest.process(watched.id).filter(|process| !matches!(process.state, b'Z' | b'X')) {
+                None => ended.push(watched),
+                Some(process) => {
+                    watched.held = process.rss.get().or(watched.held);
+                    let waited = now.since(watched.sent);
+                    if waited >= PATIENCE && !watched.told {
+                        watched.told = true;
+                        lingering.push((watched.name.clone(), waited, watched.signal.name));
+                    }
+                    if waited < GIVES_UP {
+                        self.terminating.push(watched);
+                    }
+                }
+            }
+        }
+        let available = newest.system.memory.available;
+        match ended.as_slice() {
+            [] => {}
+            [one] => self.say(Tone::Good, farewell(one, now.since(one.sent), available)),
+            [first, ..] => {
+                let held = ended.iter().filter_map(|watched| watched.held).fold(Bytes(0), Bytes::saturating_add);
+                let moved = moved(first.available, available);
+                self.say(
+                    Tone::Good,
+                    format!("{} processes ended; they held {held} at the last look{moved}", ended.len()),
+                );
+            }
+        }
+        match lingering.as_slice() {
+            [] => {}
+            [(name, waited, signal)] => {
+                let seconds = waited.as_secs();
+                self.say(Tone::Bad, format!("{name} is still there {seconds}s after {signal}; k offers SIGKILL"));
+            }
+            several => {
+                self.say(Tone::Bad, format!("{} processes are still there; k offers SIGKILL", several.len()));
+            }
+        }
+    }
+}
+
+fn farewell(watched: &Terminating, waited: Duration, available: Option<Bytes>) -> String {
+    let held = watched.held.map_or_else(String::new, |held| format!("; it held {held} at the last look"));
+    format!("{} ended after {:.1}s{held}{}", watched.name, waited.as_secs_f64(), moved(watched.available, available))
+}
+
+/// By how much MemAvailable moved: others move it too, so this is no proof of what was given back.
+fn moved(before: Option<Bytes>, after: Option<Bytes>) -> String {
+    let (Some(before), Some(after)) = (before, after) else { return String::new() };
+    let (sign, by) =
+        if after >= before { ('+', after.saturating_sub(before)) } else { ('-', before.saturating_sub(after)) };
+    format!(", MemAvailable moved by {sign}{by}")
+}

@@ -1,0 +1,127 @@
+//! What is typed: a search that jumps, a filter that narrows, both while the keys fall. Refuses to let a wrong filter
+//! empty the table: the last valid one stays in force until the text is right again.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::filter::Filter;
+
+use super::keys::{Chord, Move};
+use super::list::Direction;
+use super::{Mode, State, TextField, Tone};
+
+impl State {
+    /// A key while a line of text is being typed.
+    pub(super) fn type_key(&mut self, key: &KeyEvent, chord: Chord) {
+        let is_search = matches!(self.mode, Mode::Search(_));
+        let (Mode::Search(field) | Mode::Filter(field)) = &mut self.mode else { return };
+        match chord.code {
+            KeyCode::Esc => self.cancel_typing(),
+            KeyCode::Enter if is_search || field.error.is_none() => self.mode = Mode::Normal,
+            KeyCode::Down | KeyCode::F(3) if is_search && !key.modifiers.contains(KeyModifiers::SHIFT) => {
+                self.search_on(Direction::Forward);
+            }
+            KeyCode::Up | KeyCode::F(3) if is_search => self.search_on(Direction::Backward),
+            KeyCode::Up => self.move_in(super::Pane::Top, Move::Up),
+            KeyCode::Down => self.move_in(super::Pane::Top, Move::Down),
+            _ => {
+                if edit(field, chord, key.modifiers) {
+                    self.typed();
+                }
+            }
+        }
+    }
+
+    /// Pasted text goes where typed text goes, and nowhere else: no line of it can be a command.
+    pub(super) fn paste(&mut self, text: &str) {
+        if let Mode::Search(field) | Mode::Filter(field) = &mut self.mode {
+            field.insert(text);
+            self.typed();
+        }
+    }
+
+    /// To the next row that matches what was searched for last.
+    pub(super) fn search_on(&mut self, direction: Direction) {
+        let Some(needle) = self.list.search.clone() else {
+            self.say(Tone::Plain, "nothing to look for: / begins a search");
+            return;
+        };
+        let count = self.list.rows.len().max(1);
+        let from = match direction {
+            Direction::Forward => (self.list.cursor + 1) % count,
+            Direction::Backward => (self.list.cursor + count - 1) % count,
+        };
+        if !self.jump(&needle, from, direction) {
+            self.say(Tone::Bad, format!("no row has {needle:?}"));
+        }
+    }
+
+    fn jump(&mut self, needle: &str, from: usize, direction: Direction) -> bool {
+        let found = self.list.find(needle, from, direction, &self.report);
+        if let Some(row) = found {
+            let page = self.table_page();
+            self.list.select_row(row, page, &self.report);
+        }
+        found.is_some()
+    }
+
+    /// The text changed: it takes effect at once.
+    fn typed(&mut self) {
+        match &self.mode {
+            Mode::Search(field) => {
+                let needle = field.text.clone();
+                let from = self.list.cursor;
+                let found = needle.is_empty() || self.jump(&needle, from, Direction::Forward);
+                self.list.search = (!needle.is_empty()).then_some(needle);
+                self.set_error((!found).then(|| (0, "no row has this".to_owned())));
+            }
+            Mode::Filter(field) => {
+                let text = field.text.clone();
+                let error = Filter::parse(&text).err().map(|error| (error.at, error.message));
+                if error.is_none() {
+                    self.list.filter = (!text.trim().is_empty()).then_some(text);
+                    self.arrange();
+                }
+                self.set_error(error);
+            }
+            Mode::Normal | Mode::Dialog(_) => {}
+        }
+    }
+
+    fn set_error(&mut self, error: Option<(usize, String)>) {
+        if let Mode::Search(field) | Mode::Filter(field) = &mut self.mode {
+            field.error = error;
+        }
+    }
+
+    fn cancel_typing(&mut self) {
+        match std::mem::replace(&mut self.mode, Mode::Normal) {
+            Mode::Search(_) => self.list.search = None,
+            Mode::Filter(_) => {
+                self.list.filter = None;
+                self.arrange();
+            }
+            Mode::Normal | Mode::Dialog(_) => {}
+        }
+    }
+}
+
+/// Whether the text may have changed.
+fn edit(field: &mut TextField, chord: Chord, modifiers: KeyModifiers) -> bool {
+    match chord.code {
+        KeyCode::Char('u') if chord.control => field.clear_before(),
+        KeyCode::Char('w') if chord.control => field.delete_word(),
+        KeyCode::Char('a') if chord.control => field.home(),
+        KeyCode::Char('e') if chord.control => field.end(),
+        KeyCode::Char(letter) if !chord.control && !modifiers.contains(KeyModifiers::ALT) => {
+            field.insert(letter.encode_utf8(&mut [0; 4]));
+        }
+        KeyCode::Backspace => field.backspace(),
+        KeyCode::Delete => field.delete(),
+        KeyCode::Left => field.left(),
+        KeyCode::Right => field.right(),
+        KeyCode::Home => field.home(),
+        KeyCode::End => field.end(),
+        _ => return false,
+    }
+    true
+}

@@ -1,1 +1,22 @@
-//! To be written.
+//! Kernel OOM records, from 2.6.18 to 7.2 and out of any usual log, as data: who asked for memory, whose limit it was, who
+//! was looked at, who died. Refuses to invent: what a log does not say is absent, and text that somebody else than the
+//! kernel wrote is no record.
+
+mod assemble;
+mod cursor;
+mod dump;
+mod envelope;
+mod episode;
+mod journal;
+mod message;
+mod reader;
+mod stamp;
+mod tasks;
+
+pub use episode::{
+    Chosen, Constraint, Counter, Counters, Domain, Episode, HostMemory, Invoker, Name, Outcome, Reaped, Summary, Usage,
+    Victim,
+};
+pub use reader::LogReader;
+pub use stamp::Stamp;
+pub use tasks::{Candidate, MOST_ROWS, PageTables, Tasks};

@@ -1,0 +1,291 @@
+//! Puts the kernel's records about one OOM together: a bounded fold from unwrapped records to episodes. Records of
+//! other things, of other machines and of other threads (where the kernel says which) may stand between them. A kill is
+//! only ever what a `Killed process` record says, given to the dump that names the same process; a record that fits no
+//! dump makes an episode of its own. Refuses to complete what is missing.
+
+use std::collections::VecDeque;
+
+use super::dump::Dump;
+use super::envelope::Envelope;
+use super::episode::{Chosen, Episode, Outcome, Reaped, Victim};
+use super::message::{self, Cause, Killed, Message};
+use super::tasks::MOST_ROWS;
+use crate::units::Pid;
+
+/// Dumps that may still get records: the oldest is given away beyond.
+const MOST_OPEN: usize = 16;
+/// Rows of tables that they may hold together.
+const MOST_OPEN_ROWS: usize = 2 * MOST_ROWS;
+/// Records without a word for a dump that has not ended: it will not end any more.
+const PATIENCE: u64 = 20_000;
+/// Victims of one kill group that are kept.
+const MOST_VICTIMS: usize = 4096;
+/// The longest text put together of continuation records: a cgroup path has at most 4096 bytes, the line has two.
+const LONGEST_JOINED: usize = 16 * 1024;
+/// Records that may stand between a text and its continuation.
+const JOIN_WITHIN: u64 = 50;
+
+/// The fold.
+#[derive(Debug, Default)]
+pub(super) struct Assembler {
+    open: VecDeque<Dump>,
+    ready: VecDeque<Episode>,
+    /// A text that ended before its end: `oom-kill:` with a long path comes as several records.
+    partial: Option<Partial>,
+    records: u64,
+}
+
+#[derive(Debug)]
+struct Partial {
+    text: Vec<u8>,
+    machine: Option<Box<[u8]>>,
+    record: u64,
+}
+
+impl Assembler {
+    /// Takes a record; `complete` is false where its line may be cut by the end of the log.
+    pub fn push(&mut self, envelope: &Envelope<'_>, complete: bool) {
+        self.records += 1;
+        if let Some(joined) = self.join(envelope) {
+            self.take(&joined, envelope, complete);
+        } else if !envelope.continues {
+            self.take(&envelope.text, envelope, complete);
+        }
+    }
+
+    /// Whether a dump is going on: then any line may be of it; else only a few kinds of lines begin something.
+    pub fn is_in_dump(&self) -> bool {
+        self.partial.is_some() || self.open.iter().any(|dump| !dump.ended)
+    }
+
+    /// The next episode that gets no more records, in the order of the log.
+    pub fn next_ready(&mut self) -> Option<Episode> {
+        self.ready.pop_front()
+    }
+
+    /// Gives away what has ended, up to the first that has not.
+    pub fn settle(&mut self) {
+        while self.open.front().is_some_and(|dump| dump.ended) {
+            self.give_first();
+        }
+    }
+
+    /// The log is over: gives everything away.
+    pub fn finish(&mut self) {
+        self.partial = None;
+        while !self.open.is_empty() {
+            self.give_first();
+        }
+    }
+
+    /// Continuation records end up behind the text they continue. Only `/dev/kmsg` flags them, but nothing else that
+    /// the kernel writes begins as they do.
+    fn join(&mut self, envelope: &Envelope<'_>) -> Option<Vec<u8>> {
+        let partial = self.partial.as_mut()?;
+        if self.records - partial.record > JOIN_WITHIN {
+            self.partial = None;
+            return None;
+        }
+        let text = &envelope.text;
+        let goes_on =
+            envelope.continues || [&b"/"[..], b",task", b" killed as"].iter().any(|begin| text.starts_with(begin));
+        let same = partial.machine.as_deref() == envelope.machine;
+        if !goes_on || !same || partial.text.len() + text.len() > LONGEST_JOINED {
+            return None;
+        }
+        partial.text.extend_from_slice(text);
+        self.partial.take().map(|partial| partial.text)
+    }
+
+    fn take(&mut self, text: &[u8], envelope: &Envelope<'_>, complete: bool) {
+        let current = self.current(envelope);
+        if let Some(index) = current
+            && self.open[index].row_or_statistic(text, complete)
+        {
+            self.open[index].last_record = self.records;
+            return self.bound();
+        }
+        let Some(message) = message::parse(text, complete) else { return self.bound() };
+        if message.lacks_its_end(text) {
+            let machine = envelope.machine.map(Into::into);
+            self.partial = Some(Partial { text: text.to_vec(), machine, record: self.records });
+        }
+        match message {
+            Message::Boot { .. } => self.boot(envelope),
+            Message::Invoked { name, gfp_mask, nodemask, order, adj } => {
+                let dump = self.begin(envelope);
+                dump.invoked(name, gfp_mask, nodemask, order, adj);
+            }
+            Message::Killed(killed) => self.killed(&killed, envelope),
+            Message::Chosen { cause, pid, name, score } => self.chosen(cause, Chosen { pid, name, score }, envelope),
+            Message::Reaped { pid, reaped } => self.reaped(pid, reaped, envelope),
+            Message::KillGroup { cgroup } => self.kill_group(cgroup, envelope),
+            Message::NobodyToKill => self.outcome(Outcome::NobodyToKill, None, envelope),
+            Message::Panic => self.outcome(Outcome::Panic, None, envelope),
+            Message::AlreadyExiting { pid } => self.outcome(Outcome::AlreadyExiting, Some(pid), envelope),
+            detail => {
+                let begins = match current {
+                    Some(index) => self.open[index].has_its(&detail),
+                    None => detail.begins_a_dump(),
+                };
+                let records = self.records;
+                let dump = match current {
+                    Some(index) if !begins => &mut self.open[index],
+                    _ if begins => self.begin(envelope),
+                    _ => return self.bound(),
+                };
+                dump.last_record = records;
+                dump.detail(detail);
+            }
+        }
+        self.bound();
+    }
+
+    /// The dump that a record goes on with: the last one begun by the same writer.
+    fn current(&self, envelope: &Envelope<'_>) -> Option<usize> {
+        self.open.iter().rposition(|dump| !dump.ended && dump.is_of(envelope))
+    }
+
+    fn latest(&self, envelope: &Envelope<'_>, suits: impl Fn(&Dump) -> bool) -> Option<usize> {
+        self.open.iter().rposition(|dump| dump.is_of_machine(envelope) && suits(dump))
+    }
+
+    fn begin(&mut self, envelope: &Envelope<'_>) -> &mut Dump {
+        self.open.push_back(Dump::new(envelope, self.records));
+        if self.open.len() > MOST_OPEN {
+            self.give_first();
+        }
+        let last = self.open.len() - 1;
+        &mut self.open[last]
+    }
+
+    fn chosen(&mut self, cause: Option<Cause>, chosen: Chosen, envelope: &Envelope<'_>) {
+        let waits = |dump: &Dump| {
+            !dump.ended && dump.is_of(envelope) && dump.episode.chosen.is_none() && dump.may_kill(chosen.pid, cause)
+        };
+        let found = self.latest(envelope, waits);
+        let records = self.records;
+        let dump = match found {
+            Some(index) => &mut self.open[index],
+            None => self.begin(envelope),
+        };
+        dump.last_record = records;
+        dump.caused_by(cause);
+        dump.episode.chosen = Some(chosen);
+    }
+
+    fn killed(&mut self, killed: &Killed, envelope: &Envelope<'_>) {
+        let index = self.dump_of(killed, envelope).unwrap_or_else(|| {
+            self.begin(envelope);
+            self.open.len() - 1
+        });
+        // A dump that began later is still waiting for its own kill: their records may be mixed up.
+        let overlap =
+            (index + 1..self.open.len()).find(|later| self.open[*later].is_of(envelope) && !self.open[*later].ended);
+        if let Some(later) = overlap.filter(|_| !self.open[index].ended) {
+            self.open[index].episode.mixed = true;
+            self.open[later].episode.mixed = true;
+        }
+        let records = self.records;
+        let dump = &mut self.open[index];
+        dump.last_record = records;
+        dump.caused_by(killed.cause);
+        dump.killed(killed, envelope.time.stamp(), MOST_VICTIMS);
+    }
+
+    /// Which dump a `Killed process` record belongs to; `None`: to none that is here.
+    fn dump_of(&self, killed: &Killed, envelope: &Envelope<'_>) -> Option<usize> {
+        let names_it = |dump: &Dump| !dump.ended && dump.is_of(envelope) && dump.names(killed.pid);
+        let waits = |dump: &Dump| !dump.ended && dump.is_of(envelope) && dump.may_kill(killed.pid, killed.cause);
+        let in_group = |dump: &Dump| dump.episode.kill_group.is_some() && dump.is_near(envelope);
+        self.latest(envelope, names_it)
+            .or_else(|| self.latest(envelope, waits))
+            .or_else(|| self.latest(envelope, |_| true).filter(|index| in_group(&self.open[*index])))
+    }
+
+    fn kill_group(&mut self, cgroup: &[u8], envelope: &Envelope<'_>) {
+        let latest =
+            self.latest(envelope, |dump| dump.ended && dump.episode.kill_group.is_none() && dump.is_near(envelope));
+        let records = self.records;
+        let dump = match latest {
+            Some(index) => &mut self.open[index],
+            None => self.begin(envelope),
+        };
+        dump.last_record = records;
+        dump.ended = true;
+        dump.episode.kill_group = Some(cgroup.into());
+        dump.episode.ended = envelope.time.stamp();
+    }
+
+    fn reaped(&mut self, pid: Pid, reaped: Reaped, envelope: &Envelope<'_>) {
+        let died = |victim: &Victim| victim.pid == pid || victim.tgid == Some(pid);
+        if let Some(index) = self.latest(envelope, |dump| dump.episode.victims.iter().any(died))
+            && let Some(victim) = self.open[index].episode.victims.iter_mut().find(|victim| died(victim))
+        {
+            victim.reaped = Some(reaped);
+        }
+    }
+
+    fn outcome(&mut self, outcome: Outcome, chosen: Option<Pid>, envelope: &Envelope<'_>) {
+        let found = self.current(envelope);
+        let records = self.records;
+        let dump = match found {
+            Some(index) => &mut self.open[index],
+            // The panic's line follows the outcome's.
+            None if outcome == Outcome::Panic && self.latest(envelope, |dump| dump.is_near(envelope)).is_some() => {
+                if let Some(dump) = self.open.back_mut() {
+                    dump.episode.outcome = outcome;
+                }
+                return;
+            }
+            None => self.begin(envelope),
+        };
+        dump.last_record = records;
+        dump.ended = true;
+        dump.episode.outcome = outcome;
+        dump.episode.ended = envelope.time.stamp();
+        if let Some(pid) = chosen {
+            dump.episode.chosen.get_or_insert(Chosen { pid, name: None, score: None });
+        }
+        self.fold_repeat();
+    }
+
+    /// A cgroup with nobody left to kill writes the same dump thousands of times: one episode with a count.
+    fn fold_repeat(&mut self) {
+        let [.., before, last] = self.open.make_contiguous() else { return };
+        if before.episode.outcome == Outcome::NobodyToKill && before.says_the_same(last) {
+            before.episode.repeats += 1 + last.episode.repeats;
+            before.episode.ended = last.episode.ended;
+            before.last_record = last.last_record;
+            self.open.pop_back();
+        }
+    }
+
+    /// Another boot: what was going on in the one before is over.
+    fn boot(&mut self, envelope: &Envelope<'_>) {
+        for dump in self.open.iter_mut().filter(|dump| dump.is_of_machine(envelope)) {
+            dump.ended = true;
+        }
+        self.settle();
+    }
+
+    fn bound(&mut self) {
+        while let Some(first) = self.open.front() {
+            let waited = self.records.saturating_sub(first.last_record);
+            if waited <= PATIENCE && (self.open.len() == 1 || self.rows() <= MOST_OPEN_ROWS) {
+                break;
+            }
+            self.give_first();
+        }
+    }
+
+    fn rows(&self) -> usize {
+        self.open.iter().map(|dump| dump.episode.tasks.rows.len()).sum()
+    }
+
+    fn give_first(&mut self) {
+        if let Some(dump) = self.open.pop_front() {
+            self.ready.push_back(dump.into_episode());
+        }
+    }
+}

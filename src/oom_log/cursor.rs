@@ -1,0 +1,80 @@
+//! A place in a line of bytes that only moves forward over what was expected. Every step answers `None` rather than
+//! guess, so that a line cut anywhere gives less, never something else. Refuses to know any message.
+
+/// What is left of a line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor<'a>(pub &'a [u8]);
+
+impl<'a> Cursor<'a> {
+    /// Over exactly these bytes.
+    pub fn tag(&mut self, tag: &[u8]) -> Option<()> {
+        self.0 = self.0.strip_prefix(tag)?;
+        Some(())
+    }
+
+    /// Over blanks, if any.
+    pub fn blanks(&mut self) {
+        while let [b' ', rest @ ..] = self.0 {
+            self.0 = rest;
+        }
+    }
+
+    /// Over a decimal number that fits.
+    pub fn unsigned(&mut self) -> Option<u64> {
+        let mut value: u64 = 0;
+        let mut digits = 0;
+        for &byte in self.0 {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+            digits += 1;
+        }
+        if digits == 0 {
+            return None;
+        }
+        self.0 = &self.0[digits..];
+        Some(value)
+    }
+
+    /// Over a number of 32 bits: a PID, a user.
+    pub fn unsigned_32(&mut self) -> Option<u32> {
+        self.unsigned().and_then(|value| u32::try_from(value).ok())
+    }
+
+    /// Over a number with or without a minus.
+    pub fn signed(&mut self) -> Option<i64> {
+        let negative = self.tag(b"-").is_some();
+        let value = i64::try_from(self.unsigned()?).ok()?;
+        Some(if negative { -value } else { value })
+    }
+
+    /// Over everything before `tag` and over the tag: gives what stood before it.
+    pub fn until(&mut self, tag: &[u8]) -> Option<&'a [u8]> {
+        let at = find(self.0, tag)?;
+        let before = &self.0[..at];
+        self.0 = &self.0[at + tag.len()..];
+        Some(before)
+    }
+
+    /// A number between `before` (found anywhere ahead) and `after`: `anon-rss:` 27912 `kB`.
+    pub fn number_between(&mut self, before: &[u8], after: &[u8]) -> Option<u64> {
+        let mut ahead = *self;
+        ahead.until(before)?;
+        let value = ahead.unsigned()?;
+        ahead.tag(after)?;
+        *self = ahead;
+        Some(value)
+    }
+}
+
+/// Where `needle` first stands in `haystack`.
+pub(super) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    memchr::memmem::find(haystack, needle)
+}
+
+/// Where `needle` last stands in `haystack`.
+pub(super) fn find_last(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    memchr::memmem::rfind(haystack, needle)
+}

@@ -35,6 +35,24 @@ impl FactGroups {
         Self(self.0 | other.0)
     }
 
+    /// What both have.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Without what `other` has.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether all of `other` is wanted.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {

@@ -1,0 +1,302 @@
+//! The walk over procfs: who is there, how big, and in tiers what else (see [`Live`]). Reads only files that take no
+//! lock of their process, so that no process can hold the sampler up. Refuses to keep facts: what a snapshot lacks was
+//! not due.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::snapshot::needs::{FactGroups, Needs};
+use crate::snapshot::process::Statm;
+use crate::snapshot::system::Machine;
+use crate::snapshot::{Fact, Scope, Snapshot, Unreadable};
+use crate::units::{Bytes, Pages, Timestamp};
+
+use super::cgroupfs::Cgroupfs;
+use super::files::{FileName, Tree};
+use super::machine::{MachineFiles, machine};
+use super::recycler::Recycler;
+use super::roster::{Kind, Process, Roster};
+use super::rotation::{Budget, Rotation, WARM, Wanted};
+use super::warm::Warm;
+use super::{Source, SourceError, clock, proc_files};
+
+/// Reads a procfs and the cgroups beside it. What is read when:
+///
+/// - the list of processes: every pass; a number whose inode changed is another process
+/// - `statm`: every pass of those with a kept descriptor ([`Live::DESCRIPTORS`]), of those that moved last time, are
+///   new or are asked for; of the rest half per pass. So growth is seen within two passes
+/// - `stat`: at first sight (it has the start time), when the address space or the text size changed (a sign of exec),
+///   when asked for, and in rotation
+/// - `status`: when the resident size moved, when asked for, and in rotation; the biggest first within a budget
+/// - `oom_score_adj` and `cgroup`: at first sight, when asked for, and in rotation
+/// - `oom_score`: of candidates and where a column asks for it
+///
+/// The rotation takes 10 s for up to about 1,000 processes and a minute and a half for 10,000. A process that may not
+/// be looked at (hidepid=1) is listed with start time 0 and facts that say so.
+///
+/// A number that is reused between the listing and a read gives one pass of facts under the old identity; the next
+/// listing shows the new inode.
+#[derive(Debug)]
+pub struct Live {
+    proc_root: Tree,
+    machine: Arc<Machine>,
+    machine_files: MachineFiles,
+    roster: Roster,
+    cgroups: Cgroupfs,
+    warm: Warm,
+    rotation: Rotation,
+    budget: Budget,
+    recycler: Recycler,
+    scope: Scope,
+    sequence: u64,
+    last: Option<Timestamp>,
+    kept: u32,
+    most_kept: u32,
+}
+
+impl Live {
+    /// How many `statm` are kept open at the most. Each pins [`Live::PINNED`] of kernel memory and spares four fifths
+    /// of the cost of a read.
+    pub const DESCRIPTORS: u32 = 3_500;
+
+    /// Kernel memory that one kept descriptor pins: the buffer of a seq_file, its file and its inode.
+    pub const PINNED: Bytes = Bytes(4_505);
+
+    /// Opens the roots, raises the limit on descriptors to what is allowed, and reads what does not change.
+    ///
+    /// # Errors
+    /// Where the root of procfs cannot be opened; a missing sysfs only means that there are no cgroups.
+    pub fn open(proc_root: &Path, sys_root: &Path) -> Result<Self, SourceError> {
+        let mut tree = Tree::open(proc_root)
+            .map_err(|errno| SourceError::Open { path: proc_root.to_path_buf(), cause: errno.into() })?;
+        let mut sys_tree = Tree::open(sys_root).ok();
+        let mut machine = machine(&mut tree, sys_tree.as_mut());
+        let cgroups = Cgroupfs::open(&mut tree, sys_root);
+        machine.own.oom_group = machine.own.id.is_some() && cgroups.own_group_dies_together(&mut tree);
+        let most_kept = if tree.is_live() { allowed_descriptors() } else { 0 };
+        Ok(Self {
+            machine_files: MachineFiles::open(&tree),
+            warm: Warm::new(cgroups.version()),
+            machine: Arc::new(machine),
+            proc_root: tree,
+            roster: Roster::default(),
+            cgroups,
+            rotation: Rotation::default(),
+            budget: Budget::default(),
+            recycler: Recycler::default(),
+            scope: Scope::All,
+            sequence: 0,
+            last: None,
+            kept: 0,
+            most_kept,
+        })
+    }
+
+    /// Looks at those that are new: when they started and whether they are kernel threads.
+    fn meet(&mut self, snapshot: &mut Snapshot) {
+        for process in self.roster.processes.iter_mut().filter(|process| process.kind == Kind::New) {
+            let reading = self
+                .proc_root
+                .read(&FileName::of(process.id.pid, "stat"))
+                .and_then(|text| proc_files::stat(text).ok_or(Unreadable::Malformed));
+            process.kind = match reading {
+                Err(Unreadable::Gone) => Kind::Vanished,
+                Ok((_, stat)) if stat.is_kernel_thread() => Kind::KernelThread,
+                _ => Kind::User,
+            };
+            if process.kind != Kind::User {
+                continue;
+            }
+            if let Ok((start_time, stat)) = reading {
+                process.id.start_time = start_time;
+                process.parent = stat.parent;
+                if stat.leader_dead {
+                    process.due = FactGroups::STAT;
+                }
+            }
+            process.due = process.due.union(WARM.without(FactGroups::STAT));
+            let reading = reading.map(|(_, stat)| stat);
+            snapshot.stats.push(Fact { id: process.id, at: clock::now(), reading });
+        }
+    }
+
+    /// Marks who is in scope. Who was in a tree stays in it.
+    fn apply_scope(&mut self, scope: Scope, arrived: bool, snapshot: &mut Snapshot) {
+        let changed = self.scope != scope;
+        self.scope = scope;
+        match scope {
+            Scope::Tree(root) => {
+                if changed {
+                    self.roster.processes.iter_mut().for_each(|process| process.in_scope = false);
+                }
+                if changed || arrived {
+                    self.roster.mark_descendants(root);
+                }
+                let roster = &self.roster;
+                snapshot.stats.retain(|fact| roster.find(fact.id.pid).is_some_and(|process| process.in_scope));
+            }
+            Scope::All | Scope::Facts if changed || arrived => {
+                self.roster.processes.iter_mut().for_each(|process| process.in_scope = true);
+            }
+            Scope::All | Scope::Facts => {}
+        }
+    }
+
+    /// Reads sizes and notices what they are signs of.
+    fn read_sizes(&mut self, needs: &Needs, snapshot: &mut Snapshot) {
+        let mut wanted = Wanted::new(needs);
+        let turn = (self.sequence & 1) as u32;
+        self.kept = 0;
+        for process in self.roster.processes.iter_mut().filter(|process| process.is_shown()) {
+            snapshot.roster.push(process.id);
+            let asked = wanted.of(process.id).is_some();
+            let its_turn = process.id.pid.0 & 1 == turn;
+            if !(asked || its_turn || process.moving || process.passes == 0 || process.descriptor.is_some()) {
+                continue;
+            }
+            let reading = read_size(&mut self.proc_root, process, self.kept < self.most_kept);
+            self.kept += u32::from(process.descriptor.is_some());
+            if let Ok(statm) = reading {
+                notice(process, statm);
+            }
+            snapshot.statms.push(Fact { id: process.id, at: clock::now(), reading });
+        }
+    }
+
+    /// Reads the warm facts: those that are asked for, whose turn it is in the rotation, and of what is due the biggest.
+    fn read_warm(&mut self, needs: &Needs, elapsed: Duration, snapshot: &mut Snapshot) {
+        let mut never_read = false;
+        self.budget.clear();
+        for process in self.roster.processes.iter().filter(|process| process.is_shown()) {
+            if !process.due.without(FactGroups::OOM_SCORE).is_empty() {
+                never_read |= process.passes > 0 && process.due.contains(FactGroups::CGROUP);
+                self.budget.add(process.statm.resident.0);
+            }
+        }
+        self.budget.begin(never_read);
+        self.rotation.begin(snapshot.roster.len(), elapsed);
+
+        let mut wanted = Wanted::new(needs);
+        for process in self.roster.processes.iter_mut().filter(|process| process.is_shown()) {
+            let mut groups =
+                wanted.of(process.id).unwrap_or_default().union(needs.of_everyone.intersection(process.due));
+            if process.passes > 0 && self.rotation.takes(process.id.pid) {
+                groups = groups.union(WARM.without(FactGroups::OOM_SCORE)).union(needs.of_everyone);
+            }
+            if process.passes == 0 {
+                // `stat` was just read, to learn when it started.
+                groups = groups.without(FactGroups::STAT.without(process.due));
+            }
+            let rest = process.due.without(groups).without(FactGroups::OOM_SCORE);
+            if !rest.is_empty() && self.budget.takes(rest, process.statm.resident.0) {
+                groups = groups.union(rest);
+            }
+            process.passes = process.passes.saturating_add(1);
+            if !groups.is_empty() {
+                self.warm.read(&mut self.proc_root, process, groups, snapshot);
+            }
+        }
+    }
+}
+
+impl Source for Live {
+    fn sample(&mut self, needs: &Needs) -> Result<Arc<Snapshot>, SourceError> {
+        let cpu = clock::thread_cpu();
+        let began = clock::now();
+        let elapsed = self.last.map_or(Duration::ZERO, |last| began.since(last));
+        let arrived = self
+            .roster
+            .refresh(self.proc_root.root())
+            .map_err(|errno| SourceError::List { path: self.proc_root.path().to_path_buf(), cause: errno.into() })?;
+        self.last = Some(began);
+        self.sequence += 1;
+
+        let mut recycled = self.recycler.take();
+        let snapshot = Arc::make_mut(&mut recycled);
+        snapshot.sequence = self.sequence;
+        snapshot.began = began;
+        snapshot.wall = clock::wall();
+        snapshot.scope = needs.scope;
+        if !Arc::ptr_eq(&snapshot.machine, &self.machine) {
+            snapshot.machine = Arc::clone(&self.machine);
+        }
+        if arrived > 0 {
+            self.meet(snapshot);
+        }
+        self.apply_scope(needs.scope, arrived > 0, snapshot);
+        self.read_sizes(needs, snapshot);
+        self.read_warm(needs, elapsed, snapshot);
+        if !snapshot.stats.is_sorted_by_key(|fact| fact.id) {
+            snapshot.stats.sort_unstable_by_key(|fact| fact.id);
+        }
+
+        let mut system = self.machine_files.read(&mut self.proc_root);
+        system.tasks = self.roster.processes.len() as u32;
+        let kernel_threads = self.roster.processes.iter().filter(|process| process.kind == Kind::KernelThread);
+        system.kernel_threads = kernel_threads.count() as u32;
+        system.init = self.roster.processes.first().map(|process| process.id.pid).filter(|pid| pid.0 == 1);
+        snapshot.system = Some(system);
+
+        let unknown_path = self.warm.met_unknown_path();
+        self.cgroups.read(&self.roster, began, unknown_path, &mut snapshot.cgroups);
+
+        snapshot.ended = clock::now();
+        let descriptors = self.kept + self.machine_files.descriptors() + self.cgroups.descriptors();
+        snapshot.cost.descriptors = descriptors;
+        snapshot.cost.pinned = Bytes(Self::PINNED.0 * u64::from(descriptors));
+        snapshot.cost.own_rss =
+            self.machine_files.own_resident(&mut self.proc_root).unwrap_or(Pages(0)).bytes(self.machine.page_size);
+        snapshot.cost.own_cpu = clock::process_cpu();
+        snapshot.cost.pass_cpu = clock::thread_cpu().saturating_sub(cpu);
+        Ok(self.recycler.hand_out(recycled))
+    }
+}
+
+/// Reads `statm`, of a living thread where the leader has ended; keeps the descriptor where it may.
+fn read_size(tree: &mut Tree, process: &mut Process, may_keep: bool) -> Result<Statm, Unreadable> {
+    let text = match (&process.descriptor, process.living_thread) {
+        (Some(descriptor), _) => tree.read_kept(descriptor),
+        (None, Some(thread)) => tree.read(&FileName::of_thread(process.id.pid, thread, "statm")),
+        (None, None) => {
+            let opened = tree.open_file(&FileName::of(process.id.pid, "statm"))?;
+            if may_keep { tree.read_kept(process.descriptor.insert(opened)) } else { tree.read_kept(&opened) }
+        }
+    };
+    text.and_then(|text| proc_files::statm(text).ok_or(Unreadable::Malformed)).inspect_err(|_| {
+        // The thread that stood in for the leader ended, or the process did: look again.
+        process.living_thread = None;
+        process.due = process.due.union(FactGroups::STAT);
+    })
+}
+
+/// What a new size is a sign of.
+fn notice(process: &mut Process, statm: Statm) {
+    let before = std::mem::replace(&mut process.statm, statm);
+    process.moving = process.passes > 0 && statm.resident != before.resident;
+    if process.passes > 0 && (statm.size != before.size || statm.text != before.text) {
+        process.due = process.due.union(FactGroups::STAT);
+    }
+    if process.sized != sizes(&statm) {
+        process.due = process.due.union(FactGroups::STATUS);
+    }
+}
+
+/// What decides whether `status` has news.
+pub(super) fn sizes(statm: &Statm) -> (u32, u32) {
+    (statm.resident.0 as u32, statm.shared.0 as u32)
+}
+
+/// Raises the soft limit on descriptors to the hard one, and says how many may be kept: half of it is left to the
+/// rest of the program.
+fn allowed_descriptors() -> u32 {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // Refused is no harm: then fewer are kept.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    }
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::from(Live::DESCRIPTORS) * 2) / 2;
+    u32::try_from(allowed).unwrap_or(u32::MAX).min(Live::DESCRIPTORS)
+}

@@ -1,0 +1,202 @@
+//! Reads what takes a lock of its process: command lines, executables, `smaps_rollup`, `smaps`. In slices, so that its
+//! thread comes back soon; what was slow is asked less often. Refuses to read what nobody asked for, and to wait its
+//! turn in the sampler: a process that holds its lock holds up only the prober.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::snapshot::needs::Needs;
+use crate::snapshot::process::{Command, Executable};
+use crate::snapshot::{Fact, Scope, Snapshot, Unreadable};
+use crate::units::{ProcessId, Timestamp};
+
+use super::files::{FileName, Tree};
+use super::recycler::Recycler;
+use super::regions::RegionReader;
+use super::targets::{Due, Targets};
+use super::{SourceError, clock, smaps};
+
+/// Bytes of a command line that are read.
+const COMMAND_BYTES: usize = 4_096;
+
+/// Reads the expensive facts, in the order: mappings of the selected process when a pane shows them; command lines of
+/// it and of what is on screen; their `smaps_rollup`; command lines of the rest, the biggest first; `smaps_rollup` of
+/// everyone where a sort order or a report asks for it; command lines again in rotation.
+#[derive(Debug)]
+pub struct Prober {
+    proc_root: Tree,
+    targets: Targets,
+    regions: RegionReader,
+    recycler: Recycler,
+    sequence: u64,
+}
+
+impl Prober {
+    /// How long a slice may last; only a single read that is slower makes it longer.
+    pub const SLICE: Duration = Duration::from_millis(20);
+
+    /// Opens the root of procfs.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub fn open(proc_root: &Path) -> Result<Self, SourceError> {
+        let tree = Tree::open(proc_root)
+            .map_err(|errno| SourceError::Open { path: proc_root.to_path_buf(), cause: errno.into() })?;
+        Ok(Self {
+            proc_root: tree,
+            targets: Targets::default(),
+            regions: RegionReader::default(),
+            recycler: Recycler::default(),
+            sequence: 0,
+        })
+    }
+
+    /// Learns from a pass of the sampler who is there, how big, and who shows signs of exec.
+    pub fn observe(&mut self, snapshot: &Snapshot) {
+        self.targets.observe(snapshot);
+    }
+
+    /// One slice: reads what is due and says what it read; `None` when nothing was due. To be called again until it
+    /// says `None`, then after the next pass.
+    pub fn probe(&mut self, needs: &Needs) -> Option<Arc<Snapshot>> {
+        let cpu = clock::thread_cpu();
+        let began = clock::now();
+        let mut recycled = self.recycler.take();
+        let snapshot = Arc::make_mut(&mut recycled);
+        snapshot.sequence = self.sequence + 1;
+        snapshot.began = began;
+        snapshot.wall = clock::wall();
+        snapshot.scope = Scope::Facts;
+        snapshot.cgroups = None;
+
+        self.read_mappings(needs, snapshot);
+        self.targets.plan(needs, began);
+        while clock::now().since(began) < Self::SLICE {
+            let Some((id, due)) = self.targets.next() else { break };
+            self.read(id, due, snapshot);
+        }
+
+        let idle = snapshot.commands.is_empty()
+            && snapshot.executables.is_empty()
+            && snapshot.rollups.is_empty()
+            && snapshot.mappings.is_none();
+        if idle && self.targets.is_done() {
+            drop(self.recycler.hand_out(recycled));
+            return None;
+        }
+        self.sequence += 1;
+        snapshot.commands.sort_unstable_by_key(|fact| fact.id);
+        snapshot.executables.sort_unstable_by_key(|fact| fact.id);
+        snapshot.rollups.sort_unstable_by_key(|fact| fact.id);
+        snapshot.ended = clock::now();
+        snapshot.cost.own_cpu = clock::process_cpu();
+        snapshot.cost.pass_cpu = clock::thread_cpu().saturating_sub(cpu);
+        Some(self.recycler.hand_out(recycled))
+    }
+
+    fn read_mappings(&mut self, needs: &Needs, snapshot: &mut Snapshot) {
+        match needs.selected.filter(|_| needs.mappings) {
+            Some(selected) if self.targets.contains(selected) => {
+                snapshot.mappings = self.regions.read_when_due(&mut self.proc_root, selected, needs.refresh);
+            }
+            Some(_) => {}
+            None => self.regions.forget(),
+        }
+    }
+
+    fn read(&mut self, id: ProcessId, due: Due, snapshot: &mut Snapshot) {
+        match due {
+            Due::Command => {
+                let reading = command(&mut self.proc_root, id);
+                if self.targets.is_news(id, due, hash(&reading)) {
+                    let reading = reading.map(Arc::new);
+                    snapshot.commands.push(Fact { id, at: clock::now(), reading });
+                }
+            }
+            Due::Executable => {
+                let reading = executable(&mut self.proc_root, id);
+                if self.targets.is_news(id, due, hash(&reading)) {
+                    let reading = reading.map(Arc::new);
+                    snapshot.executables.push(Fact { id, at: clock::now(), reading });
+                }
+            }
+            Due::Rollup => {
+                let began = clock::now();
+                let reading = self
+                    .proc_root
+                    .read(&FileName::of(id.pid, "smaps_rollup"))
+                    .and_then(|text| smaps::rollup(text).ok_or(Unreadable::Malformed));
+                let ended = clock::now();
+                let took = ended.since(began);
+                self.targets.rollup_took(id, ended, took, reading.is_ok());
+                let reading = reading.map(|rollup| smaps_with(rollup, took));
+                snapshot.rollups.push(Fact { id, at: ended, reading });
+            }
+        }
+    }
+}
+
+fn smaps_with(mut rollup: crate::snapshot::mapping::Rollup, took: Duration) -> crate::snapshot::mapping::Rollup {
+    rollup.took = took;
+    rollup
+}
+
+/// `/proc/PID/cmdline`. A process that has overwritten its own has no NUL at the end; nothing is added.
+fn command(tree: &mut Tree, id: ProcessId) -> Result<Command, Unreadable> {
+    let (arguments, cut) = tree.read_start(&FileName::of(id.pid, "cmdline"), COMMAND_BYTES)?;
+    Ok(Command { arguments: arguments.into(), cut })
+}
+
+/// The links `/proc/PID/exe` and, of what looks like a Go test binary, `cwd`.
+fn executable(tree: &mut Tree, id: ProcessId) -> Result<Executable, Unreadable> {
+    let link = tree.read_link(&FileName::of(id.pid, "exe"))?;
+    let (path, deleted) = link.strip_suffix(b" (deleted)").map_or((link, false), |path| (path, true));
+    let path: Box<[u8]> = path.into();
+    let working_directory =
+        if path.ends_with(b".test") { tree.read_link(&FileName::of(id.pid, "cwd")).ok().map(Box::from) } else { None };
+    Ok(Executable { path, deleted, working_directory, go: None })
+}
+
+/// What tells a new reading from the one before.
+fn hash<T: Fingerprint>(reading: &Result<T, Unreadable>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match reading {
+        Ok(value) => value.fingerprint(&mut hasher),
+        Err(reason) => reason.hash(&mut hasher),
+    }
+    // Zero is "never read".
+    hasher.finish() | 1
+}
+
+trait Fingerprint {
+    fn fingerprint(&self, hasher: &mut DefaultHasher);
+}
+
+impl Fingerprint for Command {
+    fn fingerprint(&self, hasher: &mut DefaultHasher) {
+        self.arguments.hash(hasher);
+    }
+}
+
+impl Fingerprint for Executable {
+    fn fingerprint(&self, hasher: &mut DefaultHasher) {
+        self.path.hash(hasher);
+        self.deleted.hash(hasher);
+        self.working_directory.hash(hasher);
+    }
+}
+
+/// How long to leave a process alone whose facts may not be read.
+pub(super) const AFTER_REFUSAL: Duration = Duration::from_secs(30);
+
+/// How often a read may be repeated: at most a twentieth of the time is spent in it.
+pub(super) fn pause_after(took: Duration, at_least: Duration) -> Duration {
+    at_least.max(took * 20)
+}
+
+/// Whether `pause` has passed since `then`.
+pub(super) fn has_passed(pause: Duration, then: Timestamp, now: Timestamp) -> bool {
+    then == Timestamp::default() || now.since(then) >= pause
+}

@@ -1,0 +1,161 @@
+//! Which processes there are: one listing of /proc merged into what was known of them. Refuses to trust a number: the
+//! inode that getdents shows for it changes when the number is reused, which costs nothing to see.
+
+use std::ffi::CStr;
+
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+
+use crate::snapshot::needs::FactGroups;
+use crate::snapshot::process::Statm;
+use crate::units::{Pid, ProcessId};
+
+use super::files::each_entry;
+use super::proc_files::decimal;
+
+/// What is remembered of one process between passes: no facts, only what decides what to read next.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) id: ProcessId,
+    /// Of its directory in /proc: changes with the process behind the number.
+    pub(super) inode: u64,
+    pub(super) kind: Kind,
+    pub(super) parent: Pid,
+    /// Whether it is in the scope of the passes.
+    pub(super) in_scope: bool,
+    /// `statm`, kept open.
+    pub(super) descriptor: Option<OwnedFd>,
+    /// As last read.
+    pub(super) statm: Statm,
+    /// `resident` and `shared` when `status` was last read.
+    pub(super) sized: (u32, u32),
+    /// Groups that are to be read when the budget allows.
+    pub(super) due: FactGroups,
+    /// In how many passes it was seen, up to 255.
+    pub(super) passes: u8,
+    /// Whether its size moved between the last two readings.
+    pub(super) moving: bool,
+    /// Where the leader has ended and other threads live: one of those.
+    pub(super) living_thread: Option<Pid>,
+    seen: bool,
+}
+
+/// What a number in /proc turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Listed, not looked at yet.
+    New,
+    /// A process with memory of its own.
+    User,
+    /// A kernel thread: never looked at again.
+    KernelThread,
+    /// Ended between the listing and the first look.
+    Vanished,
+}
+
+impl Process {
+    fn new(pid: u32, inode: u64) -> Self {
+        Self {
+            id: ProcessId::new(pid, 0),
+            inode,
+            kind: Kind::New,
+            parent: Pid(0),
+            in_scope: false,
+            descriptor: None,
+            statm: Statm::default(),
+            sized: (u32::MAX, u32::MAX),
+            due: FactGroups::NONE,
+            passes: 0,
+            moving: false,
+            living_thread: None,
+            seen: true,
+        }
+    }
+
+    /// Whether it counts in this pass.
+    pub(super) fn is_shown(&self) -> bool {
+        self.kind == Kind::User && self.in_scope
+    }
+}
+
+/// All processes that are known, sorted by number.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    pub(super) processes: Vec<Process>,
+    listing: Vec<(u32, u64)>,
+    entries: Vec<u8>,
+}
+
+impl Roster {
+    /// Lists /proc and merges: who is gone is dropped (with the descriptor), who is new or has a new inode is
+    /// [`Kind::New`]. Gives the number of those.
+    pub(super) fn refresh(&mut self, proc_root: BorrowedFd<'_>) -> Result<usize, Errno> {
+        let Self { processes, listing, entries } = self;
+        listing.clear();
+        each_entry(proc_root, entries, |name, inode, _| {
+            if let Some(pid) = process_number(name) {
+                listing.push((pid, inode));
+            }
+        })?;
+        // procfs lists by number; other trees do not.
+        if !listing.is_sorted() {
+            listing.sort_unstable();
+        }
+
+        let known = processes.len();
+        let mut next = 0;
+        for process in processes.iter_mut() {
+            process.seen = false;
+        }
+        for &(pid, inode) in listing.iter() {
+            while next < known && processes[next].id.pid.0 < pid {
+                next += 1;
+            }
+            match processes[..known].get_mut(next).filter(|process| process.id.pid.0 == pid) {
+                Some(process) if process.inode == inode && process.kind != Kind::Vanished => process.seen = true,
+                _ => processes.push(Process::new(pid, inode)),
+            }
+        }
+        let arrived = processes.len() - known;
+        processes.retain(|process| process.seen);
+        if arrived > 0 && !processes.is_sorted_by_key(|process| process.id.pid) {
+            processes.sort_unstable_by_key(|process| process.id.pid);
+        }
+        Ok(arrived)
+    }
+
+    /// Marks who is in the tree below `root`. Who once was in it stays in it, also when its parent ends.
+    pub(super) fn mark_descendants(&mut self, root: ProcessId) {
+        loop {
+            let mut changed = false;
+            for index in 0..self.processes.len() {
+                let process = &self.processes[index];
+                if process.in_scope || process.kind != Kind::User {
+                    continue;
+                }
+                if process.id == root || self.find(process.parent).is_some_and(|parent| parent.in_scope) {
+                    self.processes[index].in_scope = true;
+                    changed = true;
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    /// The process that has this number now.
+    pub(super) fn find(&self, pid: Pid) -> Option<&Process> {
+        let index = self.processes.binary_search_by_key(&pid, |process| process.id.pid).ok()?;
+        Some(&self.processes[index])
+    }
+}
+
+/// The number that a name in /proc stands for: digits as the kernel writes them.
+pub(super) fn process_number(name: &CStr) -> Option<u32> {
+    let digits = name.to_bytes();
+    match digits.first()? {
+        b'1'..=b'9' => decimal(digits),
+        _ => None,
+    }
+}

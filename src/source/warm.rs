@@ -1,0 +1,146 @@
+//! The warm facts of one process: reads the groups that it is told to and adds them to the snapshot. Refuses to
+//! decide what is due.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::snapshot::cgroup::Version;
+use crate::snapshot::needs::FactGroups;
+use crate::snapshot::process::{CgroupPath, Stat};
+use crate::snapshot::{Fact, Snapshot, Unreadable};
+use crate::units::Pid;
+
+use super::files::{FileName, Tree, each_entry};
+use super::live::sizes;
+use super::roster::{Process, process_number};
+use super::{clock, proc_files};
+
+/// Reads warm facts.
+#[derive(Debug)]
+pub(super) struct Warm {
+    /// Where the memory controller is.
+    version: Option<Version>,
+    paths: Paths,
+    entries: Vec<u8>,
+}
+
+impl Warm {
+    pub(super) fn new(version: Option<Version>) -> Self {
+        Self { version, paths: Paths::default(), entries: Vec::new() }
+    }
+
+    /// Whether a cgroup was met since the last question that had not been seen before.
+    pub(super) fn met_unknown_path(&mut self) -> bool {
+        std::mem::take(&mut self.paths.met_unknown)
+    }
+
+    /// Reads `groups` of one process; what was read is no longer due.
+    pub(super) fn read(&mut self, tree: &mut Tree, process: &mut Process, groups: FactGroups, to: &mut Snapshot) {
+        process.due = process.due.without(groups);
+        let pid = process.id.pid;
+        if groups.contains(FactGroups::STAT) {
+            let reading = self.stat(tree, process, to);
+            to.stats.push(Fact { id: process.id, at: clock::now(), reading });
+        }
+        if groups.contains(FactGroups::STATUS) {
+            let file = match process.living_thread {
+                Some(thread) => FileName::of_thread(pid, thread, "status"),
+                None => FileName::of(pid, "status"),
+            };
+            process.sized = sizes(&process.statm);
+            let reading = tree.read(&file).and_then(|text| proc_files::status(text).ok_or(Unreadable::Malformed));
+            to.statuses.push(Fact { id: process.id, at: clock::now(), reading });
+        }
+        if groups.contains(FactGroups::ADJUSTMENT) {
+            let reading = tree
+                .read(&FileName::of(pid, "oom_score_adj"))
+                .and_then(|text| proc_files::oom_score_adj(text).ok_or(Unreadable::Malformed));
+            to.adjustments.push(Fact { id: process.id, at: clock::now(), reading });
+        }
+        if groups.contains(FactGroups::OOM_SCORE) {
+            let reading = tree
+                .read(&FileName::of(pid, "oom_score"))
+                .and_then(|text| proc_files::oom_score(text).ok_or(Unreadable::Malformed));
+            to.oom_scores.push(Fact { id: process.id, at: clock::now(), reading });
+        }
+        if groups.contains(FactGroups::CGROUP) {
+            let reading = tree.read(&FileName::of(pid, "cgroup")).and_then(|text| {
+                let path = proc_files::memory_cgroup(text, self.version).ok_or(Unreadable::Malformed)?;
+                Ok(self.paths.shared(path))
+            });
+            to.memberships.push(Fact { id: process.id, at: clock::now(), reading });
+        }
+    }
+
+    /// `stat`; where the leader has ended and threads live, finds one and corrects the size that was read as nothing.
+    fn stat(&mut self, tree: &mut Tree, process: &mut Process, to: &mut Snapshot) -> Result<Stat, Unreadable> {
+        let text = tree.read(&FileName::of(process.id.pid, "stat"))?;
+        let (start_time, stat) = proc_files::stat(text).ok_or(Unreadable::Malformed)?;
+        if start_time != process.id.start_time {
+            // Another process has the number now: the next listing meets it.
+            process.inode = u64::MAX;
+            return Err(Unreadable::Gone);
+        }
+        process.parent = stat.parent;
+        if stat.leader_dead && process.living_thread.is_none() {
+            process.descriptor = None;
+            process.living_thread = self.living_thread(tree, process.id.pid);
+            if let Some(thread) = process.living_thread {
+                let statm = tree.read(&FileName::of_thread(process.id.pid, thread, "statm"));
+                if let Some(statm) = statm.ok().and_then(proc_files::statm) {
+                    process.statm = statm;
+                    if let Ok(index) = to.statms.binary_search_by_key(&process.id, |fact| fact.id) {
+                        to.statms[index].reading = Ok(statm);
+                    }
+                }
+            }
+        }
+        Ok(stat)
+    }
+
+    /// A thread of the process that has not ended.
+    fn living_thread(&mut self, tree: &mut Tree, pid: Pid) -> Option<Pid> {
+        let directory = tree.open_file(&FileName::of(pid, "task")).ok()?;
+        let mut living = None;
+        each_entry(rustix::fd::AsFd::as_fd(&directory), &mut self.entries, |name, _, _| {
+            let Some(thread) = process_number(name).map(Pid) else { return };
+            if living.is_some() || thread == pid {
+                return;
+            }
+            let stat = tree.read(&FileName::of_thread(pid, thread, "stat")).ok().and_then(proc_files::stat);
+            if stat.is_some_and(|(_, stat)| !matches!(stat.state, b'Z' | b'X')) {
+                living = Some(thread);
+            }
+        })
+        .ok()?;
+        living
+    }
+}
+
+/// Each distinct cgroup path once, for as long as somebody holds it.
+#[derive(Debug, Default)]
+struct Paths {
+    known: HashSet<Arc<[u8]>>,
+    met_unknown: bool,
+}
+
+impl Paths {
+    /// Beyond this many, those that nobody else holds are dropped.
+    const MOST: usize = 4_096;
+
+    fn shared(&mut self, path: &[u8]) -> CgroupPath {
+        if let Some(known) = self.known.get(path) {
+            return CgroupPath(Arc::clone(known));
+        }
+        if self.known.len() >= Self::MOST {
+            self.known.retain(|path| Arc::strong_count(path) > 1);
+            if self.known.len() >= Self::MOST {
+                self.known.clear();
+            }
+        }
+        self.met_unknown = true;
+        let path: Arc<[u8]> = path.into();
+        self.known.insert(Arc::clone(&path));
+        CgroupPath(path)
+    }
+}

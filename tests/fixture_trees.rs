@@ -1,0 +1,266 @@
+//! The source on made-up trees: what must become a fact, what must be noticed, and that nothing of it is an error.
+
+mod support;
+
+use oomtop::snapshot::needs::{FactGroups, Needs};
+use oomtop::snapshot::{Fact, Scope, Snapshot, Unreadable};
+use oomtop::source::Source;
+use oomtop::source::live::Live;
+use oomtop::source::prober::Prober;
+use oomtop::units::{Bytes, Pages, Pid, ProcessId};
+use support::fake_proc::{FakeProc, FakeProcess, hostile_names};
+
+fn live(fake: &FakeProc) -> Live {
+    Live::open(&fake.proc(), &fake.sys()).expect("opens")
+}
+
+fn pids(snapshot: &Snapshot) -> Vec<u32> {
+    snapshot.roster.iter().map(|id| id.pid.0).collect()
+}
+
+fn of<T>(facts: &[Fact<T>], pid: u32) -> Option<&Result<T, Unreadable>> {
+    facts.iter().find(|fact| fact.id.pid.0 == pid).map(|fact| &fact.reading)
+}
+
+/// Until `found` says so, at most a few passes: what is in rotation or in the other half comes in its turn.
+fn within_passes(live: &mut Live, passes: usize, mut found: impl FnMut(&Snapshot) -> bool) -> bool {
+    (0..passes).any(|_| found(&live.sample(&Needs::default()).expect("sampled")))
+}
+
+#[test]
+fn a_tree_of_files_is_read_like_a_machine() {
+    let fake = FakeProc::new();
+    for pid in [1, 20, 300] {
+        fake.put(&FakeProcess::new(pid));
+    }
+    fake.put(&FakeProcess { flags: 0x20_8040, size: 0, anonymous: 0, file: 0, ..FakeProcess::new(2) });
+    let snapshot = live(&fake).sample(&Needs::default()).expect("sampled");
+    assert_eq!(pids(&snapshot), [1, 20, 300], "kernel threads are not in the roster");
+    let system = snapshot.system.expect("read");
+    assert_eq!((system.tasks, system.kernel_threads, system.init), (4, 1, Some(Pid(1))));
+    assert_eq!(system.memory.total, Some(Bytes::from_kib(16 << 20)));
+    assert_eq!(system.events.oom_kill, Some(2));
+    assert_eq!((snapshot.machine.hostname.as_str(), snapshot.machine.processors), ("fake01", 4));
+    assert_eq!(snapshot.machine.own.id, None, "we are not in that tree");
+    assert!(snapshot.machine.users.is_empty());
+    let statm = of(&snapshot.statms, 20).expect("read").expect("read");
+    assert_eq!((statm.resident, statm.shared), (Pages(1280), Pages(256)));
+    for facts in [snapshot.stats.len(), snapshot.statuses.len(), snapshot.adjustments.len(), snapshot.memberships.len()]
+    {
+        assert_eq!(facts, 3, "everything warm is read at first sight");
+    }
+}
+
+#[test]
+fn names_of_any_bytes_are_facts() {
+    let fake = FakeProc::new();
+    for (name, pid) in hostile_names().into_iter().zip(100..) {
+        fake.put(&FakeProcess { name, ..FakeProcess::new(pid) });
+    }
+    let snapshot = live(&fake).sample(&Needs::default()).expect("sampled");
+    for (name, pid) in hostile_names().into_iter().zip(100..) {
+        let stat = of(&snapshot.stats, pid).expect("read").expect("read");
+        assert_eq!((stat.name.as_bytes(), stat.parent, stat.state), (&name[..], Pid(1), b'S'), "{name:?}");
+    }
+}
+
+#[test]
+fn exec_setuid_and_a_new_adjustment_are_noticed() {
+    let fake = FakeProc::new();
+    fake.put(&FakeProcess::new(10));
+    let mut live = live(&fake);
+    live.sample(&Needs::default()).expect("sampled");
+    let changed = FakeProcess {
+        name: b"go".to_vec(),
+        uid: 7,
+        text: 900,
+        size: 9000,
+        anonymous: 4000,
+        oom_score_adj: -500,
+        cgroup: b"0::/moved\n".to_vec(),
+        ..FakeProcess::new(10)
+    };
+    fake.put(&changed);
+    let (mut name, mut user, mut adjustment, mut cgroup) = (false, false, false, false);
+    within_passes(&mut live, 12, |snapshot| {
+        name |= of(&snapshot.stats, 10).is_some_and(|stat| stat.is_ok_and(|stat| stat.name.as_bytes() == b"go"));
+        user |= of(&snapshot.statuses, 10).is_some_and(|status| status.is_ok_and(|status| status.uid == 7));
+        adjustment |= of(&snapshot.adjustments, 10) == Some(&Ok(-500));
+        cgroup |= matches!(of(&snapshot.memberships, 10), Some(Ok(path)) if *path.0 == *b"/moved");
+        name && user && adjustment && cgroup
+    });
+    assert_eq!((name, user, adjustment, cgroup), (true, true, true, true));
+}
+
+#[test]
+fn a_number_that_is_reused_is_another_process() {
+    let fake = FakeProc::new();
+    fake.put(&FakeProcess::new(10));
+    let mut live = live(&fake);
+    assert_eq!(live.sample(&Needs::default()).expect("sampled").roster, [ProcessId::new(10, 10)]);
+    fake.remove(10);
+    fake.write("proc/other", "so that the inode is not taken again");
+    fake.put(&FakeProcess { start_time: 99, size: 5000, ..FakeProcess::new(10) });
+    assert!(within_passes(&mut live, 4, |snapshot| snapshot.roster == [ProcessId::new(10, 99)]));
+}
+
+#[test]
+fn who_ends_is_gone_from_the_roster() {
+    let fake = FakeProc::new();
+    fake.put(&FakeProcess::new(10));
+    fake.put(&FakeProcess::new(11));
+    let mut live = live(&fake);
+    live.sample(&Needs::default()).expect("sampled");
+    fake.remove(10);
+    assert_eq!(pids(&live.sample(&Needs::default()).expect("sampled")), [11]);
+}
+
+#[test]
+fn a_zombie_leader_with_living_threads_has_the_size_of_a_thread() {
+    let fake = FakeProc::new();
+    let leader =
+        FakeProcess { state: 'Z', threads: 3, size: 0, anonymous: 0, file: 0, text: 0, ..FakeProcess::new(10) };
+    fake.put(&leader);
+    fake.write("proc/10/status", "Name:\tx\nUid:\t5\t5\t5\t5\nCapEff:\t0000000000000000\n");
+    let thread = FakeProcess { pid: 12, threads: 3, ..FakeProcess::new(12) };
+    for (tid, text) in [(10, leader.stat()), (11, leader.stat()), (12, thread.stat())] {
+        fake.write(&format!("proc/10/task/{tid}/stat"), text);
+    }
+    fake.write("proc/10/task/12/statm", thread.statm());
+    fake.write("proc/10/task/12/status", thread.status());
+    let mut live = live(&fake);
+    for _ in 0..3 {
+        let needs = Needs { candidates: vec![ProcessId::new(10, 10)], ..Needs::default() };
+        let snapshot = live.sample(&needs).expect("sampled");
+        let stat = of(&snapshot.stats, 10).expect("read").expect("read");
+        assert!(stat.leader_dead);
+        assert_eq!(of(&snapshot.statms, 10).expect("read").expect("read").resident, Pages(1280));
+        assert_eq!(of(&snapshot.statuses, 10).expect("read").expect("read").rss, Some(Bytes::from_kib(5120)));
+    }
+}
+
+#[test]
+fn torn_missing_and_strange_files_are_facts() {
+    let fake = FakeProc::new();
+    for pid in 10..15 {
+        fake.put(&FakeProcess::new(pid));
+    }
+    fake.write("proc/10/statm", "1 2 3");
+    fake.write("proc/11/stat", "11 (x");
+    std::fs::remove_file(fake.path("proc/12/oom_score_adj")).expect("removed");
+    std::fs::remove_file(fake.path("proc/13/status")).expect("removed");
+    std::fs::create_dir(fake.path("proc/13/status")).expect("created");
+    std::fs::remove_file(fake.path("proc/14/status")).expect("removed");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        fake.path("proc/14/status"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .expect("made a FIFO");
+    std::fs::create_dir(fake.path("proc/0099")).expect("created");
+    std::fs::create_dir(fake.path("proc/99999999999999")).expect("created");
+    std::fs::create_dir(fake.path("proc/15")).expect("created: ended before its files were read");
+
+    let mut live = live(&fake);
+    let snapshot = live.sample(&Needs::default()).expect("never an error");
+    assert_eq!(pids(&snapshot), [10, 11, 12, 13, 14, 15]);
+    assert_eq!(of(&snapshot.statms, 10), Some(&Err(Unreadable::Malformed)));
+    assert_eq!(of(&snapshot.stats, 11), Some(&Err(Unreadable::Malformed)));
+    assert_eq!(of(&snapshot.adjustments, 12), Some(&Err(Unreadable::Unsupported)));
+    assert!(matches!(of(&snapshot.statuses, 13), Some(Err(_))));
+    assert!(matches!(of(&snapshot.statuses, 14), Some(Err(_))), "and nobody waits for a FIFO");
+    assert_eq!(of(&snapshot.stats, 15), Some(&Err(Unreadable::Unsupported)));
+}
+
+#[test]
+fn a_tree_scope_follows_descendants_only() {
+    let fake = FakeProc::new();
+    fake.put(&FakeProcess { parent: 0, ..FakeProcess::new(1) });
+    fake.put(&FakeProcess { parent: 1, ..FakeProcess::new(50) });
+    fake.put(&FakeProcess { parent: 50, ..FakeProcess::new(20) });
+    fake.put(&FakeProcess { parent: 20, ..FakeProcess::new(60) });
+    fake.put(&FakeProcess { parent: 1, ..FakeProcess::new(70) });
+    let mut live = live(&fake);
+    let needs = Needs { scope: Scope::Tree(ProcessId::new(50, 50)), ..Needs::default() };
+    let snapshot = live.sample(&needs).expect("sampled");
+    assert_eq!(pids(&snapshot), [20, 50, 60]);
+    assert_eq!(snapshot.stats.len(), 3);
+    fake.remove(20);
+    fake.put(&FakeProcess { parent: 1, ..FakeProcess::new(60) });
+    fake.put(&FakeProcess { parent: 60, ..FakeProcess::new(61) });
+    assert_eq!(pids(&live.sample(&needs).expect("sampled")), [50, 60, 61], "an orphan stays in its tree");
+    assert_eq!(pids(&live.sample(&Needs::default()).expect("sampled")).len(), 5);
+}
+
+#[test]
+fn every_group_of_everyone_is_in_the_first_report() {
+    let fake = FakeProc::new();
+    for pid in 1..=1500 {
+        fake.put(&FakeProcess { anonymous: u64::from(pid), ..FakeProcess::new(pid) });
+    }
+    let groups = FactGroups::STATUS
+        .union(FactGroups::STAT)
+        .union(FactGroups::ADJUSTMENT)
+        .union(FactGroups::CGROUP)
+        .union(FactGroups::OOM_SCORE)
+        .union(FactGroups::ROLLUP)
+        .union(FactGroups::COMMAND);
+    let needs = Needs { of_everyone: groups, ..Needs::default() };
+    let mut live = live(&fake);
+    let snapshot = live.sample(&needs).expect("sampled");
+    assert_eq!((snapshot.statuses.len(), snapshot.stats.len(), snapshot.oom_scores.len()), (1500, 1500, 1500));
+    assert_eq!((snapshot.adjustments.len(), snapshot.memberships.len()), (1500, 1500));
+
+    let mut prober = Prober::open(&fake.proc()).expect("opens");
+    prober.observe(&snapshot);
+    let (mut commands, mut executables, mut rollups) = (0, 0, 0);
+    let mut slices = 0;
+    while let Some(slice) = prober.probe(&needs) {
+        commands += slice.commands.len();
+        executables += slice.executables.len();
+        rollups += slice.rollups.len();
+        slices += 1;
+        assert!(slices < 10_000, "it comes to an end");
+    }
+    assert_eq!((commands, executables, rollups), (1500, 1500, 1500));
+}
+
+#[test]
+fn the_biggest_are_read_first_and_everyone_by_the_third_pass() {
+    let fake = FakeProc::new();
+    for pid in 1..=2000 {
+        fake.put(&FakeProcess { anonymous: u64::from(pid), ..FakeProcess::new(pid) });
+    }
+    let mut live = live(&fake);
+    let first = live.sample(&Needs::default()).expect("sampled");
+    assert_eq!((first.statms.len(), first.stats.len()), (2000, 2000));
+    assert!(first.statuses.len() < 1000, "{} in the first pass", first.statuses.len());
+    assert!(of(&first.statuses, 2000).is_some() && of(&first.statuses, 1).is_none());
+    let mut known: std::collections::BTreeSet<_> = first.statuses.iter().map(|fact| fact.id).collect();
+    for _ in 0..2 {
+        known.extend(live.sample(&Needs::default()).expect("sampled").statuses.iter().map(|fact| fact.id));
+    }
+    assert_eq!(known.len(), 2000);
+}
+
+#[test]
+fn growth_is_seen_within_two_passes() {
+    let fake = FakeProc::new();
+    for pid in 1..=50 {
+        fake.put(&FakeProcess::new(pid));
+    }
+    let mut live = live(&fake);
+    for _ in 0..4 {
+        live.sample(&Needs::default()).expect("sampled");
+    }
+    for pid in [7, 8] {
+        fake.put(&FakeProcess { anonymous: 2048, ..FakeProcess::new(pid) });
+        let seen = within_passes(&mut live, 2, |snapshot| {
+            of(&snapshot.statms, pid).is_some_and(|statm| statm.is_ok_and(|statm| statm.resident == Pages(2304)))
+                && of(&snapshot.statuses, pid).is_some()
+        });
+        assert!(seen, "{pid}");
+    }
+}

@@ -1,0 +1,73 @@
+//! Takes the pictures in `screenshots/`: runs the real program in a scene of its own, types keys, and writes what the
+//! terminal shows as SVG. `screenshots/make.sh` builds everything and calls it. Never draws what the program did not.
+//!
+//! `screenshot DIRECTORY COMMAND [ARGUMENT ...]`
+
+#![allow(clippy::disallowed_methods, reason = "drives another program")]
+
+#[path = "../../tests/terminal/mod.rs"]
+mod terminal;
+
+mod svg;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use terminal::Terminal;
+
+/// One picture: its file, its size, what to type for it, and what to type after it to be back where it began.
+struct Shot {
+    name: &'static str,
+    columns: u16,
+    rows: u16,
+    keys: &'static str,
+    back: &'static str,
+}
+
+const SHOTS: &[Shot] = &[
+    Shot { name: "overview-120x34", columns: 120, rows: 34, keys: "", back: "" },
+    Shot { name: "overview-200x60", columns: 200, rows: 60, keys: "", back: "" },
+    Shot { name: "overview-80x24", columns: 80, rows: 24, keys: "", back: "" },
+    Shot { name: "tree-120x34", columns: 120, rows: 34, keys: "t", back: "t" },
+    Shot { name: "editor-120x34", columns: 120, rows: 34, keys: "o\u{1b}[5~", back: "\u{1b}" },
+    Shot { name: "help-120x34", columns: 120, rows: 34, keys: "?", back: "\u{1b}" },
+];
+
+/// The scene needs some growth behind it before a picture says anything.
+const HISTORY: Duration = Duration::from_secs(75);
+
+/// Frames after a key: the next one shows it, the details of a newly selected process come with the one after.
+const SETTLE: Duration = Duration::from_millis(2500);
+
+fn main() {
+    let mut arguments = std::env::args_os().skip(1);
+    let (Some(directory), Some(program)) = (arguments.next(), arguments.next()) else {
+        eprintln!("usage: screenshot DIRECTORY COMMAND [ARGUMENT ...]");
+        std::process::exit(2);
+    };
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let mut terminal = Terminal::start(command, 120, 34);
+    if let Err(screen) = terminal.until(Duration::from_secs(30), |screen| screen.contents().contains("a.test")) {
+        eprintln!("the scene does not show: {screen}");
+        std::process::exit(1);
+    }
+    terminal.watch(HISTORY);
+    for shot in SHOTS {
+        terminal.resize(shot.columns, shot.rows);
+        terminal.watch(SETTLE);
+        terminal.press(shot.keys);
+        terminal.watch(SETTLE);
+        let path = Path::new(&directory).join(shot.name).with_extension("svg");
+        let title = format!("oomtop at {}x{}", shot.columns, shot.rows);
+        if let Err(error) = std::fs::write(&path, svg::draw(terminal.screen(), &title)) {
+            eprintln!("{}: {error}", path.display());
+            std::process::exit(1);
+        }
+        println!("{}", path.display());
+        terminal.press(shot.back);
+    }
+    terminal.press("q");
+    let _ = terminal.ended(Duration::from_secs(3));
+}

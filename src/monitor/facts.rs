@@ -18,11 +18,13 @@ pub(super) fn lay(
     memories: &mut [Memory],
     epoch: Epoch,
     bounds: Bounds,
+    pass: u32,
 ) -> bool {
     let page = snapshot.machine.page_size;
     let mut rows = Known { rows, memories, refusals_changed: false };
     rows.lay(Group::Statm, &snapshot.statms, |row, memory, at, statm| {
         row.sized_at = at;
+        memory.passes.statm = pass;
         let resident = statm.resident.bytes(page);
         row.rss = MaybeKib::from_bytes(resident);
         row.rss_anon = MaybeKib::from_bytes(statm.resident.saturating_sub(statm.shared).bytes(page));
@@ -35,6 +37,7 @@ pub(super) fn lay(
         row.threads = stat.threads;
         row.state = stat.state;
         memory.stat_rss = Some((stat.rss, at));
+        memory.passes.stat = pass;
         memory.dying = Memory::exits(stat);
         if *row.identity.name != *stat.name.as_bytes() {
             identity(row).name = stat.name.as_bytes().into();
@@ -46,6 +49,7 @@ pub(super) fn lay(
         // A dying process has no Vm lines any more: what it had stays, with the age it has.
         if status.rss.is_some() {
             row.status_at = at;
+            memory.passes.status = pass;
         }
     });
     rows.lay(Group::Adjustment, &snapshot.adjustments, |row, _, _, adj| row.oom_score_adj = Some(*adj));

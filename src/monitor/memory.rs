@@ -19,13 +19,26 @@ pub(super) struct Memory {
     pub stat_rss: Option<(Pages, Timestamp)>,
     /// What could not be read.
     pub refused: Refused,
+    /// In which pass of the Monitor each was last read; 0 is never.
+    pub passes: Passes,
+    /// Index of the domain that leads for it.
+    pub leading: Option<u16>,
     /// PF_ flags and state say that it is on its way out.
     pub dying: bool,
     /// CapEff has CAP_SYS_ADMIN: before 4.17 the killer spared 3 % of such a process.
     pub administrator: bool,
 }
 
+/// Numbers of passes: facts of the same pass go together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Passes {
+    pub statm: u32,
+    pub stat: u32,
+    pub status: u32,
+}
+
 impl Memory {
+    /// Whether it is on its way out: its memory is going already.
     pub(super) fn exits(stat: &Stat) -> bool {
         const EXITING: u32 = 0x4;
         !stat.leader_dead && (matches!(stat.state, b'Z' | b'X' | b'x') || stat.flags & EXITING != 0)

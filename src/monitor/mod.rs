@@ -1,21 +1,32 @@
 //! The one stateful piece of the core: a pure fold of snapshots into reports. Same snapshots in, same reports out.
 //! Refuses to read a clock, a file or the environment, and to know who looks at its reports.
 
+pub mod badness;
 mod config;
+pub mod domain;
+mod domains;
 mod facts;
+pub mod growth;
 mod history;
+pub mod kernel_rules;
+pub mod label;
 mod memory;
+mod ranking;
 pub mod report;
+pub mod victims;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use config::{MonitorConfig, SteadyConfig, WarningConfig};
 
+use crate::snapshot::system::Machine;
 use crate::snapshot::{Scope, Snapshot};
 use crate::units::{ProcessId, Timestamp};
 
+use domains::{Domains, Round};
 use history::{Bounds, Epoch, Millis, Series};
+use kernel_rules::KernelRules;
 use memory::{EndedList, Memory};
 use report::{MappingsState, ProcessDetail, ProcessReport, Report};
 
@@ -38,6 +49,10 @@ pub struct Monitor {
     epoch: Epoch,
     previous: Option<Previous>,
     ended: EndedList,
+    domains: Domains,
+    rules: KernelRules,
+    /// Counts passes that had a roster, from 1.
+    passes: u32,
     /// How many processes moved at all: they share the points.
     moving: usize,
 }
@@ -64,6 +79,9 @@ impl Monitor {
             epoch: Epoch::default(),
             previous: None,
             ended: EndedList::default(),
+            domains: Domains::default(),
+            rules: KernelRules::of(&Machine::default()),
+            passes: 0,
             moving: 0,
         }
     }
@@ -82,22 +100,29 @@ impl Monitor {
             self.epoch = Epoch(snapshot.began);
         }
         let report = Arc::make_mut(&mut self.report);
+        let mut left = Vec::new();
         if snapshot.scope != Scope::Facts {
             if let Some(shift) = self.epoch.advance(snapshot.ended) {
                 self.memories.iter_mut().for_each(|memory| memory.series.rebase(shift));
                 self.ended.rebase(shift);
+                self.domains.rebase(shift);
             }
             // Of a process that is missing under another scope than before nobody knows whether it ended.
             let same_scope = self.previous.is_none_or(|previous| previous.scope == snapshot.scope);
             let (ended, bound) = (&mut self.ended, self.config.ended);
+            self.passes += 1;
             memory::follow(&mut report.processes, &mut self.memories, &snapshot.roster, |row, memory| {
+                left.push((Arc::clone(&row.identity), row.rss.get().unwrap_or_default()));
                 if same_scope {
                     ended.add(&row, memory, snapshot.began, bound);
                 }
             });
+            if !Arc::ptr_eq(&report.machine, &snapshot.machine) {
+                self.rules = KernelRules::of(&snapshot.machine);
+            }
             self.previous = Some(machine(report, snapshot, self.previous));
         }
-        let refusals = facts::lay(snapshot, &mut report.processes, &mut self.memories, self.epoch, bounds);
+        let refusals = facts::lay(snapshot, &mut report.processes, &mut self.memories, self.epoch, bounds, self.passes);
         if snapshot.scope != Scope::Facts {
             let now = self.epoch.millis(snapshot.ended);
             self.moving = 0;
@@ -105,6 +130,9 @@ impl Monitor {
                 self.moving += usize::from(memory.series.moves());
                 show_movement(row, &memory.series, now, &self.config);
             }
+            let (rules, config) = (&self.rules, &self.config);
+            let round = Round { snapshot, rules, epoch: self.epoch, left: &left, config };
+            self.domains.update(&round, report, &mut self.memories);
         }
         if refusals || snapshot.scope != Scope::Facts && !report.unreadable.is_empty() {
             memory::unreadable(&report.processes, &self.memories, &mut report.unreadable);
@@ -148,7 +176,13 @@ impl Monitor {
     /// Whose exact facts the ranking of victims wants in the next pass: goes into `Needs::candidates`, sorted.
     #[must_use]
     pub fn candidates(&self) -> Vec<ProcessId> {
-        Vec::new()
+        self.domains.wanted().to_vec()
+    }
+
+    /// The kernel's rules on this machine: which RSS its killer reads, how ties end, by how much counters err.
+    #[must_use]
+    pub const fn rules(&self) -> &KernelRules {
+        &self.rules
     }
 
     /// All that move share the points; at least 32 each.

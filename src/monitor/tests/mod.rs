@@ -1,5 +1,7 @@
 //! The fold, on snapshots made by hand.
 
+mod ranking;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,0 +1,297 @@
+//! All memory domains over time: which there are, how each one moves, who is in it, who leads. Refuses to rank (that is
+//! `ranking`) and to sum (that is `domain`).
+
+use std::sync::Arc;
+
+use crate::snapshot::cgroup::{Cgroup, Version};
+use crate::snapshot::process::CgroupPath;
+use crate::snapshot::{Scope, Snapshot};
+use crate::units::{Bytes, Pages, ProcessId, Timestamp};
+
+use super::config::MonitorConfig;
+use super::domain::{self, Measure};
+use super::growth::{Scratch, Track};
+use super::history::{Epoch, Millis};
+use super::kernel_rules::KernelRules;
+use super::label::label;
+use super::memory::Memory;
+use super::ranking::{self, Pass, Ranking, Scan};
+use super::report::{DomainKind, DomainReport, Identity, Immune, ProcessReport, Report};
+
+/// A process that ended in this pass and what it held: a fall that it explains is no sign of anything.
+pub(super) type Left = (Arc<Identity>, Bytes);
+
+/// What is remembered of the domains.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Domains {
+    /// As last read.
+    cgroups: Vec<Cgroup>,
+    tracks: Vec<(DomainKind, CgroupPath, Track)>,
+    ranking: Ranking,
+    scratch: Scratch,
+    members: Vec<(usize, u64)>,
+    wanted: Vec<ProcessId>,
+}
+
+/// What a pass brings to all domains.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Round<'a> {
+    pub snapshot: &'a Snapshot,
+    pub rules: &'a KernelRules,
+    pub epoch: Epoch,
+    pub left: &'a [Left],
+    pub config: &'a MonitorConfig,
+}
+
+/// One domain of this pass before it is written down.
+struct Found {
+    kind: DomainKind,
+    /// Index into the cgroups; `None` is the machine.
+    cgroup: Option<usize>,
+    at: Timestamp,
+    measure: Measure,
+}
+
+impl Domains {
+    /// Whose exact facts would settle the rankings.
+    pub(super) fn wanted(&self) -> &[ProcessId] {
+        &self.wanted
+    }
+
+    pub(super) fn rebase(&mut self, shift: Millis) {
+        self.tracks.iter_mut().for_each(|(_, _, track)| track.rebase(shift));
+    }
+
+    /// Measures, orders and ranks all domains of a pass, and marks each row with its place in the one that leads.
+    pub(super) fn update(&mut self, round: &Round<'_>, report: &mut Report, memories: &mut [Memory]) {
+        if let Some(cgroups) = &round.snapshot.cgroups {
+            self.cgroups.clone_from(cgroups);
+        }
+        let found = self.find(round, report);
+        self.forget_absent(&found);
+        let mut before = std::mem::take(&mut report.domains);
+        let mut domains: Vec<(Option<usize>, DomainReport)> = Vec::with_capacity(found.len());
+        for found in &found {
+            let path = found.cgroup.map_or_else(root, |index| self.cgroups[index].path.clone());
+            let known = before.iter().position(|domain| domain.kind == found.kind && domain.path == path);
+            let mut domain = match known {
+                Some(index) => before.swap_remove(index),
+                None => DomainReport::unranked(found.kind, path),
+            };
+            self.measure(&mut domain, found, report, round);
+            domains.push((found.cgroup, domain));
+        }
+        domains.sort_by_key(|(_, domain)| (domain.headroom.is_none(), domain.headroom, domain.limit));
+        spare(round, report, memories);
+        self.rank(&mut domains, round, report, memories);
+        report.domains = domains.into_iter().map(|(_, domain)| domain).collect();
+    }
+
+    fn find(&self, round: &Round<'_>, report: &Report) -> Vec<Found> {
+        let rules = round.rules;
+        let memory = &report.system.memory;
+        let machine = domain::of_machine(memory, rules);
+        let machine =
+            machine.map(|measure| Found { kind: DomainKind::Host, cgroup: None, at: round.snapshot.ended, measure });
+        let cgroups = self.cgroups.iter().enumerate().filter_map(|(index, cgroup)| {
+            let measure = domain::of_cgroup(cgroup, memory, rules)?;
+            Some(Found { kind: domain::kind_of(cgroup), cgroup: Some(index), at: cgroup.at, measure })
+        });
+        machine.into_iter().chain(cgroups).collect()
+    }
+
+    fn forget_absent(&mut self, found: &[Found]) {
+        let cgroups = &self.cgroups;
+        let path = |found: &Found| found.cgroup.map(|index| &cgroups[index].path);
+        self.tracks.retain(|(kind, known, _)| {
+            found.iter().any(|found| found.kind == *kind && path(found).is_none_or(|path| path == known))
+        });
+    }
+
+    fn measure(&mut self, domain: &mut DomainReport, found: &Found, report: &Report, round: &Round<'_>) {
+        let Round { rules, config, .. } = *round;
+        let measure = &found.measure;
+        let cgroup = found.cgroup.map(|index| &self.cgroups[index]);
+        domain.limit = measure.limit;
+        domain.usage = measure.usage;
+        domain.unreclaimable = measure.unreclaimable;
+        domain.headroom = measure.headroom;
+        domain.working_set = measure.working_set;
+        domain.total_pages = measure.total;
+        domain.high = cgroup.and_then(|cgroup| cgroup.high.flatten());
+        domain.pressure = cgroup.map_or(report.system.pressure, |cgroup| cgroup.pressure);
+        domain.oom_kills = cgroup.map_or(report.system.events.oom_kill, |cgroup| cgroup.events.oom_kill);
+        let policy = domain::policy(&report.machine, cgroup, rules);
+        if domain.policy != policy {
+            domain.policy = policy;
+        }
+        let known = self.tracks.iter().position(|(kind, path, _)| *kind == domain.kind && *path == domain.path);
+        let index = known.unwrap_or_else(|| {
+            self.tracks.push((domain.kind, domain.path.clone(), Track::default()));
+            self.tracks.len() - 1
+        });
+        let track = &mut self.tracks[index].2;
+        if let Some(headroom) = measure.headroom {
+            let whole = match domain.kind {
+                DomainKind::Host => rules_bytes(measure.total, rules),
+                DomainKind::CgroupV1 | DomainKind::CgroupV2 => measure.limit,
+            };
+            let need = whole.0 as f64 - headroom.0 as f64;
+            let inside = |identity: &Identity| {
+                domain.kind == DomainKind::Host
+                    || identity.cgroup.as_ref().is_some_and(|path| path.is_within(&domain.path))
+            };
+            let ended = round.left.iter().filter(|(identity, _)| inside(identity)).map(|(_, held)| *held);
+            let ended = ended.fold(Bytes(0), Bytes::saturating_add);
+            track.observe(round.epoch.millis(found.at), need, whole, ended, &config.steady);
+        }
+        (domain.growth, domain.time_left) = track.predict(domain.headroom, &config.steady, &mut self.scratch);
+    }
+
+    fn rank(
+        &mut self,
+        domains: &mut [(Option<usize>, DomainReport)],
+        round: &Round<'_>,
+        report: &mut Report,
+        memories: &mut [Memory],
+    ) {
+        let Round { rules, epoch, config, .. } = *round;
+        self.wanted.clear();
+        let memory = &report.system.memory;
+        let swapped = memory.swap_total.unwrap_or_default().saturating_sub(memory.swap_free.unwrap_or_default());
+        let swapped = rules.pages(swapped);
+        let mut budget = config.candidates_in_all;
+        for (place, (cgroup, domain)) in domains.iter_mut().enumerate() {
+            let hidden = self.gather(*cgroup, &report.processes);
+            let partial = round.snapshot.scope != Scope::All && cgroup.is_none();
+            let pass = Pass { rules, rows: &report.processes, memories, epoch, swapped };
+            self.ranking.rank(domain, self.members.iter().copied(), &pass, Scan { hidden, partial });
+            domain.kill_group = self.kill_group(domain, &report.processes);
+            let most = config.candidates_per_domain.min((budget / 4).max(4));
+            let before = self.wanted.len();
+            self.wanted.extend(self.ranking.wanted(pass, most));
+            budget = budget.saturating_sub(self.wanted.len() - before);
+            for (row, rank) in self.ranking.places() {
+                if memories[row].leading.is_none() {
+                    memories[row].leading = u16::try_from(place).ok();
+                    report.processes[row].risk = rank;
+                }
+            }
+        }
+        self.wanted.sort_unstable();
+        self.wanted.dedup();
+        self.wanted.truncate(config.candidates_in_all.saturating_mul(2));
+    }
+
+    /// Collects the rows of a domain with their place in the kernel's scan; gives whether that order is hidden.
+    fn gather(&mut self, cgroup: Option<usize>, rows: &[ProcessReport]) -> bool {
+        self.members.clear();
+        let Some(first) = cgroup else {
+            // for_each_process: in the order of creation. A number needs 22 bits at most.
+            let order = |row: &ProcessReport| row.id.start_time.0 << 22 | u64::from(row.id.pid.0);
+            self.members.extend(rows.iter().enumerate().map(|(index, row)| (index, order(row))));
+            return false;
+        };
+        let path = &self.cgroups[first].path;
+        let subtree = || self.cgroups[first..].iter().take_while(|cgroup| cgroup.path.is_within(path));
+        for (order, member) in subtree().flat_map(|cgroup| &cgroup.members).enumerate() {
+            if let Ok(index) = rows.binary_search_by_key(&member.pid, |row| row.id.pid)
+                && rows[index].id == *member
+            {
+                self.members.push((index, order as u64));
+            }
+        }
+        if !self.members.is_empty() {
+            return self.cgroups[first].version == Version::V1;
+        }
+        // Its cgroup.procs could not be read: what each process says of itself has no order.
+        let within = |row: &ProcessReport| row.identity.cgroup.as_ref().is_some_and(|own| own.is_within(path));
+        let members = rows.iter().enumerate().filter(|(_, row)| within(row));
+        self.members.extend(members.map(|(index, _)| (index, index as u64)));
+        true
+    }
+
+    /// How many die together with the first: all of the highest cgroup above it, inside of the domain, that says so.
+    fn kill_group(&self, domain: &DomainReport, rows: &[ProcessReport]) -> Option<u32> {
+        let first = domain.victims.first().filter(|first| first.immune.is_none())?;
+        let row = rows.binary_search_by_key(&first.id.pid, |row| row.id.pid).ok()?;
+        let own = rows[row].identity.cgroup.as_ref()?;
+        let inside = |path: &CgroupPath| domain.kind == DomainKind::Host || path.is_within(&domain.path);
+        let group = self
+            .cgroups
+            .iter()
+            .position(|cgroup| cgroup.oom_group == Some(true) && inside(&cgroup.path) && own.is_within(&cgroup.path))?;
+        let path = &self.cgroups[group].path;
+        let members = self.cgroups[group..].iter().take_while(|cgroup| cgroup.path.is_within(path));
+        let spared = |member: &ProcessId| {
+            rows.binary_search_by_key(&member.pid, |row| row.id.pid)
+                .is_ok_and(|index| matches!(rows[index].immune, Some(Immune::Adjustment | Immune::Init)))
+        };
+        Some(members.flat_map(|cgroup| &cgroup.members).filter(|member| !spared(member)).count() as u32)
+    }
+}
+
+/// Marks who would not be taken in any domain.
+fn spare(round: &Round<'_>, report: &mut Report, memories: &mut [Memory]) {
+    let Round { rules, epoch, .. } = *round;
+    let memory = &report.system.memory;
+    let total = domain::of_machine(memory, rules).map_or(Pages(0), |measure| measure.total);
+    let init = report.system.init;
+    let initial = report.machine.initial_pid_namespace;
+    for index in 0..report.processes.len() {
+        let pass = Pass { rules, rows: &report.processes, memories, epoch, swapped: Pages(0) };
+        let row = &report.processes[index];
+        // Where it cannot be told whether this is the machine's init, the kernel's own score tells.
+        let is_init =
+            init == Some(row.id.pid) && (initial == Some(true) || initial.is_none() && row.oom_score == Some(0));
+        let immune: Option<Immune> = ranking::immune(row, &memories[index], &pass, is_init.then_some(row.id), total);
+        let row = &mut report.processes[index];
+        row.immune = immune;
+        row.risk = None;
+        memories[index].leading = None;
+    }
+}
+
+fn root() -> CgroupPath {
+    CgroupPath::new("/")
+}
+
+fn rules_bytes(total: Pages, rules: &KernelRules) -> Bytes {
+    total.bytes(rules.page_size)
+}
+
+impl DomainReport {
+    /// A domain of which only the name is known.
+    #[must_use]
+    pub fn unranked(kind: DomainKind, path: CgroupPath) -> Self {
+        let name = match kind {
+            DomainKind::Host => "this machine".into(),
+            DomainKind::CgroupV1 | DomainKind::CgroupV2 => label(&path.0).into(),
+        };
+        Self {
+            kind,
+            path,
+            label: name,
+            limit: Bytes(0),
+            usage: None,
+            unreclaimable: None,
+            headroom: None,
+            working_set: None,
+            high: None,
+            pressure: None,
+            growth: None,
+            time_left: None,
+            kill_group: None,
+            oom_kills: None,
+            total_pages: Pages(0),
+            candidates: 0,
+            ranked: 0,
+            victims: Vec::new(),
+            margin: None,
+            certain: false,
+            tied_with: Vec::new(),
+            doubt: None,
+            policy: None,
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Ranks the processes of one domain as the kernel would, from the facts at hand, and says how far that can be trusted:
+//! a candidate of which something was not read as late as its RSS carries slack, and whoever reaches the first within
+//! the slack of both could be first too. Refuses to call certain what only probably is.
+
+use crate::units::{Bytes, Pages, ProcessId};
+
+use super::badness::{Parts, adjustment_pages, badness, oom_score};
+use super::history::Epoch;
+use super::kernel_rules::{KernelRules, KillerRss, ScoreFormula, Ties};
+use super::memory::Memory;
+use super::report::{DomainReport, Immune, ProcessReport, Victim};
+
+/// What is the same for all domains of a pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pass<'a> {
+    pub rules: &'a KernelRules,
+    pub rows: &'a [ProcessReport],
+    pub memories: &'a [Memory],
+    pub epoch: Epoch,
+    /// Pages in swap, of all: the most that a process may have there.
+    pub swapped: Pages,
+}
+
+/// One that is eligible.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    row: u32,
+    /// Place in the kernel's scan.
+    order: u64,
+    badness: i64,
+    /// By how much the sum may be wrong, either way.
+    slack: i64,
+}
+
+/// What a ranking leaves to be told beside the report.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scan {
+    /// The order of the scan cannot be seen.
+    pub hidden: bool,
+    /// Not everybody in the domain was looked at.
+    pub partial: bool,
+}
+
+/// Ranks domains, one after the other, in the same room.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ranking {
+    eligible: Vec<Candidate>,
+    immune: Vec<Candidate>,
+}
+
+/// The parts of a row's badness, and by how many pages their sum may be wrong.
+fn parts(row: &ProcessReport, memory: &Memory, pass: &Pass<'_>) -> (Parts, u64) {
+    let rules = pass.rules;
+    let pages = |size: Bytes| rules.pages(size);
+    let statm = row.rss.get().map(pages);
+    let changed = memory.series.changed().unwrap_or(0);
+    // As good as read together: in the same pass, or RSS has not moved since.
+    let together =
+        |read: crate::units::Timestamp, when: u32| when >= memory.passes.statm || pass.epoch.millis(read) >= changed;
+    let (rss, mut slack) = match (rules.rss, memory.stat_rss) {
+        (KillerRss::Stat, Some((rss, at))) if together(at, memory.passes.stat) => (rss, 0),
+        (KillerRss::Stat, None) if statm.is_none() => (Pages(0), 0),
+        (KillerRss::Stat, stat) => (statm.or(stat.map(|(rss, _)| rss)).unwrap_or_default(), rules.statm_error.0),
+        (KillerRss::Statm, _) => (statm.unwrap_or_default(), 0),
+    };
+    if memory.passes.status == 0 {
+        // One page table a page is the worst; what is swapped may all be its own.
+        slack += rss.0 + pass.swapped.0;
+    } else if !together(row.status_at, memory.passes.status) {
+        slack += rss.0 / 16;
+    }
+    let parts = Parts {
+        rss,
+        swap: row.swap.get().map(pages).unwrap_or_default(),
+        page_tables: row.page_tables.get().map(pages).unwrap_or_default(),
+        adj: row.oom_score_adj.unwrap_or(0),
+        administrator: memory.administrator,
+    };
+    (parts, slack)
+}
+
+/// Why the kernel would not take this process, whatever the domain.
+pub(super) fn immune(
+    row: &ProcessReport,
+    memory: &Memory,
+    pass: &Pass<'_>,
+    init: Option<ProcessId>,
+    machine_total: Pages,
+) -> Option<Immune> {
+    if row.oom_score_adj == Some(-1000) {
+        return Some(Immune::Adjustment);
+    }
+    if init == Some(row.id) {
+        return Some(Immune::Init);
+    }
+    if memory.dying {
+        return Some(Immune::Dying);
+    }
+    if pass.rules.score == ScoreFormula::TwoThirds && row.oom_score == Some(0) {
+        // Next to nothing held at -999 rounds to 0 as well: that one can be taken.
+        let (parts, slack) = parts(row, memory, pass);
+        let least = badness(&parts, machine_total, pass.rules).saturating_sub(signed(slack));
+        return (oom_score(least, machine_total, pass.rules.score) >= 1).then_some(Immune::Kernel);
+    }
+    None
+}
+
+impl Ranking {
+    /// Ranks these rows, given with their place in the kernel's scan, and writes victims and verdict into the report.
+    pub(super) fn rank(
+        &mut self,
+        domain: &mut DomainReport,
+        members: impl Iterator<Item = (usize, u64)>,
+        pass: &Pass<'_>,
+        scan: Scan,
+    ) {
+        self.eligible.clear();
+        self.immune.clear();
+        let total = domain.total_pages;
+        for (index, order) in members {
+            let row = &pass.rows[index];
+            let (parts, slack) = parts(row, &pass.memories[index], pass);
+            let mut slack = signed(slack);
+            if row.oom_score_adj.is_none() {
+                slack = slack.saturating_add(adjustment_pages(1000, total));
+            }
+            let badness = badness(&parts, total, pass.rules);
+            let candidate = Candidate { row: index as u32, order, badness, slack };
+            match row.immune {
+                None => self.eligible.push(candidate),
+                // By what they hold: their adjustment decides nothing.
+                Some(_) => self.immune.push(Candidate {
+                    badness: badness.saturating_sub(adjustment_pages(parts.adj, total)),
+                    ..candidate
+                }),
+            }
+        }
+        let ties = pass.rules.ties;
+        sort_first(&mut self.eligible, ties);
+        sort_first(&mut self.immune, ties);
+        if pass.rules.child_sacrifice {
+            self.sacrifice(pass);
+        }
+        domain.candidates = self.eligible.len() as u32;
+        domain.ranked = self.eligible.iter().filter(|candidate| candidate.slack == 0).count() as u32;
+        domain.victims.clear();
+        for (place, candidate) in self.eligible.iter().take(DomainReport::VICTIMS).enumerate() {
+            domain.victims.push(victim(candidate, place as u32 + 1, total, pass));
+        }
+        for candidate in self.immune.iter().take(DomainReport::VICTIMS) {
+            domain.victims.push(victim(candidate, 0, total, pass));
+        }
+        self.judge(domain, pass, scan);
+    }
+
+    /// Up to 5.0 the worst child of the chosen one dies in its place.
+    fn sacrifice(&mut self, pass: &Pass<'_>) {
+        let Some(chosen) = self.eligible.first().map(|chosen| pass.rows[chosen.row as usize].id.pid) else { return };
+        let child = self
+            .eligible
+            .iter()
+            .enumerate()
+            .filter(|(_, candidate)| pass.rows[candidate.row as usize].parent == chosen && candidate.badness > 0)
+            .max_by_key(|(place, candidate)| (candidate.badness, std::cmp::Reverse(*place)));
+        if let Some((place, _)) = child {
+            self.eligible[..=place].rotate_right(1);
+        }
+    }
+
+    /// Whether the first is the first, and who else could be.
+    fn judge(&self, domain: &mut DomainReport, pass: &Pass<'_>, scan: Scan) {
+        domain.tied_with.clear();
+        domain.margin = None;
+        domain.certain = false;
+        let Some((first, others)) = self.eligible.split_first() else {
+            domain.doubt = None;
+            return;
+        };
+        domain.margin = others.first().map(|second| Pages(first.badness.abs_diff(second.badness)));
+        let reach = |other: &Candidate| {
+            let slack = first.slack.saturating_add(other.slack);
+            let distance = first.badness.saturating_sub(other.badness);
+            distance < slack || distance == 0 && scan.hidden || distance == slack && slack > 0
+        };
+        let unread = others.iter().filter(|other| reach(other)).filter(|other| other.slack + first.slack > 0).count();
+        let equal = others.iter().filter(|other| reach(other)).count() - unread;
+        domain.tied_with.extend(
+            others
+                .iter()
+                .filter(|other| reach(other))
+                .take(DomainReport::VICTIMS)
+                .map(|other| pass.rows[other.row as usize].id),
+        );
+        let doubt = if !pass.rules.known {
+            Some("the kernel's release could not be understood: the newest rules were taken".to_owned())
+        } else if scan.partial {
+            Some("only a part of its processes is in view".to_owned())
+        } else if unread > 0 {
+            Some(format!(
+                "{} could be first too: not all parts of their badness were read together yet",
+                processes(unread)
+            ))
+        } else if equal > 0 {
+            Some(format!(
+                "{} equally bad, and the order in which the kernel scans them cannot be seen here",
+                are(equal)
+            ))
+        } else {
+            None
+        };
+        domain.certain = doubt.is_none();
+        if domain.doubt.as_deref() != doubt.as_deref() {
+            domain.doubt = doubt.map(Into::into);
+        }
+    }
+
+    /// The ones whose exact facts would settle this domain, the likeliest first.
+    pub(super) fn wanted<'a>(&'a self, pass: Pass<'a>, most: usize) -> impl Iterator<Item = ProcessId> + 'a {
+        // Those that the kernel scores 0 may only be between vfork and exec.
+        let spared = self
+            .immune
+            .iter()
+            .take(most / 4)
+            .filter(move |candidate| pass.rows[candidate.row as usize].immune == Some(Immune::Kernel));
+        self.eligible.iter().take(most).chain(spared).map(move |candidate| pass.rows[candidate.row as usize].id)
+    }
+
+    /// All rows of the domain that was ranked last; with their rank where they are among the first.
+    pub(super) fn places(&self) -> impl Iterator<Item = (usize, Option<u32>)> {
+        let ranked = self.eligible.iter().enumerate().map(|(place, candidate)| {
+            let rank = (place < DomainReport::VICTIMS).then_some(place as u32 + 1);
+            (candidate.row as usize, rank)
+        });
+        ranked.chain(self.immune.iter().map(|candidate| (candidate.row as usize, None)))
+    }
+}
+
+/// Sorts the first ones; the rest only lies behind them.
+fn sort_first(candidates: &mut [Candidate], ties: Ties) {
+    let compare = |a: &Candidate, b: &Candidate| {
+        let scanned = match ties {
+            Ties::Last => b.order.cmp(&a.order),
+            Ties::First => a.order.cmp(&b.order),
+        };
+        b.badness.cmp(&a.badness).then(scanned)
+    };
+    if candidates.len() > DomainReport::VICTIMS {
+        candidates.select_nth_unstable_by(DomainReport::VICTIMS, compare);
+        candidates[..DomainReport::VICTIMS].sort_unstable_by(compare);
+    } else {
+        candidates.sort_unstable_by(compare);
+    }
+}
+
+fn victim(candidate: &Candidate, rank: u32, total: Pages, pass: &Pass<'_>) -> Victim {
+    let index = candidate.row as usize;
+    let row = &pass.rows[index];
+    let (parts, _) = parts(row, &pass.memories[index], pass);
+    Victim {
+        rank,
+        id: row.id,
+        badness: badness(&parts, total, pass.rules),
+        rss: parts.rss,
+        swap: row.swap.get().map(|_| parts.swap),
+        page_tables: row.page_tables.get().map(|_| parts.page_tables),
+        adjustment_pages: adjustment_pages(parts.adj, total),
+        oom_score_adj: parts.adj,
+        immune: row.immune,
+    }
+}
+
+fn processes(count: usize) -> String {
+    if count == 1 { "one process".into() } else { format!("{count} processes") }
+}
+
+fn are(count: usize) -> String {
+    if count == 1 { "one other is".into() } else { format!("{count} others are") }
+}
+
+fn signed(pages: u64) -> i64 {
+    i64::try_from(pages).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,399 @@
+//! Who dies next, on machines made by hand. The numbers of several are those of real kills.
+
+use proptest::prelude::*;
+
+use crate::snapshot::Snapshot;
+use crate::snapshot::cgroup::{Cgroup, MemoryStat, Version};
+use crate::snapshot::process::{CgroupPath, Stat, Status};
+use crate::snapshot::system::{Machine, MemoryInfo, System};
+use crate::units::{Bytes, Pages, Pid, ProcessId};
+
+use super::super::report::{DomainKind, DomainReport, Immune, Report, Victim};
+use super::super::victims;
+use super::super::{Monitor, MonitorConfig};
+use super::{fact, id, machine, snapshot};
+
+/// One process: everything that decides.
+#[derive(Clone, Copy, Debug)]
+struct Made {
+    pid: u32,
+    /// By statm and by stat, in pages.
+    statm: u64,
+    stat: u64,
+    swap: u64,
+    tables: u64,
+    adj: i16,
+}
+
+fn made(pid: u32, rss: u64) -> Made {
+    Made { pid, statm: rss, stat: rss, swap: 0, tables: 0, adj: 0 }
+}
+
+/// All facts of these processes, read together.
+fn full(second: u64, made: &[Made]) -> Snapshot {
+    let mut taken = snapshot(second, &made.iter().map(|made| (made.pid, made.statm)).collect::<Vec<_>>());
+    let at = taken.ended;
+    let kib = |pages: u64| Some(Bytes::from_kib(pages * 4));
+    for made in made {
+        taken.stats.push(fact(
+            made.pid,
+            at,
+            Stat { rss: Pages(made.stat), state: b'S', threads: 1, ..Stat::default() },
+        ));
+        let status =
+            Status { rss: kib(made.statm), swap: kib(made.swap), page_tables: kib(made.tables), ..Status::default() };
+        taken.statuses.push(fact(made.pid, at, status));
+        taken.adjustments.push(fact(made.pid, at, made.adj));
+    }
+    taken
+}
+
+fn on(release: &str, mut taken: Snapshot) -> Snapshot {
+    let own = machine();
+    taken.machine = Machine { kernel_release: release.into(), oom_score_at_zero: None, ..Machine::clone(&own) }.into();
+    taken
+}
+
+/// A cgroup with a limit in MiB whose members are in this order.
+fn group(path: &str, version: Version, limit: Option<u64>, members: &[u32]) -> Cgroup {
+    Cgroup {
+        limit: Some(limit.map(Bytes::from_mib)),
+        usage: Some(Bytes::from_mib(10)),
+        stat: MemoryStat { anon: Some(Bytes::from_mib(8)), shmem: Some(Bytes(0)), ..MemoryStat::default() },
+        members: members.iter().map(|pid| id(*pid)).collect(),
+        swappiness: Some(60),
+        ..Cgroup::unread(CgroupPath::new(path), version, crate::units::Timestamp::from_secs(1000))
+    }
+}
+
+fn absorb(taken: &Snapshot) -> std::sync::Arc<Report> {
+    Monitor::new(MonitorConfig::default()).absorb(taken)
+}
+
+fn order(domain: &DomainReport) -> Vec<u32> {
+    domain.victims.iter().filter(|victim| victim.immune.is_none()).map(|victim| victim.id.pid.0).collect()
+}
+
+fn domain<'a>(report: &'a Report, path: &str) -> &'a DomainReport {
+    report.domains.iter().find(|domain| domain.path == CgroupPath::new(path)).unwrap()
+}
+
+#[test]
+fn the_killer_of_each_kernel_reads_its_own_counter() {
+    // A real near tie on 6.18: 4962 and 4961 pages in truth, 4907 and 4920 in the counters that the killer read.
+    let near = [Made { stat: 4907, ..made(10, 4962) }, Made { stat: 4920, ..made(20, 4961) }];
+    assert_eq!(order(absorb(&on("6.18.44", full(0, &near))).host().unwrap()), [20, 10]);
+    assert_eq!(order(absorb(&on("7.2.0", full(0, &near))).host().unwrap()), [10, 20]);
+    let report = absorb(&on("6.18.44", full(0, &near)));
+    let host = report.host().unwrap();
+    assert_eq!((host.certain, host.margin, host.victims[0].rss), (true, Some(Pages(13)), Pages(4920)));
+}
+
+#[test]
+fn page_tables_swap_and_adjustment_decide_with_rss() {
+    // A real kill: 4191 pages and 4018 of page tables beat 5692 pages.
+    let sparse = [Made { tables: 4018, ..made(10, 4191) }, made(20, 5692)];
+    assert_eq!(order(absorb(&full(0, &sparse)).host().unwrap()), [10, 20]);
+    let swapped = [Made { swap: 2000, ..made(10, 4000) }, made(20, 5692)];
+    assert_eq!(order(absorb(&full(0, &swapped)).host().unwrap()), [10, 20]);
+    // 16 GiB are 4,194,304 pages: +2 counts as 2 times 4194 of them.
+    let raised = [Made { adj: 2, ..made(10, 100) }, made(20, 5692)];
+    let report = absorb(&full(0, &raised));
+    assert_eq!(order(report.host().unwrap()), [10, 20]);
+    assert_eq!(report.host().unwrap().victims[0].adjustment_pages, 8388);
+}
+
+#[test]
+fn a_limit_below_a_thousand_pages_makes_adjustment_count_for_nothing() {
+    let mut taken = full(0, &[Made { adj: 1000, ..made(10, 100) }, made(20, 300)]);
+    let mut tiny = group("/tiny", Version::V2, Some(3), &[10, 20]);
+    tiny.limit = Some(Some(Bytes(3_670_016)));
+    taken.cgroups = Some(vec![tiny]);
+    let report = absorb(&taken);
+    assert_eq!(order(domain(&report, "/tiny")), [20, 10]);
+    let text = victims::explain(&domain(&report, "/tiny").victims[1], domain(&report, "/tiny"), Bytes(4096));
+    assert!(text.contains("adj +1000 counts as nothing"), "{text}");
+}
+
+#[test]
+fn of_equals_the_last_scanned_dies_where_the_order_can_be_seen() {
+    let equal = [made(10, 500), made(20, 500), made(30, 400)];
+    for (release, version, first, certain) in [
+        ("6.18", Version::V2, 10, true),
+        ("5.3", Version::V2, 10, true),
+        ("5.2", Version::V2, 20, true),
+        ("6.18", Version::V1, 10, false),
+    ] {
+        let mut taken = on(release, full(0, &equal));
+        taken.cgroups = Some(vec![group("/a", version, Some(64), &[30, 20, 10])]);
+        let report = absorb(&taken);
+        let of = domain(&report, "/a");
+        assert_eq!((of.certain, of.margin), (certain, Some(Pages(0))), "{release} {version:?}");
+        if certain {
+            assert_eq!(order(of)[0], first, "{release}");
+            assert!(of.tied_with.is_empty() && of.doubt.is_none());
+        } else {
+            let either = [of.victims[0].id, of.tied_with[0]];
+            assert!(either.contains(&id(10)) && either.contains(&id(20)));
+            assert!(of.doubt.as_deref().unwrap().contains("one other is equally bad"), "{:?}", of.doubt);
+        }
+    }
+    // In the machine the order is that of creation, whatever the numbers.
+    let mut taken = full(0, &equal);
+    let younger = ProcessId::new(10, 99_999);
+    taken.roster[0] = younger;
+    taken.statms[0].id = younger;
+    taken.stats[0].id = younger;
+    taken.statuses[0].id = younger;
+    taken.adjustments[0].id = younger;
+    assert_eq!(order(absorb(&taken).host().unwrap()), [10, 20, 30]);
+    assert_eq!(order(absorb(&full(0, &equal)).host().unwrap()), [20, 10, 30]);
+}
+
+#[test]
+fn the_exempt_are_shown_with_their_reason_and_never_lead() {
+    let mut taken = full(
+        0,
+        &[
+            made(1, 9000),
+            Made { adj: -1000, ..made(10, 8000) },
+            made(20, 7000),
+            made(30, 6000),
+            made(40, 10),
+            Made { adj: -999, ..made(50, 0) },
+        ],
+    );
+    let at = taken.ended;
+    // Of a total that a thousand divides, -999 of it and no page score 0, and yet that one can be taken.
+    taken.system = taken.system.map(|system| System {
+        memory: MemoryInfo { total: Some(Bytes::from_kib(16_000_000)), ..system.memory },
+        ..system
+    });
+    taken.oom_scores = vec![fact(20, at, 0), fact(50, at, 0)];
+    taken.stats[3].reading = Ok(Stat { rss: Pages(6000), flags: 0x4, state: b'R', ..Stat::default() });
+    let report = absorb(&taken);
+    let host = report.host().unwrap();
+    assert_eq!(order(host), [40, 50]);
+    assert_eq!((host.candidates, host.ranked), (2, 2));
+    let reasons: Vec<_> = host.victims[2..].iter().map(|victim| (victim.id.pid.0, victim.immune.unwrap())).collect();
+    assert_eq!(reasons, [(1, Immune::Init), (10, Immune::Adjustment), (20, Immune::Kernel), (30, Immune::Dying)]);
+    assert_eq!(report.process(id(40)).unwrap().risk, Some(1));
+    assert_eq!(
+        (report.process(id(1)).unwrap().risk, report.process(id(1)).unwrap().immune),
+        (None, Some(Immune::Init))
+    );
+    // The init of a container is as good a victim as any.
+    let own = machine();
+    taken.machine = Machine { initial_pid_namespace: Some(false), ..Machine::clone(&own) }.into();
+    assert_eq!(order(absorb(&taken).host().unwrap())[0], 1);
+}
+
+#[test]
+fn each_limit_ranks_its_own_subtree_and_the_tightest_leads() {
+    let mut taken = full(0, &[made(10, 100), made(20, 200), made(30, 300), made(40, 5000)]);
+    let at = taken.ended;
+    taken.memberships = vec![
+        fact(10, at, CgroupPath::new("/pod/a")),
+        fact(20, at, CgroupPath::new("/pod/b")),
+        fact(30, at, CgroupPath::new("/pod")),
+        fact(40, at, CgroupPath::new("/podium")),
+    ];
+    taken.cgroups = Some(vec![
+        group("/pod", Version::V2, Some(512), &[30]),
+        group("/pod/a", Version::V2, Some(64), &[10]),
+        group("/pod/b", Version::V2, None, &[20]),
+        group("/podium", Version::V2, Some(1024), &[40]),
+    ]);
+    let report = absorb(&taken);
+    let names: Vec<_> = report.domains.iter().map(|domain| String::from_utf8_lossy(&domain.path.0)).collect();
+    assert_eq!(names, ["/pod/a", "/pod", "/podium", "/"]);
+    assert_eq!(order(domain(&report, "/pod")), [30, 20, 10]);
+    assert_eq!(order(domain(&report, "/pod/a")), [10]);
+    assert_eq!(order(domain(&report, "/podium")), [40]);
+    let risk = |pid| report.process(id(pid)).unwrap().risk;
+    assert_eq!((risk(10), risk(20), risk(30), risk(40)), (Some(1), Some(2), Some(1), Some(1)));
+    let row = report.process(id(20)).unwrap();
+    assert_eq!(report.leading_domain(row).unwrap().path, CgroupPath::new("/pod"));
+    assert_eq!(domain(&report, "/pod/a").kind, DomainKind::CgroupV2);
+}
+
+#[test]
+fn what_was_not_read_together_is_doubted_and_asked_for() {
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    let first = [made(10, 5000), made(20, 4900), made(30, 10)];
+    let report = monitor.absorb(&full(0, &first));
+    assert!(report.host().unwrap().certain);
+    assert_eq!(monitor.candidates(), [id(10), id(20), id(30)]);
+    drop(report);
+    // Only statm was read, and one has moved to within the counters' error of the other.
+    let report = monitor.absorb(&snapshot(1, &[(10, 5000), (20, 4990), (30, 10)]));
+    let host = report.host().unwrap();
+    assert!(!host.certain && host.doubt.is_some());
+    assert_eq!((host.tied_with.as_slice(), host.ranked), ([id(20)].as_slice(), 2));
+    drop(report);
+    let settled = [made(10, 5000), Made { stat: 5050, ..made(20, 4990) }, made(30, 10)];
+    let report = monitor.absorb(&full(2, &settled));
+    let host = report.host().unwrap();
+    assert!(host.certain);
+    assert_eq!(order(host), [20, 10, 30]);
+}
+
+#[test]
+fn a_process_without_status_might_have_anything_in_swap() {
+    let mut taken = full(0, &[made(10, 5000), made(20, 100)]);
+    taken.system = taken.system.map(|system| System {
+        memory: MemoryInfo {
+            swap_total: Some(Bytes::from_mib(100)),
+            swap_free: Some(Bytes::from_mib(50)),
+            ..system.memory
+        },
+        ..system
+    });
+    assert!(absorb(&taken).host().unwrap().certain);
+    taken.statuses.truncate(1);
+    let report = absorb(&taken);
+    let host = report.host().unwrap();
+    assert_eq!((host.certain, host.tied_with.as_slice()), (false, [id(20)].as_slice()));
+    assert_eq!((host.victims[1].swap, host.victims[1].page_tables), (None, None));
+}
+
+#[test]
+fn a_dying_process_keeps_what_it_had() {
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    monitor.absorb(&full(0, &[Made { swap: 50, tables: 7, ..made(10, 5000) }, made(20, 10)]));
+    let mut dying = full(1, &[made(10, 0), made(20, 10)]);
+    dying.statuses[0].reading = Ok(Status::default());
+    dying.stats[0].reading = Ok(Stat { state: b'Z', ..Stat::default() });
+    let report = monitor.absorb(&dying);
+    let row = report.process(id(10)).unwrap();
+    assert_eq!((row.swap.get(), row.page_tables.get()), (Some(Bytes::from_kib(200)), Some(Bytes::from_kib(28))));
+    assert_eq!((row.immune, row.peak_rss.get()), (Some(Immune::Dying), Some(Bytes::from_kib(20_000))));
+    assert_eq!(order(report.host().unwrap()), [20]);
+}
+
+#[test]
+fn up_to_5_0_the_worst_child_dies_in_its_parents_place() {
+    let mut taken = full(0, &[made(10, 5000), made(20, 100), made(30, 200), made(40, 4000)]);
+    for stat in &mut taken.stats[1..3] {
+        stat.reading = stat.reading.map(|stat| Stat { parent: Pid(10), ..stat });
+    }
+    let report = absorb(&on("5.0.21", taken.clone()));
+    assert_eq!(order(report.host().unwrap()), [30, 10, 40, 20]);
+    assert!(report.host().unwrap().policy.is_some());
+    assert_eq!(order(absorb(&on("5.1.0", taken)).host().unwrap()), [10, 40, 30, 20]);
+}
+
+#[test]
+fn a_kill_group_counts_all_that_go_together() {
+    let mut taken = full(0, &[made(10, 900), made(20, 10), Made { adj: -1000, ..made(30, 10) }, made(40, 10)]);
+    let at = taken.ended;
+    taken.memberships = vec![fact(10, at, CgroupPath::new("/job/x"))];
+    let mut job = group("/job", Version::V2, Some(64), &[20]);
+    job.oom_group = Some(true);
+    taken.cgroups =
+        Some(vec![job, group("/job/x", Version::V2, None, &[10, 30]), group("/o", Version::V2, None, &[40])]);
+    let report = absorb(&taken);
+    assert_eq!(domain(&report, "/job").kill_group, Some(2));
+    assert_eq!(report.host().unwrap().kill_group, Some(2));
+}
+
+#[test]
+fn a_cgroup_whose_members_cannot_be_listed_takes_their_own_word() {
+    let mut taken = full(0, &[made(10, 500), made(20, 500), made(30, 900)]);
+    let at = taken.ended;
+    taken.memberships = vec![fact(10, at, CgroupPath::new("/a/b")), fact(20, at, CgroupPath::new("/a"))];
+    taken.cgroups = Some(vec![group("/a", Version::V2, Some(64), &[])]);
+    let report = absorb(&taken);
+    assert_eq!(domain(&report, "/a").candidates, 2);
+    assert!(!domain(&report, "/a").certain);
+}
+
+#[test]
+fn an_unknown_kernel_is_never_certain() {
+    let report = absorb(&on("linux", full(0, &[made(10, 500)])));
+    assert!(!report.host().unwrap().certain && report.host().unwrap().doubt.is_some());
+}
+
+fn any_process() -> impl Strategy<Value = Made> {
+    (1_u32..60, 0_u64..9000, 0_u64..200, 0_u64..3000, 0_u64..500, -1000_i16..=1000)
+        .prop_map(|(pid, statm, off, swap, tables, adj)| Made { pid, statm, stat: statm + off, swap, tables, adj })
+}
+
+fn any_processes() -> impl Strategy<Value = Vec<Made>> {
+    prop::collection::vec(any_process(), 1..40).prop_map(|mut made| {
+        made.sort_by_key(|made| made.pid);
+        made.dedup_by_key(|made| made.pid);
+        made
+    })
+}
+
+fn place(made: &[Made], of: u32) -> Option<usize> {
+    order(absorb(&full(0, made)).host().unwrap()).iter().position(|pid| *pid == of)
+}
+
+proptest! {
+    #[test]
+    fn more_of_anything_never_moves_a_process_back(
+        before in any_processes(), pick: prop::sample::Index, more in 1_u64..5000, up in 1_i16..500
+    ) {
+        let index = pick.index(before.len());
+        let of = before[index].pid;
+        let Some(place_before) = place(&before, of) else { return Ok(()) };
+        for change in 0..4 {
+            let mut after = before.clone();
+            let made = &mut after[index];
+            match change {
+                0 => (made.statm, made.stat) = (made.statm + more, made.stat + more),
+                1 => made.swap += more,
+                2 => made.tables += more,
+                _ => made.adj = (made.adj + up).min(1000),
+            }
+            prop_assert!(place(&after, of).unwrap() <= place_before);
+        }
+    }
+
+    #[test]
+    fn the_order_is_that_of_badness_and_the_immune_come_behind(made in any_processes()) {
+        let report = absorb(&full(0, &made));
+        let host = report.host().unwrap();
+        let eligible = host.victims.iter().take_while(|victim| victim.immune.is_none()).count();
+        prop_assert!(host.victims[..eligible].is_sorted_by(|a, b| a.badness >= b.badness));
+        prop_assert!(host.victims[eligible..].iter().all(|victim| victim.immune.is_some() && victim.rank == 0));
+        prop_assert!(host.victims[..eligible].iter().map(|victim| victim.rank).eq(1..=eligible as u32));
+        prop_assert_eq!(host.candidates as usize, eligible);
+        prop_assert!(host.certain || eligible == 0);
+    }
+
+    #[test]
+    fn the_preview_is_what_the_kernel_would_say(made in any_processes(), pick: prop::sample::Index, adj in -1000_i16..=1000) {
+        let of = &made[pick.index(made.len())];
+        let report = absorb(&full(0, &made));
+        let preview = victims::with_adjustment(report.host().unwrap(), id(of.pid), adj);
+        let mut written = made.clone();
+        written.iter_mut().filter(|made| made.pid == of.pid).for_each(|made| made.adj = adj);
+        let after = absorb(&full(1, &written));
+        // Without the places of equals, which a preview does not promise.
+        let shown = |list: &[Victim]| {
+            let mut shown: Vec<_> =
+                list.iter().map(|one| (one.immune, one.badness, one.adjustment_pages, one.id)).collect();
+            shown.sort_unstable();
+            shown
+        };
+        prop_assert_eq!(shown(&preview), shown(&after.host().unwrap().victims));
+    }
+
+    #[test]
+    fn it_stops_being_first_exactly_there(made in any_processes()) {
+        let report = absorb(&full(0, &made));
+        let host = report.host().unwrap();
+        let Some(first) = host.victims.first().filter(|first| first.immune.is_none()) else { return Ok(()) };
+        let leads = |adj| victims::with_adjustment(host, first.id, adj)[0].id == first.id;
+        match victims::stops_being_first_at(host, first.id) {
+            Some(adj) => {
+                prop_assert!(!leads(adj));
+                prop_assert!(adj + 1 == first.oom_score_adj || leads(adj + 1) || host.victims[1].badness == victims::with_adjustment(host, first.id, adj + 1)[0].badness);
+            }
+            None => prop_assert!(order(host).len() == 1),
+        }
+    }
+}

@@ -67,10 +67,10 @@ impl Area {
 pub enum Edge {
     /// Not at all.
     Bare,
-    /// One line above it, with the tabs of the panes that could stand there.
+    /// One line above it.
     Rule,
-    /// A box.
-    Box,
+    /// One line above it and one at its left.
+    Corner,
 }
 
 /// One pane on the screen.
@@ -162,8 +162,7 @@ pub fn layout(state: &State) -> Layout {
         Room::One => vec![pane_area(state.focus, body, if state.focus == Pane::Top { Edge::Bare } else { Edge::Rule })],
         _ if state.zoomed => {
             let edge = match (room, state.focus) {
-                (Room::Four, _) => Edge::Box,
-                (_, Pane::Top) => Edge::Bare,
+                (Room::Two | Room::One, Pane::Top) => Edge::Bare,
                 _ => Edge::Rule,
             };
             vec![pane_area(state.focus, body, edge)]
@@ -175,12 +174,16 @@ pub fn layout(state: &State) -> Layout {
         }
         Room::Four => {
             let (upper, lower) = body.split_top(body.height * 11 / 20);
-            let left_columns = width * 29 / 50;
+            // The table keeps a command worth reading; what is to spare goes to the charts.
+            let left_columns = (width * 29 / 50).max(74);
             let (top, growth) = upper.split_left(left_columns);
             let (risk, mappings) = lower.split_left(left_columns);
-            [(Pane::Top, top), (Pane::Growth, growth), (Pane::Mappings, mappings), (Pane::Risk, risk)]
-                .map(|(pane, area)| pane_area(pane, area, Edge::Box))
-                .to_vec()
+            vec![
+                pane_area(Pane::Top, top, Edge::Rule),
+                pane_area(Pane::Growth, growth, Edge::Corner),
+                pane_area(Pane::Mappings, mappings, Edge::Corner),
+                pane_area(Pane::Risk, risk, Edge::Rule),
+            ]
         }
     };
     let table = panes.iter().find(|area| area.pane == Pane::Top).map_or(Area::default(), |area| area.inner);
@@ -193,7 +196,7 @@ fn pane_area(pane: Pane, outer: Area, edge: Edge) -> PaneArea {
     let inner = match edge {
         Edge::Bare => outer,
         Edge::Rule => outer.split_top(1).1,
-        Edge::Box => outer.inside(),
+        Edge::Corner => outer.split_top(1).1.split_left(1).1,
     };
     PaneArea { pane, outer, inner, edge }
 }
@@ -213,7 +216,7 @@ pub struct ColumnSpan {
 pub const GUTTER: u16 = 2;
 
 /// The least that a command line is worth showing in.
-const REST_MINIMUM: u16 = 12;
+const REST_MINIMUM: u16 = 18;
 
 /// What goes first when there is no room for all: the order of this list.
 const EXPENDABLE: [Column; 23] = [

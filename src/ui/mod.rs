@@ -1,1 +1,83 @@
-//! To be written.
+//! Draws the State: `render(&State, &mut Frame)`. Takes everything by reference and keeps nothing; the geometry comes
+//! from `app::layout`. Refuses to compute: what is shown was concluded by the Monitor and arranged by the app.
+
+mod canvas;
+mod chrome;
+mod dialogs;
+#[cfg(test)]
+mod fixture;
+mod glyphs;
+mod growth;
+mod help;
+mod mappings;
+mod risk;
+#[cfg(test)]
+mod tests;
+mod theme;
+mod top;
+
+use std::borrow::Cow;
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::layout::{self, Area, Edge, PaneArea};
+use crate::app::{Mode, Pane, State};
+use crate::text::printable;
+use crate::units::ProcessId;
+
+use canvas::Canvas;
+
+/// Draws one frame.
+pub fn render(state: &State, frame: &mut Frame<'_>) {
+    let cursor = draw(state, frame.buffer_mut());
+    if let Some(position) = cursor {
+        frame.set_cursor_position(position);
+    }
+}
+
+/// Draws into a buffer; returns where the terminal's cursor stands while something is typed.
+fn draw(state: &State, buffer: &mut Buffer) -> Option<(u16, u16)> {
+    // A frame that was planned before the terminal shrank must not reach outside of it: the canvas clips.
+    let layout = layout::layout(state);
+    let canvas = &mut Canvas::new(buffer, state.config.look);
+    chrome::header(canvas, rect(layout.header), state);
+    for area in &layout.panes {
+        pane(canvas, state, &layout, area);
+    }
+    let cursor = chrome::footer(canvas, rect(layout.footer), state);
+    if let Mode::Dialog(dialog) = &state.mode {
+        dialogs::dialog(canvas, Rect::new(0, 0, state.size.0, state.size.1), state, dialog);
+    }
+    cursor
+}
+
+fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &PaneArea) {
+    let inner = rect(area.inner);
+    let (title, position) = match area.pane {
+        Pane::Top => (top::title(state), top::position(state, layout.rows.height)),
+        Pane::Growth => (growth::title(state), String::new()),
+        Pane::Mappings => (mappings::title(state), String::new()),
+        Pane::Risk => (risk::title(state), risk::position(state)),
+    };
+    // Where only one pane stands under the table, its line says which others could.
+    let companion = layout.panes.len() == 2 && area.edge == Edge::Rule;
+    let right = if companion { chrome::tabs(area.pane) } else { position };
+    chrome::edge(canvas, rect(area.outer), area.edge, state.focus == area.pane, &title, &right);
+    match area.pane {
+        Pane::Top => top::table(canvas, rect(layout.titles), rect(layout.rows), state),
+        Pane::Growth => growth::chart(canvas, inner, state),
+        Pane::Mappings => mappings::holdings(canvas, inner, state),
+        Pane::Risk => risk::victims(canvas, inner, state),
+    }
+}
+
+/// The name of a process, safe to show; a dash when it is gone from the report.
+fn name_of(state: &State, id: ProcessId) -> Cow<'_, str> {
+    state.report.process(id).map_or(Cow::Borrowed("–"), |process| printable(&process.identity.name))
+}
+
+const fn rect(area: Area) -> Rect {
+    Rect { x: area.x, y: area.y, width: area.width, height: area.height }
+}

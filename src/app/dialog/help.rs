@@ -4,6 +4,18 @@
 use crate::app::keys::{KEYS, Section};
 use crate::table::COLUMNS;
 
+/// Signs that stand beside colours or in place of numbers.
+const SIGNS: [(&str, &str); 8] = [
+    ("1st", "The process that the kernel would kill next in its memory domain; 1st? where that is not certain."),
+    ("safe", "The kernel will not choose it: oom_score_adj is -1000, it is init, or it is dying already."),
+    ("! !!", "A warning: growth that holds or is unusual, a limit that is near. Two: within a minute or the last 5 %."),
+    ("\u{2265} >", "A sum that counts shared pages more than once, or of which parts are not known."),
+    ("-", "Not known, or not read yet."),
+    ("n/a", "May not be read: that needs the same user, root or CAP_SYS_PTRACE."),
+    ("dim", "Old: read longer ago than its kind of value should be."),
+    ("?", "Behind a class of mappings: some of its regions are only probably of this class."),
+];
+
 /// One entry of the help.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HelpLine {
@@ -11,8 +23,8 @@ pub enum HelpLine {
     Heading(&'static str),
     /// Keys and what they do.
     Keys(String, &'static str),
-    /// A column: its title and what its number is worth.
-    Column(&'static str, &'static str),
+    /// A column or a sign, and what it is worth.
+    Term(&'static str, &'static str),
     /// Nothing.
     Blank,
 }
@@ -31,6 +43,9 @@ pub fn help() -> Vec<HelpLine> {
         lines.push(HelpLine::Blank);
     }
     lines.push(HelpLine::Heading("What each number is"));
-    lines.extend(COLUMNS.iter().map(|info| HelpLine::Column(info.title, info.help)));
+    lines.extend(COLUMNS.iter().map(|info| HelpLine::Term(info.title, info.help)));
+    lines.push(HelpLine::Blank);
+    lines.push(HelpLine::Heading("Signs"));
+    lines.extend(SIGNS.map(|(sign, meaning)| HelpLine::Term(sign, meaning)));
     lines
 }

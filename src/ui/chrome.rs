@@ -1,0 +1,430 @@
+//! What frames the panes: the header (the machine, its memory, its tightest domain), the footer (keys, outcome, or the
+//! line being typed) and the edges of panes with their titles. Refuses to draw what is inside a pane.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use ratatui::layout::Rect;
+
+use crate::app::keys;
+use crate::app::layout::Edge;
+use crate::app::{Mode, Pane, State, Temporality, TextField, Tone};
+use crate::monitor::report::{DomainReport, Report};
+use crate::snapshot::system::{MemoryInfo, PressureLine};
+use crate::text::printable;
+use crate::units::{Bytes, Rate, human_duration};
+
+use super::canvas::{Canvas, Pen, Segment, columns};
+use super::theme::{Part, Role};
+
+/// Draws the header into as many rows as it was given: identity, memory, swap and pressure, the tightest domain; the
+/// less room, the fewer.
+pub fn header(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+    let wide = area.width >= 100;
+    match area.height {
+        0 => {}
+        1 => summary(&mut canvas.pen(area, 0), state),
+        2 => {
+            memory(&mut canvas.pen(area, 0), state, true);
+            tightest(&mut canvas.pen(area, 1), state, wide);
+        }
+        3 => {
+            identity(&mut canvas.pen(area, 0), state, wide);
+            memory(&mut canvas.pen(area, 1), state, true);
+            tightest(&mut canvas.pen(area, 2), state, wide);
+        }
+        _ => {
+            identity(&mut canvas.pen(area, 0), state, wide);
+            memory(&mut canvas.pen(area, 1), state, false);
+            swap(&mut canvas.pen(area, 2), state);
+            tightest(&mut canvas.pen(area, 3), state, wide);
+        }
+    }
+}
+
+/// One row for everything: what is left, and where it is tightest.
+fn summary(pen: &mut Pen<'_, '_>, state: &State) {
+    let memory = &state.report.system.memory;
+    pen.gap(1);
+    if let Some(available) = memory.available {
+        pen.put(&available.to_string(), availability(memory)).put(" avail", Role::Dim).gap(2);
+    }
+    if let Some(domain) = state.report.domains.first() {
+        let (role, sign) = urgency(domain);
+        pen.put(sign, role).put(&printable(domain.label.as_bytes()), role);
+        if let Some(fullness) = domain.fullness() {
+            pen.put(&format!(" {:.0}%", fullness * 100.0), role);
+        }
+    }
+    if state.temporality == Temporality::Paused {
+        pen.end("PAUSED", Role::Warned);
+    }
+}
+
+/// Who we look at, how often, and what looking costs.
+fn identity(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
+    let report = &*state.report;
+    pen.gap(1);
+    // The right end first: what it needs is not there for the left.
+    pen.end(&own_cost(report, wide), Role::Dim);
+    pen.end(if wide { "  own " } else { " own" }, Role::Dim);
+    match state.temporality {
+        Temporality::Live => pen.end("live", Role::Good),
+        Temporality::Paused => {
+            let age = state.now.since(report.time);
+            pen.end(&format!("PAUSED {} ago", human_duration(age)), Role::Warned)
+        }
+    };
+    if let Some(interval) = report.interval {
+        let late = interval > state.config.interval.mul_f32(1.5);
+        pen.end(&format!("{:.1}s", interval.as_secs_f32()), if late { Role::Warned } else { Role::Plain });
+        if wide {
+            pen.end("every", Role::Dim);
+        }
+    }
+    pen.put("oomtop", Role::Title).gap(2);
+    pen.put(&printable(report.machine.hostname.as_bytes()), Role::Strong);
+    pen.gap(2);
+    if wide {
+        pen.whole(&printable(report.machine.kernel_release.as_bytes()), Role::Plain);
+        pen.gap(2);
+        if report.time.0 > 0 {
+            let uptime = human_duration(Duration::from_nanos(report.time.0));
+            pen.whole(&format!("up {uptime}"), Role::Plain);
+            pen.gap(2);
+        }
+    }
+    let count = report.processes.len();
+    let words = if wide { format!("{count} processes") } else { format!("{count} procs") };
+    pen.whole(&words, Role::Plain);
+}
+
+/// `0.6% 5.1M`, with the kernel memory that our descriptors pin.
+fn own_cost(report: &Report, wide: bool) -> String {
+    let cpu = report.own_cpu.map_or_else(|| "–".into(), |share| format!("{:.1}%", share * 100.0));
+    let mut text = format!("{cpu} {}", report.cost.own_rss);
+    if wide && report.cost.pinned > Bytes(0) {
+        let _ = write!(text, " +{} pinned", report.cost.pinned);
+    }
+    text
+}
+
+/// The machine's memory as a bar of what it is used for. The number that leads is what is available.
+fn memory(pen: &mut Pen<'_, '_>, state: &State, with_swap: bool) {
+    let report = &*state.report;
+    let memory = &report.system.memory;
+    pen.gap(1).put("Mem", Role::Dim);
+    let Some(total) = memory.total else {
+        pen.put("  not read yet", Role::Dim);
+        return;
+    };
+    pen.gap(1).right(if with_swap { 5 } else { 7 }, &total.to_string(), Role::Plain).gap(1);
+    if with_swap {
+        if let Some(pressure) = &report.system.pressure {
+            pen.end(&format!("PSI {}/{}", percent(pressure.some), percent(pressure.full)), stalling(pressure.some));
+            pen.end(" ", Role::Plain);
+        }
+        if let (Some(swap), Some(free)) = (memory.swap_total, memory.swap_free)
+            && swap > Bytes(0)
+        {
+            pen.end(&format!("swap {free} free"), Role::Plain);
+            pen.end(" ", Role::Plain);
+        }
+    }
+    if let Some(available) = memory.available {
+        pen.end(if with_swap { "avail" } else { "available" }, Role::Dim);
+        pen.end(&format!("{available:>5}"), availability(memory));
+    }
+    let width = pen.room().saturating_sub(2);
+    pen.put("[", Role::Dim).stacked(width, &memory_parts(memory, total)).put("]", Role::Dim);
+}
+
+/// What memory is used for, in the order of how hard it is to get back. The parts sum to the total: what no line of
+/// meminfo names (drivers, firmware) is `other`.
+fn memory_parts(memory: &MemoryInfo, total: Bytes) -> Vec<Segment<'static>> {
+    let sum = |parts: &[Option<Bytes>]| parts.iter().flatten().fold(Bytes(0), |sum, part| sum.saturating_add(*part));
+    let anonymous = sum(&[memory.anonymous]);
+    let shared = sum(&[memory.shmem]);
+    let huge = sum(&[memory.hugetlb]);
+    let kernel = sum(&[memory.slab_unreclaimable, memory.kernel_stack, memory.page_tables, memory.percpu]);
+    // Cached counts shared memory, which cannot be dropped.
+    let cache =
+        sum(&[memory.cached, memory.buffers, memory.slab_reclaimable, memory.swap_cached]).saturating_sub(shared);
+    let free = sum(&[memory.free]);
+    let named = sum(&[Some(anonymous), Some(shared), Some(huge), Some(kernel), Some(cache), Some(free)]);
+    [
+        (Part::Anonymous, "anon", anonymous),
+        (Part::Shared, "tmpfs", shared),
+        (Part::Stack, "huge", huge),
+        (Part::Kernel, "kernel", kernel),
+        (Part::Kernel, "other", total.saturating_sub(named)),
+        (Part::Cache, "cache", cache),
+        (Part::Free, "free", free),
+    ]
+    .into_iter()
+    .filter(|(_, _, size)| *size > Bytes(0))
+    .map(|(part, name, size)| Segment { part, size: size.0, labels: labels(name, size) })
+    .collect()
+}
+
+/// What to write into a part: its name and size, its name, its first letter.
+fn labels(name: &'static str, size: Bytes) -> Vec<Cow<'static, str>> {
+    vec![format!("{name} {size}").into(), name.into(), name[..1].into()]
+}
+
+/// Swap, stalls, and whether the OOM killer came.
+fn swap(pen: &mut Pen<'_, '_>, state: &State) {
+    let report = &*state.report;
+    let memory = &report.system.memory;
+    pen.gap(1).put("Swap", Role::Dim);
+    match (memory.swap_total, memory.swap_free) {
+        (Some(Bytes(0)), _) => {
+            pen.right(7, "none", Role::Plain).gap(3);
+        }
+        (Some(total), Some(free)) => {
+            let used = total.saturating_sub(free).share_of(total).unwrap_or(0.0);
+            let role = if used > 0.9 { Role::Warned } else { Role::Part(Part::Anonymous) };
+            pen.right(7, &total.to_string(), Role::Plain).gap(1);
+            pen.put("[", Role::Dim).bar(18, used, role).put("]", Role::Dim).gap(1);
+            pen.put(&free.to_string(), Role::Strong).put(" free", Role::Dim);
+            if let Some((inward, outward)) = report.swap_rates {
+                let page = report.machine.page_size.0 as f64;
+                let rate = |pages: f64| Rate::new(pages * page).map_or_else(|| "0".into(), |rate| rate.to_string());
+                let role = if outward > 0.0 { Role::Warned } else { Role::Plain };
+                pen.gap(2).put("in ", Role::Dim).put(rate(inward).trim_start_matches('+'), Role::Plain);
+                pen.put(" out ", Role::Dim).put(rate(outward).trim_start_matches('+'), role);
+            }
+            pen.gap(3);
+        }
+        _ => {
+            pen.right(7, "–", Role::Dim).gap(3);
+        }
+    }
+    pen.put("PSI", Role::Dim);
+    if let Some(pressure) = &report.system.pressure {
+        pen.put(" some ", Role::Dim).put(&percent(pressure.some), stalling(pressure.some));
+        pen.put(" full ", Role::Dim).put(&percent(pressure.full), stalling(pressure.full));
+    } else {
+        pen.put(" not kept by this kernel", Role::Dim);
+    }
+    pen.gap(3).put("OOM kills ", Role::Dim);
+    match report.oom_kills_seen {
+        Some(0) => pen.put("0", Role::Plain),
+        Some(seen) => pen.put(&format!("! {seen}"), Role::Danger),
+        None => pen.put("–", Role::Dim),
+    };
+    if let Some(ever) = report.system.events.oom_kill.filter(|ever| *ever > 0) {
+        pen.whole(&format!(" ({ever} since boot)"), Role::Dim);
+    }
+}
+
+fn percent(line: PressureLine) -> String {
+    format!("{:.2}", line.avg10)
+}
+
+/// A share of time that tasks stood still. A tenth is felt.
+fn stalling(line: PressureLine) -> Role {
+    match line.avg10 {
+        share if share >= 10.0 => Role::Danger,
+        share if share >= 1.0 => Role::Warned,
+        _ => Role::Plain,
+    }
+}
+
+fn availability(memory: &MemoryInfo) -> Role {
+    let share = memory.total.and_then(|total| memory.available?.share_of(total));
+    match share {
+        Some(share) if share < 0.05 => Role::Danger,
+        Some(share) if share < 0.15 => Role::Warned,
+        _ => Role::Strong,
+    }
+}
+
+/// The domain with the least headroom, and when it will be full.
+fn tightest(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
+    pen.gap(1);
+    let Some(domain) = state.report.domains.first() else {
+        pen.put("No memory domain read yet", Role::Dim);
+        return;
+    };
+    let (role, sign) = urgency(domain);
+    if wide {
+        pen.put("Tightest ", Role::Dim);
+    }
+    pen.put(sign, role).put(&printable(domain.label.as_bytes()), if sign.is_empty() { Role::Strong } else { role });
+    if let Some(fullness) = domain.fullness() {
+        pen.gap(1);
+        if wide {
+            pen.put("[", Role::Dim).bar(24, fullness, role).put("]", Role::Dim).gap(1);
+        }
+        pen.put(&format!("{:.0}%", fullness * 100.0), role);
+    }
+    pen.put(" of ", Role::Dim).put(&domain.limit.to_string(), Role::Plain);
+    if let Some(headroom) = domain.headroom {
+        pen.gap(3).put(&headroom.to_string(), Role::Strong).put(" left", Role::Dim);
+    }
+    if let Some(growth) = domain.growth.filter(|growth| growth.per_second().abs() >= 1.0) {
+        pen.gap(3).put(&growth.to_string(), Role::Plain);
+    }
+    if let Some(time_left) = domain.time_left {
+        pen.gap(3).put(&format!("full in about {}", human_duration(time_left)), role);
+    }
+}
+
+/// How urgent a domain is: its role and the sign that stands for it where there is no colour.
+#[must_use]
+pub fn urgency(domain: &DomainReport) -> (Role, &'static str) {
+    let soon = |seconds| domain.time_left.is_some_and(|left| left < Duration::from_secs(seconds));
+    let over = |share| domain.fullness().is_some_and(|fullness| fullness >= share);
+    if over(0.95) || soon(60) {
+        (Role::Danger, "!! ")
+    } else if over(0.85) || soon(600) {
+        (Role::Warned, "! ")
+    } else {
+        (Role::Good, "")
+    }
+}
+
+/// The edge of a pane, with its title in the line. `right` stands at the other end of the line when there is room.
+pub fn edge(canvas: &mut Canvas<'_>, outer: Rect, edge: Edge, focused: bool, title: &str, right: &str) {
+    if outer.width == 0 || outer.height == 0 || edge == Edge::Bare {
+        return;
+    }
+    let glyphs = canvas.glyphs;
+    let (left, top) = (outer.x, outer.y);
+    canvas.repeat(left, top, outer.width, glyphs.horizontal, Role::Rule);
+    if edge == Edge::Corner {
+        let crosses = top > 0 && canvas.symbol(left, top - 1) == glyphs.vertical;
+        canvas.repeat(left, top, 1, glyphs.tees[usize::from(crosses)], Role::Rule);
+        for y in top + 1..outer.bottom() {
+            canvas.repeat(left, y, 1, glyphs.vertical, Role::Rule);
+        }
+    }
+    titles(canvas, outer, focused, title, right);
+}
+
+/// A box around a dialog, with its title in the upper line and its keys in the lower one.
+pub fn frame(canvas: &mut Canvas<'_>, outer: Rect, title: &str, keys: &str) {
+    if outer.width == 0 || outer.height == 0 {
+        return;
+    }
+    let glyphs = canvas.glyphs;
+    let (left, top, right, bottom) = (outer.x, outer.y, outer.right() - 1, outer.bottom() - 1);
+    for y in [top, bottom] {
+        canvas.repeat(left, y, outer.width, glyphs.horizontal, Role::Focus);
+    }
+    for y in top..=bottom {
+        for x in [left, right] {
+            canvas.repeat(x, y, 1, glyphs.vertical, Role::Focus);
+        }
+    }
+    for ((x, y), corner) in [(left, top), (right, top), (left, bottom), (right, bottom)].into_iter().zip(glyphs.corners)
+    {
+        canvas.repeat(x, y, 1, corner, Role::Focus);
+    }
+    titles(canvas, outer, true, title, "");
+    if outer.height > 2 && !keys.is_empty() {
+        let room = outer.width.saturating_sub(4);
+        canvas.cut(left + 2, bottom, room, &format!(" {keys} "), Role::Dim);
+    }
+}
+
+fn titles(canvas: &mut Canvas<'_>, outer: Rect, focused: bool, title: &str, right: &str) {
+    let room = outer.width.saturating_sub(4);
+    let mut used = 0;
+    if !title.is_empty() && room > 2 {
+        let at = outer.x + 2;
+        canvas.text(at, outer.y, 1, " ", Role::Plain);
+        let end = canvas.cut(at + 1, outer.y, room - 2, title, if focused { Role::Focus } else { Role::Title });
+        canvas.text(end, outer.y, 1, " ", Role::Plain);
+        used = end + 1 - at;
+    }
+    let wanted = columns(right) + 2;
+    if !right.is_empty() && used + wanted < room {
+        let at = outer.right() - 2 - wanted;
+        canvas.text(at, outer.y, wanted, &format!(" {right} "), Role::Dim);
+    }
+}
+
+/// The panes that can stand under the table, the one that does in brackets: `2 growth 3 holds [4 next]`.
+#[must_use]
+pub fn tabs(shown: Pane) -> String {
+    let names = [Pane::Growth, Pane::Mappings, Pane::Risk].map(|pane| {
+        let name = format!("{} {}", pane.number(), pane.word());
+        if pane == shown { format!("[{name}]") } else { name }
+    });
+    names.join(" ")
+}
+
+/// Draws the last row: what is being typed, else the outcome of the last action, else the keys of the focused pane.
+/// Returns where the cursor stands.
+pub fn footer(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Option<(u16, u16)> {
+    match &state.mode {
+        Mode::Search(field) => typing(canvas, area, "Find: ", field, "Enter keeps it  Esc goes back"),
+        Mode::Filter(field) => typing(canvas, area, "Filter: ", field, "Enter keeps it  Esc drops it"),
+        Mode::Normal | Mode::Dialog(_) => {
+            let mut pen = canvas.pen(area, 0);
+            pen.gap(1);
+            if let Some(outcome) = &state.outcome {
+                let (sign, role) = match outcome.tone {
+                    Tone::Plain => ("", Role::Plain),
+                    Tone::Good => ("", Role::Good),
+                    Tone::Bad => ("! ", Role::Danger),
+                };
+                pen.put(sign, role).put(&printable(outcome.text.as_bytes()), role);
+            } else {
+                keys_of(&mut pen, state.focus);
+            }
+            None
+        }
+    }
+}
+
+/// Keys with their labels, as many as fit whole; how to get out always stands at the end.
+fn keys_of(pen: &mut Pen<'_, '_>, pane: Pane) {
+    pen.end("quit ", Role::Dim);
+    pen.end("q", Role::Key);
+    for (key, label) in keys::footer(pane).filter(|(_, label)| *label != "quit") {
+        if columns(&key) + columns(label) + 1 > pen.room() {
+            continue;
+        }
+        pen.put(&key, Role::Key).gap(1).put(label, Role::Dim).gap(2);
+    }
+}
+
+/// A line of text with its cursor; when it is wrong, what is wrong stands behind it and where is marked under it.
+fn typing(canvas: &mut Canvas<'_>, area: Rect, prompt: &str, field: &TextField, hint: &str) -> Option<(u16, u16)> {
+    if area.width == 0 || area.height == 0 {
+        return None;
+    }
+    let mut pen = canvas.pen(area, 0);
+    pen.gap(1).put(prompt, Role::Strong);
+    let start = pen.at();
+    let room = pen.room();
+    let before = columns(field.text.get(..field.cursor).unwrap_or(&field.text));
+    // A text longer than the line shows the part around the cursor.
+    let skipped = before.saturating_sub(room.saturating_sub(1));
+    let mut left = skipped;
+    let visible = field.text.trim_start_matches(|letter: char| {
+        let hidden = left > 0;
+        left = left.saturating_sub(columns(letter.encode_utf8(&mut [0; 4])));
+        hidden
+    });
+    pen.put(visible, Role::Plain);
+    match &field.error {
+        Some((at, message)) => {
+            pen.gap(2).put(&format!("! {message}"), Role::Danger);
+            let place = columns(field.text.get(..*at).unwrap_or(&field.text));
+            if place >= skipped {
+                let x = start.saturating_add(place - skipped).min(area.right().saturating_sub(1));
+                let width = columns(field.text.get(*at..).unwrap_or("")).max(1);
+                canvas.tint(Rect { x, y: area.y, width: width.min(area.right() - x), height: 1 }, Role::Danger);
+            }
+        }
+        None => {
+            pen.end(hint, Role::Dim);
+        }
+    }
+    Some(((start + before - skipped).min(area.right().saturating_sub(1)), area.y))
+}

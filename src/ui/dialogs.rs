@@ -1,0 +1,321 @@
+//! Dialogs over the panes: which signal, which oom_score_adj with its preview, which column, user or grouping. Refuses
+//! to decide anything: keys are the app's.
+
+use std::fmt::Write as _;
+
+use ratatui::layout::Rect;
+
+use crate::app::State;
+use crate::app::dialog::{Dialog, PRESETS, SIGNALS};
+use crate::app::list::Arrangement;
+use crate::monitor::report::{DomainReport, Victim};
+use crate::snapshot::system::OwnRights;
+use crate::table::{self, COLUMNS, Column};
+use crate::text::printable;
+use crate::units::ProcessId;
+
+use super::canvas::{Canvas, columns};
+use super::theme::Role;
+use super::{chrome, help, risk};
+
+/// Draws the dialog.
+pub fn dialog(canvas: &mut Canvas<'_>, screen: Rect, state: &State, dialog: &Dialog) {
+    let keys = dialog.hint();
+    match dialog {
+        Dialog::Help { scroll } => help::help(canvas, screen, *scroll),
+        Dialog::Signal { targets, left_out, cursor } => {
+            signal(canvas, screen, state, Whom { targets, left_out }, *cursor, keys);
+        }
+        Dialog::Adjust { targets, left_out, value, typed } => {
+            adjust(canvas, screen, state, Whom { targets, left_out }, *value, typed, keys);
+        }
+        Dialog::Sort { cursor } => sort(canvas, screen, state, *cursor, keys),
+        Dialog::Columns { cursor, chosen } => choose_columns(canvas, screen, *cursor, chosen, keys),
+        Dialog::User { cursor, users } => user(canvas, screen, *cursor, users, keys),
+        Dialog::Group { cursor } => group(canvas, screen, state, *cursor, keys),
+    }
+}
+
+/// To whom it is done, and to whom not, each with the reason in a sentence.
+#[derive(Clone, Copy)]
+struct Whom<'a> {
+    targets: &'a [ProcessId],
+    left_out: &'a [String],
+}
+
+impl Whom<'_> {
+    /// `a.test 30987`, or how many they are.
+    fn words(&self, state: &State) -> String {
+        match self.targets {
+            [one] => state.name_of(*one),
+            many => format!("{} processes", many.len()),
+        }
+    }
+
+    /// Lines that name everyone, within reason.
+    fn lines(&self) -> u16 {
+        (self.targets.len() as u16).clamp(1, 6) + (self.left_out.len() as u16).min(2)
+    }
+}
+
+/// A cleared box in the middle of the screen, at most this large; returns what is inside.
+pub fn open(canvas: &mut Canvas<'_>, screen: Rect, width: u16, height: u16, title: &str, keys: &str) -> Rect {
+    let (width, height) = (width.min(screen.width), height.min(screen.height));
+    let outer = Rect::new((screen.width - width) / 2, (screen.height - height) / 2, width, height);
+    canvas.clear(outer);
+    chrome::frame(canvas, outer, title, keys);
+    if width < 2 || height < 2 {
+        return Rect::default();
+    }
+    Rect::new(outer.x + 1, outer.y + 1, width - 2, height - 2)
+}
+
+/// Targets one by one, then who is left out, as many as fit; the rest as a number.
+fn list_targets(canvas: &mut Canvas<'_>, area: Rect, state: &State, whom: Whom<'_>) {
+    let (mut line, all) = (0, whom.targets.len() + whom.left_out.len());
+    let shown = if all > usize::from(area.height) { area.height.saturating_sub(1) } else { area.height };
+    for target in whom.targets.iter().take(usize::from(shown)) {
+        let mut pen = canvas.pen(area, line);
+        pen.gap(1).right(7, &target.pid.to_string(), Role::Plain).gap(1);
+        match state.report.process(*target) {
+            Some(process) => {
+                let rss = process.rss.get().map_or_else(String::new, |rss| rss.to_string());
+                pen.right(6, &rss, Role::Strong).gap(2);
+                pen.put(&table::cell(Column::Command, process, &state.report).text, Role::Plain);
+            }
+            None => {
+                pen.put("ended meanwhile: nothing will be done to it", Role::Warned);
+            }
+        }
+        line += 1;
+    }
+    for reason in whom.left_out.iter().take(usize::from(shown.saturating_sub(line))) {
+        canvas.pen(area, line).gap(1).put("! not ", Role::Warned).put(&printable(reason.as_bytes()), Role::Dim);
+        line += 1;
+    }
+    if all > usize::from(shown) {
+        canvas.pen(area, shown).gap(1).put(&format!("and {} more", all - usize::from(shown)), Role::Dim);
+    }
+}
+
+/// A list with a cursor; scrolls so that the cursor stays in it. `draw` writes one line.
+fn menu<T>(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    cursor: usize,
+    items: &[T],
+    mut draw: impl FnMut(&mut Canvas<'_>, Rect, &T),
+) {
+    let cursor = cursor.min(items.len().saturating_sub(1));
+    let first = (cursor + 1).saturating_sub(usize::from(area.height));
+    for (line, (index, item)) in (0..area.height).zip(items.iter().enumerate().skip(first)) {
+        let row = Rect { y: area.y + line, height: 1, ..area };
+        draw(canvas, Rect { x: row.x + 2.min(row.width), width: row.width.saturating_sub(2), ..row }, item);
+        if index == cursor {
+            let sign = canvas.glyphs.cursor;
+            canvas.text(row.x, row.y, row.width.min(1), sign, Role::Strong);
+            canvas.tint(row, Role::Selected);
+        }
+    }
+}
+
+fn signal(canvas: &mut Canvas<'_>, screen: Rect, state: &State, whom: Whom<'_>, cursor: usize, keys: &str) {
+    let height = whom.lines() + 3 + SIGNALS.len() as u16;
+    let title = format!("Send which signal to {}?", whom.words(state));
+    let inner = open(canvas, screen, 72, height, &title, keys);
+    // On a low screen the list of targets goes before the signals do: one must see what one sends.
+    let listed = whom.lines().min(inner.height.saturating_sub(4));
+    list_targets(canvas, Rect { height: listed, ..inner }, state, whom);
+    let below = Rect { y: inner.y + listed + 1, height: inner.height.saturating_sub(listed + 1), ..inner };
+    menu(canvas, below, cursor, &SIGNALS, |canvas, row, signal| {
+        let mut pen = canvas.pen(row, 0);
+        pen.right(3, &signal.number.to_string(), Role::Dim).gap(1).left(10, signal.name, Role::Strong);
+        pen.put(signal.meaning(), Role::Dim);
+    });
+}
+
+fn sort(canvas: &mut Canvas<'_>, screen: Rect, state: &State, cursor: usize, keys: &str) {
+    let inner = open(canvas, screen, 76, COLUMNS.len() as u16 + 2, "Sort by", keys);
+    menu(canvas, inner, cursor, &COLUMNS, |canvas, row, info| {
+        let sorted = if info.column == state.list.sort { canvas.glyphs.sorted[0] } else { " " };
+        let mut pen = canvas.pen(row, 0);
+        pen.put(sorted, Role::Strong)
+            .gap(1)
+            .left(9, info.title, Role::Strong)
+            .put(first_sentence(info.help), Role::Dim);
+    });
+}
+
+fn choose_columns(canvas: &mut Canvas<'_>, screen: Rect, cursor: usize, chosen: &[Column], keys: &str) {
+    let inner = open(canvas, screen, 76, COLUMNS.len() as u16 + 2, "Which columns?", keys);
+    menu(canvas, inner, cursor, &COLUMNS, |canvas, row, info| {
+        let position = chosen.iter().position(|column| *column == info.column);
+        let mark = position.map_or_else(|| "[  ]".to_owned(), |position| format!("[{:>2}]", position + 1));
+        let mut pen = canvas.pen(row, 0);
+        pen.put(&mark, if position.is_some() { Role::Strong } else { Role::Dim }).gap(1);
+        pen.left(9, info.title, Role::Strong).put(first_sentence(info.help), Role::Dim);
+    });
+}
+
+fn first_sentence(text: &str) -> &str {
+    text.find(". ").map_or(text, |end| &text[..=end])
+}
+
+fn user(canvas: &mut Canvas<'_>, screen: Rect, cursor: usize, users: &[(u32, String)], keys: &str) {
+    let inner = open(canvas, screen, 44, users.len() as u16 + 3, "Whose processes?", keys);
+    let everyone = (None, "everyone's");
+    let items: Vec<(Option<u32>, &str)> =
+        std::iter::once(everyone).chain(users.iter().map(|(uid, name)| (Some(*uid), name.as_str()))).collect();
+    menu(canvas, inner, cursor, &items, |canvas, row, (uid, name)| {
+        let number = uid.map_or_else(String::new, |uid| uid.to_string());
+        canvas.pen(row, 0).right(7, &number, Role::Dim).gap(1).put(&printable(name.as_bytes()), Role::Strong);
+    });
+}
+
+fn group(canvas: &mut Canvas<'_>, screen: Rect, state: &State, cursor: usize, keys: &str) {
+    let count = Arrangement::ALL.len() as u16;
+    let inner = open(canvas, screen, 44, count + 2, "How to arrange the rows?", keys);
+    menu(canvas, inner, cursor, &Arrangement::ALL, |canvas, row, arrangement| {
+        let now = if *arrangement == state.list.arrangement { "  now" } else { "" };
+        canvas.pen(row, 0).put(arrangement.words(), Role::Strong).put(now, Role::Dim);
+    });
+}
+
+fn adjust(canvas: &mut Canvas<'_>, screen: Rect, state: &State, whom: Whom<'_>, value: i16, typed: &str, keys: &str) {
+    let several = whom.targets.len() > 1 || !whom.left_out.is_empty();
+    let listed = if several { whom.lines() + 1 } else { 0 };
+    let title = format!("oom_score_adj of {}", whom.words(state));
+    let inner = open(canvas, screen, 84, listed + 14, &title, keys);
+    let listed = listed.min(inner.height.saturating_sub(9));
+    list_targets(canvas, Rect { height: listed.saturating_sub(1), ..inner }, state, whom);
+    let inner = Rect { y: inner.y + listed, height: inner.height - listed, ..inner };
+    let now = match whom.targets {
+        [one] => state.adjustment_of(*one),
+        _ => None,
+    };
+    scale(canvas, Rect { height: inner.height.min(3), ..inner }, now, value, typed);
+    permission(&mut canvas.pen(inner, 3), state, now, value);
+    let below = Rect { y: inner.y + 4.min(inner.height), height: inner.height.saturating_sub(4), ..inner };
+    match domain_of(state, whom.targets) {
+        Some(domain) => preview(canvas, below, state, domain, whom.targets, value),
+        None => {
+            canvas.pen(below, 0).gap(1).put("Its memory domain is not known: no preview.", Role::Dim);
+        }
+    }
+}
+
+/// The domain in which the preview is made: the one that leads for the first target.
+fn domain_of<'a>(state: &'a State, targets: &[ProcessId]) -> Option<&'a DomainReport> {
+    state.report.leading_domain(state.report.process(*targets.first()?)?)
+}
+
+/// A scale from -1000 to 1000, what is set now and what would be.
+fn scale(canvas: &mut Canvas<'_>, area: Rect, now: Option<i16>, value: i16, typed: &str) {
+    let width = area.width.saturating_sub(8).min(61);
+    if width < 11 || area.height == 0 {
+        canvas.pen(area, 0).gap(1).put(&value.to_string(), Role::Strong);
+        return;
+    }
+    let left = area.x + 4;
+    let place = |value: i16| {
+        let share = f64::from(i32::from(value.clamp(-1000, 1000)) + 1000) / 2000.0;
+        left + (share * f64::from(width - 1)).round() as u16
+    };
+    for preset in PRESETS {
+        let text = preset.to_string();
+        canvas.text(place(preset).saturating_sub(columns(&text) / 2), area.y, columns(&text), &text, Role::Dim);
+    }
+    let [first, tick, last, knob] = canvas.glyphs.scale;
+    let horizontal = canvas.glyphs.horizontal;
+    canvas.repeat(left, area.y + 1, width, horizontal, Role::Rule);
+    for (preset, sign) in PRESETS.into_iter().zip([first, tick, tick, tick, last]) {
+        canvas.text(place(preset), area.y + 1, 1, sign, Role::Rule);
+    }
+    if let Some(now) = now {
+        canvas.text(place(now), area.y + 1, 1, "o", Role::Plain);
+    }
+    let role = meaning_of(value);
+    canvas.text(place(value), area.y + 1, 1, knob, role);
+    if area.height < 3 {
+        return;
+    }
+    let mut text = if typed.is_empty() { format!("{value}") } else { format!("{typed}_") };
+    let _ = write!(text, " {}", words_of(value));
+    let at = place(value).saturating_sub(1).min(area.right().saturating_sub(columns(&text) + 1)).max(area.x + 1);
+    let end = canvas.text(at, area.y + 2, area.right().saturating_sub(at), &text, role);
+    if let Some(now) = now {
+        let text = format!("now {now}");
+        let x = area.right().saturating_sub(columns(&text) + 1);
+        // Beside the value where there is room, else at the left.
+        let x = if x > end { x } else { area.x + 1 };
+        canvas.text(x, area.y + 2, columns(&text), &text, Role::Dim);
+    }
+}
+
+const fn meaning_of(value: i16) -> Role {
+    match value {
+        ..0 => Role::Good,
+        0 => Role::Strong,
+        1.. => Role::Warned,
+    }
+}
+
+const fn words_of(value: i16) -> &'static str {
+    match value {
+        ..=-1000 => "never killed",
+        -999..0 => "killed later",
+        0 => "by its size alone",
+        1..=999 => "killed sooner",
+        1000.. => "killed first",
+    }
+}
+
+/// Whether we may set it, as far as it can be known before.
+fn permission(pen: &mut super::canvas::Pen<'_, '_>, state: &State, now: Option<i16>, value: i16) {
+    let own = &state.report.machine.own;
+    if value < 0 && now.is_none_or(|now| value < now) && !own.has(OwnRights::SYS_RESOURCE) {
+        pen.gap(1).put("! this low needs CAP_SYS_RESOURCE, which you lack", Role::Warned);
+    }
+}
+
+/// The order today and the order then, side by side, and where a target stops being first.
+fn preview(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    state: &State,
+    domain: &DomainReport,
+    targets: &[ProcessId],
+    value: i16,
+) {
+    let then = domain.clone();
+    let half = area.width / 2;
+    let (left, right) = (Rect { width: half, ..area }, Rect { x: area.x + half, width: area.width - half, ..area });
+    let place = format!("In {}", printable(domain.label.as_bytes()));
+    let mut pen = canvas.pen(left, 0);
+    pen.gap(1).put(&place, Role::Strong).put(" today", Role::Dim);
+    canvas.pen(right, 0).gap(1).put(&format!("at {value}"), meaning_of(value));
+    let rows = area.height.saturating_sub(2);
+    for (area, domain) in [(left, domain), (right, &then)] {
+        for (line, victim) in (0..rows).zip(&domain.victims) {
+            candidate(canvas, area, line + 1, state, victim, targets.contains(&victim.id));
+        }
+    }
+    let mut pen = canvas.pen(area, area.height.saturating_sub(1));
+    let _ = &mut pen;
+}
+
+fn candidate(canvas: &mut Canvas<'_>, area: Rect, line: u16, state: &State, victim: &Victim, target: bool) {
+    let page = state.report.machine.page_size;
+    let mut pen = canvas.pen(area, line);
+    let (rank, role) = match (victim.immune, victim.rank) {
+        (Some(_), _) => ("safe".to_owned(), Role::Good),
+        (None, 1) => ("1st".to_owned(), Role::Danger),
+        (None, rank) => (table::ordinal(i64::from(rank)), Role::Plain),
+    };
+    let cursor = if target { pen.glyphs().cursor } else { "" };
+    pen.left(1, cursor, Role::Strong).left(5, &rank, role).right(7, &victim.id.pid.to_string(), Role::Plain).gap(1);
+    let emphasis = if target { Role::Strong } else { Role::Plain };
+    let room = pen.room().saturating_sub(9);
+    pen.left(room, &super::name_of(state, victim.id), emphasis);
+    pen.right(7, &risk::signed(victim.badness, page, ""), emphasis);
+}

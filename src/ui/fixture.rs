@@ -1,0 +1,376 @@
+//! A machine in trouble, built by hand for the tests of drawing: one container about to be full, a tree of processes,
+//! a history and mappings of the one that leaks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::{Event, State, update};
+use crate::config::{Config, Look};
+use crate::mapping_class::MappingClass;
+use crate::monitor::report::{
+    ClassReport, DomainKind, DomainReport, Identity, Immune, MappingSums, MappingsReport, MappingsState, ProcessDetail,
+    ProcessReport, Report, Victim, WarningState,
+};
+use crate::snapshot::Cost;
+use crate::snapshot::mapping::{Mappings, Region};
+use crate::snapshot::process::{CgroupPath, Command};
+use crate::snapshot::system::{Machine, MemoryInfo, Pressure, PressureLine, System, VirtualMemoryEvents};
+use crate::units::{Bytes, MaybeKib, Pages, Pid, ProcessId, Rate, Timestamp, WallTime};
+
+/// When it is.
+pub const NOW: Timestamp = Timestamp::from_secs(1_051_200);
+const DOCKER: &str = "/docker/4f2a91";
+const PAGE: Bytes = Bytes(4096);
+
+/// The process that leaks.
+pub const LEAKING: ProcessId = ProcessId::new(30987, 1000);
+
+fn kib(mib: f64) -> MaybeKib {
+    MaybeKib::from_kib((mib * 1024.0) as u64)
+}
+
+struct Sketch {
+    pid: u32,
+    parent: u32,
+    uid: u32,
+    rss: f64,
+    growth: f64,
+    adjustment: i16,
+    cgroup: &'static str,
+    name: &'static str,
+    command: &'static str,
+}
+
+const SKETCHES: [Sketch; 12] = [
+    sketch(1, 0, 0, 12.1, 0.0, 0, "/", "systemd", "/usr/lib/systemd/systemd --system"),
+    sketch(402, 1, 0, 9.2, 0.0, -1000, "/system.slice/ssh", "sshd", "/usr/sbin/sshd -D"),
+    sketch(966, 1, 0, 44.1, 0.0, -500, "/system.slice/docker", "dockerd", "/usr/bin/dockerd -H fd://"),
+    sketch(
+        1204,
+        1,
+        70,
+        812.0,
+        -0.1,
+        -900,
+        "/system.slice/pg",
+        "postgres",
+        "/usr/lib/postgresql/16/bin/postgres -D /var/lib/postgresql",
+    ),
+    sketch(1240, 1204, 70, 96.4, 0.0, -900, "/system.slice/pg", "postgres", "postgres: checkpointer"),
+    sketch(29680, 966, 0, 0.4, 0.0, -1000, DOCKER, "tini", "/sbin/tini -- make test"),
+    sketch(29688, 29680, 1001, 25.7, 0.0, 0, DOCKER, "go", "go test ./..."),
+    sketch(30987, 29688, 1001, 475.0, 1.9, 0, DOCKER, "a.test", "/tmp/go-build1/b001/a.test -test.timeout=10m0s"),
+    sketch(30990, 29688, 1001, 31.0, 0.2, 0, DOCKER, "b.test", "/tmp/go-build1/b002/b.test -test.timeout=10m0s"),
+    sketch(31002, 1, 1000, 214.0, 0.0, 300, "/user.slice", "firefox", "/opt/firefox/firefox 漢字 --profile x"),
+    sketch(
+        31044,
+        31002,
+        1000,
+        181.0,
+        0.0,
+        300,
+        "/user.slice",
+        "Web Content",
+        "/opt/firefox/firefox -contentproc -childID 3",
+    ),
+    sketch(31066, 1, 1000, 3.1, 0.0, 0, "/user.slice", "evil", "evil\x1b[31m \u{202e}gnp.exe"),
+];
+
+#[expect(clippy::too_many_arguments, reason = "a row of a table")]
+const fn sketch(
+    pid: u32,
+    parent: u32,
+    uid: u32,
+    rss: f64,
+    growth: f64,
+    adjustment: i16,
+    cgroup: &'static str,
+    name: &'static str,
+    command: &'static str,
+) -> Sketch {
+    Sketch { pid, parent, uid, rss, growth, adjustment, cgroup, name, command }
+}
+
+fn process(sketch: &Sketch) -> ProcessReport {
+    let arguments = sketch.command.replace(' ', "\0") + "\0";
+    let growing = sketch.growth > 1.0;
+    ProcessReport {
+        identity: Arc::new(Identity {
+            name: sketch.name.as_bytes().into(),
+            uid: Some(sketch.uid),
+            command: Some(Arc::new(Command { arguments: arguments.as_bytes().into(), cut: false })),
+            cgroup: Some(CgroupPath::new(sketch.cgroup)),
+            test_package: (sketch.name == "a.test").then(|| "example.com/goleak/a".into()),
+            ..Identity::default()
+        }),
+        sized_at: NOW,
+        status_at: NOW,
+        rollup_at: Timestamp(NOW.0 - 40_000_000_000),
+        virtual_size: Bytes::from_mib(1200),
+        rss: kib(sketch.rss),
+        rss_anon: kib(sketch.rss * 0.97),
+        swap: kib(if sketch.pid == 1204 { 12.0 } else { 0.0 }),
+        page_tables: kib(sketch.rss / 160.0),
+        pss: if sketch.pid.is_multiple_of(2) { kib(sketch.rss * 0.9) } else { MaybeKib::UNKNOWN },
+        oom_score_adj: Some(sketch.adjustment),
+        parent: Pid(sketch.parent),
+        threads: 9,
+        state: b'S',
+        growth: Rate::new(sketch.growth * 1_048_576.0),
+        trend: if growing { [255, 0, 1, 2, 4, 5, 6, 7] } else { [0; 8] },
+        risk: risk(sketch.pid),
+        immune: (sketch.adjustment == -1000).then_some(Immune::Adjustment),
+        warning: if growing { WarningState::Imminent } else { WarningState::Quiet },
+        ..ProcessReport::unread(ProcessId::new(sketch.pid, 1000))
+    }
+}
+
+fn risk(pid: u32) -> Option<u32> {
+    Some(match pid {
+        30987 => 1,
+        30990 | 31002 => 2,
+        29688 | 31044 => 3,
+        966 => 4,
+        _ => return None,
+    })
+}
+
+fn victim(rank: u32, pid: u32, mib: f64, adjustment: i16, total: i64, immune: Option<Immune>) -> Victim {
+    let pages = |mib: f64| (mib * 256.0) as i64;
+    let tables = mib / 160.0;
+    let adjustment_pages = i64::from(adjustment) * (total / 1000);
+    Victim {
+        rank,
+        id: ProcessId::new(pid, 1000),
+        badness: pages(mib) + pages(tables) + adjustment_pages,
+        rss: Pages(pages(mib) as u64),
+        swap: Some(Pages(0)),
+        page_tables: Some(Pages(pages(tables) as u64)),
+        adjustment_pages,
+        oom_score_adj: adjustment,
+        immune,
+    }
+}
+
+fn domains() -> Vec<DomainReport> {
+    let docker_pages: i64 = 512 * 256;
+    let host_pages: i64 = 16 * 1024 * 256;
+    let docker = DomainReport {
+        kind: DomainKind::CgroupV2,
+        path: CgroupPath::new(DOCKER),
+        label: "docker 4f2a91".into(),
+        limit: Bytes::from_mib(512),
+        usage: Some(Bytes::from_mib(505)),
+        unreclaimable: Some(Bytes::from_mib(478)),
+        headroom: Some(Bytes::from_mib(34)),
+        working_set: Some(Bytes::from_mib(490)),
+        high: None,
+        pressure: None,
+        growth: Rate::new(1.2 * 1_048_576.0),
+        time_left: Some(Duration::from_secs(28)),
+        kill_group: None,
+        oom_kills: Some(1),
+        total_pages: Pages(docker_pages.cast_unsigned()),
+        candidates: 4,
+        ranked: 4,
+        victims: vec![
+            victim(1, 30987, 475.0, 0, docker_pages, None),
+            victim(2, 30990, 31.0, 0, docker_pages, None),
+            victim(3, 29688, 25.7, 0, docker_pages, None),
+            victim(0, 29680, 0.4, -1000, docker_pages, Some(Immune::Adjustment)),
+        ],
+        margin: Some(Pages(447 * 256)),
+        certain: true,
+        tied_with: Vec::new(),
+        doubt: None,
+        policy: None,
+    };
+    let host = DomainReport {
+        kind: DomainKind::Host,
+        path: CgroupPath::new("/"),
+        label: "this machine".into(),
+        limit: Bytes::from_mib(16_000),
+        headroom: Some(Bytes::from_mib(8_100)),
+        growth: None,
+        time_left: None,
+        oom_kills: Some(2),
+        total_pages: Pages(host_pages.cast_unsigned()),
+        candidates: 214,
+        ranked: 135,
+        victims: vec![
+            victim(1, 31002, 214.0, 300, host_pages, None),
+            victim(2, 31044, 181.0, 300, host_pages, None),
+            victim(3, 30987, 475.0, 0, host_pages, None),
+            victim(0, 1, 12.1, 0, host_pages, Some(Immune::Init)),
+        ],
+        margin: Some(Pages(33 * 256)),
+        certain: false,
+        doubt: Some("firefox and Web Content differ by less than the error of the kernel's counters".into()),
+        ..docker.clone()
+    };
+    vec![docker, host]
+}
+
+fn system() -> System {
+    let gib = |gib: f64| Some(Bytes((gib * 1_073_741_824.0) as u64));
+    System {
+        memory: MemoryInfo {
+            total: gib(15.6),
+            free: gib(3.3),
+            available: gib(6.1),
+            buffers: gib(0.1),
+            cached: gib(4.2),
+            anonymous: gib(7.2),
+            shmem: gib(0.4),
+            slab_reclaimable: gib(0.2),
+            slab_unreclaimable: gib(0.3),
+            kernel_stack: gib(0.05),
+            page_tables: gib(0.15),
+            percpu: gib(0.1),
+            swap_total: gib(2.0),
+            swap_free: gib(1.8),
+            ..MemoryInfo::default()
+        },
+        pressure: Some(Pressure {
+            some: PressureLine { avg10: 1.31, avg60: 0.2, avg300: 0.1, total: 0 },
+            full: PressureLine::default(),
+        }),
+        events: VirtualMemoryEvents { oom_kill: Some(2), ..VirtualMemoryEvents::default() },
+        tasks: 300,
+        kernel_threads: 86,
+        init: Some(Pid(1)),
+    }
+}
+
+/// The report of that machine.
+#[allow(clippy::needless_update, reason = "a fact that is added later needs no line here")]
+pub fn report() -> Arc<Report> {
+    let users = [(0, "root"), (70, "postgres"), (1000, "ana"), (1001, "ci")];
+    Arc::new(Report {
+        sequence: 100,
+        time: NOW,
+        wall: WallTime(0),
+        interval: Some(Duration::from_secs(1)),
+        machine: Arc::new(Machine {
+            hostname: "build01".into(),
+            kernel_release: "6.18.44".into(),
+            page_size: PAGE,
+            ticks_per_second: 100,
+            processors: 8,
+            users: users.map(|(uid, name)| (uid, name.into())).to_vec(),
+            ..Machine::default()
+        }),
+        system: system(),
+        swap_rates: Some((0.0, 12.0)),
+        oom_kills_seen: Some(0),
+        processes: SKETCHES.iter().map(process).collect(),
+        domains: domains(),
+        unreadable: Vec::new(),
+        cost: Cost { own_rss: Bytes(5_347_737), pinned: Bytes(903_000), descriptors: 214, ..Cost::default() },
+        own_cpu: Some(0.006),
+        ..Report::default()
+    })
+}
+
+fn mappings() -> MappingsReport {
+    let names: Vec<Box<[u8]>> =
+        ["", "/tmp/go-build1/b001/a.test", "[heap]", "/lib/x86_64-linux-gnu/libc.so.6", "[stack]"]
+            .map(|name| name.as_bytes().into())
+            .to_vec();
+    let region = |start: u64, mib: f64, name: u32, permissions: u8| Region {
+        start,
+        end: start + 512 * 1_048_576,
+        name,
+        permissions,
+        rss: kib(mib),
+        pss: kib(mib),
+        private_dirty: kib(mib),
+        swap: kib(0.0),
+        ..Region::default()
+    };
+    let regions = vec![
+        region(0x40_0000, 3.0, 1, Region::READ | Region::EXECUTE),
+        region(0xc0_0000_0000, 461.0, 0, Region::READ | Region::WRITE),
+        region(0xc1_0000_0000, 6.1, 0, Region::READ | Region::WRITE),
+        region(0x7f12_0000_0000, 3.9, 0, Region::READ | Region::WRITE),
+        region(0x7f13_0000_0000, 0.9, 3, Region::READ | Region::EXECUTE),
+        region(0x7ffc_0000_0000, 0.1, 4, Region::READ | Region::WRITE),
+    ];
+    let class = |class, mib: f64, regions, change_mib: f64| ClassReport {
+        class,
+        sums: MappingSums {
+            rss: kib(mib).get().unwrap(),
+            pss: kib(mib).get().unwrap(),
+            regions,
+            ..MappingSums::default()
+        },
+        probable: u32::from(class == MappingClass::ThreadStack),
+        change: (change_mib * 1_048_576.0) as i64,
+    };
+    MappingsReport {
+        mappings: Arc::new(Mappings {
+            of: LEAKING,
+            ended: Timestamp(NOW.0 - 12_000_000_000),
+            regions,
+            names,
+            ..Mappings::default()
+        }),
+        took: Duration::from_millis(310),
+        next_due: NOW.after(Duration::from_secs(8)),
+        total: MappingSums {
+            rss: Bytes::from_mib(475),
+            pss: Bytes::from_mib(471),
+            regions: 62,
+            ..MappingSums::default()
+        },
+        classes: vec![
+            class(MappingClass::GoHeap, 467.1, 2, 22.8),
+            class(MappingClass::GoRuntime, 3.9, 21, 0.0),
+            class(MappingClass::Executable, 3.0, 4, 0.0),
+            class(MappingClass::Library, 0.9, 30, 0.0),
+            class(MappingClass::ThreadStack, 0.1, 5, -0.1),
+        ],
+        class_of: vec![
+            (MappingClass::Executable, false),
+            (MappingClass::GoHeap, false),
+            (MappingClass::GoHeap, false),
+            (MappingClass::GoRuntime, false),
+            (MappingClass::Library, false),
+            (MappingClass::Stack, false),
+        ],
+        change_of: vec![Some(0), Some(23_347), None, Some(0), Some(0), Some(-100)],
+    }
+}
+
+/// What is known of the process that leaks: three minutes of growth with a kink.
+pub fn detail() -> Arc<ProcessDetail> {
+    let series = (0..180u64)
+        .map(|second| {
+            let mib = if second < 60 { 118 + second / 2 } else { 148 + (second - 60) * 327 / 119 };
+            (Timestamp(NOW.0 - (179 - second) * 1_000_000_000), Bytes::from_mib(mib))
+        })
+        .collect();
+    Arc::new(ProcessDetail {
+        id: LEAKING,
+        series,
+        peak: Some((NOW, Bytes::from_mib(476))),
+        slope: Rate::new(1.9 * 1_048_576.0).map(|rate| (rate, 0.98)),
+        limit: Some((DOCKER.into(), Bytes::from_mib(512))),
+        time_left: Some(Duration::from_secs(28)),
+        warning: (WarningState::Leak, Some(Timestamp(NOW.0 - 160_000_000_000))),
+        z_score: Some(4.1),
+        ended: None,
+        mappings: MappingsState::Known(Arc::new(mappings())),
+    })
+}
+
+/// The screen of that size with the leaking process selected.
+pub fn state(size: (u16, u16), look: Look) -> State {
+    let mut state = State::new(Arc::new(Config { look, ..Config::default() }), size);
+    update(&mut state, Event::Report(report()));
+    state.list.selected = Some(LEAKING);
+    // A second report makes the rows follow the selection.
+    update(&mut state, Event::Report(report()));
+    update(&mut state, Event::Detail(Some(detail())));
+    state
+}

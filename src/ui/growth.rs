@@ -1,0 +1,333 @@
+//! RSS of the selected process over time: a chart with its axes, the limit as a line, and what the numbers say in
+//! words. Refuses to compute slopes: it draws the history that the Monitor kept.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use ratatui::layout::Rect;
+
+use crate::app::State;
+use crate::monitor::report::{ProcessDetail, WarningState};
+use crate::text::printable;
+use crate::units::{Bytes, Timestamp, human_duration};
+
+use super::canvas::{Canvas, columns};
+use super::theme::{Part, Role};
+
+/// The answer: who, how much, how fast.
+#[must_use]
+pub fn title(state: &State) -> String {
+    let Some(id) = state.list.selected else {
+        return "Growth of the selected process".into();
+    };
+    let name = super::name_of(state, id);
+    let Some(detail) = detail(state) else {
+        return format!("{name} {}", id.pid);
+    };
+    let mut title = format!("{name} {}", id.pid);
+    if detail.ended.is_some() {
+        title.push_str(", ended");
+    } else if let Some((_, now)) = detail.series.last() {
+        let _ = write!(title, ": {now}");
+    }
+    if let Some((rate, _)) = detail.slope.filter(|_| detail.ended.is_none()) {
+        let _ = write!(title, ", {rate}");
+    }
+    if let Some((_, peak)) = detail.peak {
+        let _ = write!(title, ", peak {peak}");
+    }
+    title
+}
+
+/// Details, if they are those of the selected process: an answer on its way may be late.
+fn detail(state: &State) -> Option<&ProcessDetail> {
+    state.detail.as_deref().filter(|detail| Some(detail.id) == state.list.selected)
+}
+
+/// Draws the pane.
+pub fn chart(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+    if state.list.selected.is_none() {
+        canvas.pen(area, 0).gap(1).put("Select a process to see how it grew.", Role::Dim);
+        return;
+    }
+    let Some(detail) = detail(state) else {
+        canvas.pen(area, 0).gap(1).put("Its history is on the way.", Role::Dim);
+        return;
+    };
+    let words = u16::from(area.height >= 4) + u16::from(area.height >= 8);
+    let plot = Rect { height: area.height - words, ..area };
+    if detail.series.len() < 2 {
+        canvas.pen(plot, 0).gap(1).put("Two samples are needed for a line.", Role::Dim);
+    } else {
+        plot_series(canvas, plot, detail, state.report.time);
+    }
+    if words > 0 {
+        verdict(canvas, Rect { y: plot.bottom(), height: words, ..area }, detail, state.report.time);
+    }
+}
+
+/// What the chart shows: a window of time and a range of sizes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Scale {
+    from: Timestamp,
+    to: Timestamp,
+    low: Bytes,
+    high: Bytes,
+}
+
+impl Scale {
+    /// From nothing to the peak with some room above, so that a line's height is a share of the truth; where the
+    /// process hardly changed, only the range in which it moved, else every line would be flat. The limit is in it
+    /// when the process is anywhere near.
+    fn of(series: &[(Timestamp, Bytes)], limit: Option<Bytes>, now: Timestamp) -> Option<Self> {
+        let (from, _) = *series.first()?;
+        let highest = series.iter().map(|(_, rss)| rss.0).max()?;
+        let lowest = series.iter().map(|(_, rss)| rss.0).min()?;
+        let to = now.max(series.last()?.0);
+        let near =
+            limit.map(|limit| limit.0).filter(|limit| highest >= limit / 2 && *limit < highest.saturating_mul(4));
+        let high = match near {
+            Some(limit) => limit.max(highest).saturating_add(limit / 20),
+            None => highest.saturating_add(highest / 12),
+        };
+        let moved = highest - lowest;
+        let low =
+            if near.is_none() && moved < highest / 8 { lowest.saturating_sub(moved.max(highest / 64)) } else { 0 };
+        Some(Self { from, to, low: Bytes(low), high: Bytes(high.max(low + 1)) })
+    }
+
+    /// Height of a size in steps from the bottom of `steps`.
+    fn step(&self, size: Bytes, steps: u32) -> u32 {
+        let share = size.saturating_sub(self.low).share_of(self.high.saturating_sub(self.low)).unwrap_or(0.0);
+        (share * f64::from(steps)).round().min(f64::from(steps)) as u32
+    }
+}
+
+/// RSS at each of `count` moments, oldest first: a step function, because an unchanged size has no entry of its own.
+fn resample(series: &[(Timestamp, Bytes)], scale: &Scale, count: usize) -> Vec<Bytes> {
+    let span = scale.to.since(scale.from).as_nanos() as u64;
+    let mut next = 0;
+    let mut current = series.first().map_or(Bytes(0), |(_, rss)| *rss);
+    (0..count)
+        .map(|column| {
+            let offset = (u128::from(span) * (column as u128 + 1) / count as u128) as u64;
+            let moment = Timestamp(scale.from.0.saturating_add(offset));
+            // Of all sizes within one column the largest is drawn: a peak must not fall between two dots.
+            let mut largest: Option<Bytes> = None;
+            while let Some((at, rss)) = series.get(next).filter(|(at, _)| *at <= moment) {
+                let _ = at;
+                current = *rss;
+                largest = largest.max(Some(current));
+                next += 1;
+            }
+            largest.unwrap_or(current)
+        })
+        .collect()
+}
+
+const AXIS: u16 = 7;
+
+fn plot_series(canvas: &mut Canvas<'_>, area: Rect, detail: &ProcessDetail, now: Timestamp) {
+    if area.height < 3 || area.width < AXIS + 8 {
+        return;
+    }
+    let limit = detail.limit.as_ref().map(|(_, limit)| *limit);
+    let Some(scale) = Scale::of(&detail.series, limit, now) else { return };
+    let plot = Rect { x: area.x + AXIS, width: area.width - AXIS - 1, height: area.height - 1, ..area };
+    let glyphs = canvas.glyphs;
+    let (per_column, per_row) = if glyphs.braille { (2, 4) } else { (1, 3) };
+    let values = resample(&detail.series, &scale, usize::from(plot.width) * per_column);
+    let steps = u32::from(plot.height) * per_row;
+    let heights: Vec<u32> = values.iter().map(|value| scale.step(*value, steps)).collect();
+
+    // The limit goes first: the curve is drawn over it.
+    let limit_row = limit.filter(|limit| *limit <= scale.high).map(|limit| {
+        let step = scale.step(limit, steps).max(1);
+        (plot.height - 1).saturating_sub(((step - 1) / per_row) as u16)
+    });
+    if let Some(row) = limit_row {
+        canvas.repeat(plot.x, plot.y + row, plot.width, glyphs.limit, Role::Danger);
+    }
+    let role = match detail.warning.0 {
+        WarningState::Quiet => Role::Part(Part::Anonymous),
+        WarningState::Leak | WarningState::Growing => Role::Warned,
+        WarningState::Imminent => Role::Danger,
+    };
+    for row in 0..plot.height {
+        let below = u32::from(plot.height - 1 - row) * per_row;
+        for column in 0..plot.width {
+            let sign = if glyphs.braille {
+                let at = usize::from(column) * 2;
+                braille(heights[at].saturating_sub(below), heights[at + 1].saturating_sub(below))
+            } else {
+                [' ', '.', ':', '|'][heights[usize::from(column)].saturating_sub(below).min(3) as usize]
+            };
+            if sign != ' ' {
+                canvas.text(plot.x + column, plot.y + row, 1, sign.encode_utf8(&mut [0; 4]), role);
+            }
+        }
+    }
+    axes(canvas, area, plot, &scale, limit.zip(limit_row));
+}
+
+/// Two dot columns of up to four dots, filled from the bottom. U+2800 plus bits: left column 0x40 0x04 0x02 0x01 from
+/// below, right column 0x80 0x20 0x10 0x08 (Unicode, Braille Patterns).
+fn braille(left: u32, right: u32) -> char {
+    const LEFT: [u32; 5] = [0, 0x40, 0x44, 0x46, 0x47];
+    const RIGHT: [u32; 5] = [0, 0x80, 0xa0, 0xb0, 0xb8];
+    match LEFT[left.min(4) as usize] | RIGHT[right.min(4) as usize] {
+        0 => ' ',
+        bits => char::from_u32(0x2800 + bits).unwrap_or(' '),
+    }
+}
+
+/// Sizes at the left, times below, the word `limit` on its line.
+fn axes(canvas: &mut Canvas<'_>, area: Rect, plot: Rect, scale: &Scale, limit: Option<(Bytes, u16)>) {
+    let glyphs = canvas.glyphs;
+    let label = |canvas: &mut Canvas<'_>, row: u16, text: &str, role| {
+        canvas.right(area.x, plot.y + row, AXIS - 2, text, role);
+    };
+    for row in 0..plot.height {
+        canvas.text(plot.x - 1, plot.y + row, 1, glyphs.vertical, Role::Rule);
+    }
+    let value_at = |row: u16| {
+        let share = f64::from(plot.height - row) / f64::from(plot.height);
+        let span = scale.high.saturating_sub(scale.low).0 as f64;
+        Bytes(scale.low.0.saturating_add((span * share) as u64))
+    };
+    let limit_row = limit.map(|(_, row)| row);
+    let middle = plot.height / 2;
+    for row in [0, middle] {
+        if limit_row.is_none_or(|limit| limit.abs_diff(row) > 1) && plot.height > 3 {
+            label(canvas, row, &value_at(row).to_string(), Role::Dim);
+        }
+    }
+    if let Some((limit, row)) = limit {
+        label(canvas, row, &limit.to_string(), Role::Danger);
+        let word = " limit ";
+        let at = plot.right().saturating_sub(columns(word) + 2);
+        canvas.text(at, plot.y + row, columns(word), word, Role::Danger);
+    }
+    if limit_row.is_none_or(|row| row + 1 < plot.height) {
+        label(canvas, plot.height - 1, &scale.low.to_string(), Role::Dim);
+    }
+    let y = plot.bottom();
+    canvas.text(plot.x - 1, y, 1, glyphs.corners[2], Role::Rule);
+    canvas.repeat(plot.x, y, plot.width, glyphs.horizontal, Role::Rule);
+    let span = scale.to.since(scale.from);
+    let start = format!(" {} ago ", human_duration(span));
+    canvas.text(plot.x + 1, y, plot.width - 1, &start, Role::Dim);
+    let end = " now ";
+    if plot.width > columns(&start) + columns(end) + 6 {
+        let half = format!(" {} ", human_duration(span / 2));
+        if plot.width > 2 * (columns(&start) + columns(&half)) {
+            canvas.text(plot.x + plot.width / 2 - columns(&half) / 2, y, columns(&half), &half, Role::Dim);
+        }
+        canvas.text(plot.right() - columns(end) - 1, y, columns(end), end, Role::Dim);
+    }
+}
+
+/// What it means, in words.
+fn verdict(canvas: &mut Canvas<'_>, area: Rect, detail: &ProcessDetail, now: Timestamp) {
+    let (state, since) = detail.warning;
+    let held = since.map_or_else(String::new, |since| format!(" for {}", human_duration(now.since(since))));
+    let (text, role) = match (detail.ended, state) {
+        (Some(at), _) => (format!("It ended {} ago.", human_duration(now.since(at))), Role::Plain),
+        (None, WarningState::Quiet) => ("No warning.".to_owned(), Role::Dim),
+        (None, WarningState::Leak) => (format!("! leak? Growth holds{held}."), Role::Warned),
+        (None, WarningState::Growing) => (format!("! grows beyond its usual{held}."), Role::Warned),
+        (None, WarningState::Imminent) => (format!("! its limit is near{held}."), Role::Danger),
+    };
+    let mut pen = canvas.pen(area, 0);
+    pen.gap(1).put(&text, role);
+    if let Some(score) = detail.z_score {
+        pen.whole(&format!("  z {score:.1}"), Role::Dim);
+    }
+    let mut pen = canvas.pen(area, 1);
+    pen.gap(1);
+    match (&detail.limit, detail.time_left.filter(|_| detail.ended.is_none())) {
+        (Some((path, limit)), Some(left)) => {
+            let soon = left < Duration::from_secs(60);
+            let role = if soon { Role::Danger } else { Role::Warned };
+            pen.put(&format!("{limit} of {} in about {}", place(path), human_duration(left)), role);
+        }
+        (Some((path, limit)), None) => {
+            pen.put(&format!("Limit: {limit} of {}", place(path)), Role::Dim);
+        }
+        (None, _) => {
+            pen.put("No limit is known above it.", Role::Dim);
+        }
+    }
+    if let Some((rate, fit)) = detail.slope.filter(|_| detail.ended.is_none()) {
+        pen.whole(&format!("   slope {rate}, fits {:.0}%", fit * 100.0), Role::Dim);
+    }
+}
+
+/// A domain's path as a person says it.
+fn place(path: &str) -> String {
+    if path == "/" { "this machine".into() } else { printable(path.as_bytes()).into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn series(points: &[(u64, u64)]) -> Vec<(Timestamp, Bytes)> {
+        points.iter().map(|(second, mib)| (Timestamp::from_secs(*second), Bytes::from_mib(*mib))).collect()
+    }
+
+    #[test]
+    fn a_peak_between_two_columns_is_still_drawn() {
+        let series = series(&[(0, 10), (50, 90), (51, 10), (100, 10)]);
+        let scale = Scale::of(&series, None, Timestamp::from_secs(100)).unwrap();
+        assert!(resample(&series, &scale, 4).contains(&Bytes::from_mib(90)));
+    }
+
+    #[test]
+    fn an_unchanged_size_is_a_level_line() {
+        let series = series(&[(0, 10), (10, 20)]);
+        let scale = Scale::of(&series, None, Timestamp::from_secs(100)).unwrap();
+        let values = resample(&series, &scale, 10);
+        assert!(values.iter().all(|value| *value == Bytes::from_mib(20)), "{values:?}");
+    }
+
+    #[test]
+    fn the_axis_starts_at_nothing_unless_the_line_would_be_flat() {
+        let at = Timestamp::from_secs(10);
+        let moving = Scale::of(&series(&[(0, 100), (10, 400)]), None, at).unwrap();
+        assert_eq!(moving.low, Bytes(0));
+        let still = Scale::of(&series(&[(0, 800), (10, 805)]), None, at).unwrap();
+        assert!(still.low > Bytes::from_mib(700) && still.low < Bytes::from_mib(800));
+    }
+
+    #[test]
+    fn the_limit_is_shown_when_it_is_near() {
+        let points = series(&[(0, 100), (10, 400)]);
+        let at = Timestamp::from_secs(10);
+        assert!(Scale::of(&points, Some(Bytes::from_mib(512)), at).unwrap().high > Bytes::from_mib(512));
+        assert!(Scale::of(&points, Some(Bytes::from_mib(16_000)), at).unwrap().high < Bytes::from_mib(512));
+    }
+
+    #[test]
+    fn dots_fill_from_below() {
+        assert_eq!((braille(0, 0), braille(4, 4), braille(1, 2)), (' ', '⣿', '⣠'));
+    }
+
+    proptest! {
+        #[test]
+        fn heights_stay_in_the_plot(
+            points in prop::collection::vec((0u64..1000, any::<u64>()), 1..40),
+            now in 0u64..2000,
+            limit in prop::option::of(any::<u64>()),
+        ) {
+            let mut series: Vec<_> = points.into_iter().map(|(at, rss)| (Timestamp::from_secs(at), Bytes(rss))).collect();
+            series.sort();
+            let scale = Scale::of(&series, limit.map(Bytes), Timestamp::from_secs(now)).unwrap();
+            for value in resample(&series, &scale, 37) {
+                prop_assert!(scale.step(value, 40) <= 40);
+            }
+        }
+    }
+}

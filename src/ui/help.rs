@@ -1,0 +1,116 @@
+//! Lays out the help: terms beside their explanations, wrapped to the width. Refuses to hold a sentence of its own: what
+//! is said comes from the key table and the list of columns.
+
+use ratatui::layout::Rect;
+
+use crate::app::dialog::{self, Dialog, HelpLine};
+
+use super::canvas::{Canvas, columns};
+use super::dialogs;
+use super::theme::Role;
+
+/// Draws the help over the screen, from its entry `first` on.
+pub fn help(canvas: &mut Canvas<'_>, screen: Rect, first: usize) {
+    let title = concat!("oomtop ", env!("CARGO_PKG_VERSION"));
+    let width = screen.width.saturating_sub(4).clamp(20, 110);
+    let height = screen.height.saturating_sub(2).max(3);
+    let inner = dialogs::open(canvas, screen, width, height, title, Dialog::Help { scroll: 0 }.hint());
+    let (lines, starts) = lines(&dialog::help(), usize::from(inner.width.saturating_sub(2)));
+    // Scrolling ends with the last line at the bottom, not with an empty box.
+    let last = lines.len().saturating_sub(usize::from(inner.height));
+    let first = starts.get(first).copied().unwrap_or(last).min(last);
+    for (row, line) in (0..inner.height).zip(lines.iter().skip(first)) {
+        let mut pen = canvas.pen(inner, row);
+        pen.gap(1).left(line.indent, &line.term, line.role);
+        pen.put(&line.text, if line.indent == 0 { line.role } else { Role::Plain });
+    }
+}
+
+/// A term with its explanation beside it, or a heading.
+struct Line {
+    indent: u16,
+    term: String,
+    text: String,
+    role: Role,
+}
+
+/// The entries as lines of this width, and the line at which each entry starts.
+fn lines(entries: &[HelpLine], width: usize) -> (Vec<Line>, Vec<usize>) {
+    let mut lines = Vec::new();
+    let mut starts = Vec::with_capacity(entries.len());
+    for entry in entries {
+        starts.push(lines.len());
+        match entry {
+            HelpLine::Heading(text) => heading(&mut lines, text),
+            HelpLine::Keys(keys, text) => explain(&mut lines, 16, keys, text, width),
+            HelpLine::Term(term, text) => explain(&mut lines, 11, term, text, width),
+            HelpLine::Blank => heading(&mut lines, ""),
+        }
+    }
+    (lines, starts)
+}
+
+fn heading(lines: &mut Vec<Line>, text: &str) {
+    lines.push(Line { indent: 0, term: String::new(), text: text.to_owned(), role: Role::Focus });
+}
+
+/// A term, and its explanation wrapped beside it.
+fn explain(lines: &mut Vec<Line>, indent: u16, term: &str, text: &str, width: usize) {
+    // Where there is little room the explanation starts further left: it must have some.
+    let indent = indent.min((width / 2) as u16);
+    let mut term = term.to_owned();
+    if columns(&term) + 1 > indent {
+        lines.push(Line {
+            indent: columns(&term) + 1,
+            term: std::mem::take(&mut term),
+            text: String::new(),
+            role: Role::Key,
+        });
+    }
+    for text in wrap(text, width.saturating_sub(usize::from(indent))) {
+        lines.push(Line { indent, term: std::mem::take(&mut term), text, role: Role::Key });
+    }
+}
+
+/// Breaks a text at spaces into lines of at most `width` columns; a longer word gets a line of its own.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if usize::from(columns(line) + 1 + columns(word)) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_at_spaces() {
+        assert_eq!(wrap("pages in RAM now", 8), ["pages in", "RAM now"]);
+        assert_eq!(wrap("indivisible", 3), ["indivisible"]);
+    }
+
+    #[test]
+    fn every_entry_is_shown_at_any_width() {
+        let entries = dialog::help();
+        for width in [0, 5, 30, 80, 200] {
+            let (lines, starts) = lines(&entries, width);
+            assert_eq!(starts.len(), entries.len());
+            for entry in &entries {
+                let term = match entry {
+                    HelpLine::Keys(keys, _) => keys.as_str(),
+                    HelpLine::Term(term, _) => term,
+                    HelpLine::Heading(_) | HelpLine::Blank => continue,
+                };
+                assert!(lines.iter().any(|line| line.term == term), "{term} at {width}");
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! What the selected process holds: a bar of classes that sums to its RSS exactly, the classes, and the regions of an
+//! opened class. Refuses to classify and to hide how old the picture is.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use ratatui::layout::Rect;
+
+use crate::app::{Pane, State};
+use crate::mapping_class::MappingClass;
+use crate::monitor::report::{ClassReport, MappingsReport, MappingsState};
+use crate::snapshot::mapping::Region;
+use crate::text::printable;
+use crate::units::{Bytes, MaybeKib, human_duration};
+
+use super::canvas::{Canvas, Segment};
+use super::theme::{Part, Role};
+
+/// The answer: what whom holds, and how old the answer is.
+#[must_use]
+pub fn title(state: &State) -> String {
+    let Some(id) = state.list.selected else {
+        return "What the selected process holds".into();
+    };
+    let mut title = format!("What {} {} holds", super::name_of(state, id), id.pid);
+    if let Some(report) = known(state) {
+        if let Some(class) = state.mappings.opened {
+            let _ = write!(title, " as {}", name(class));
+        }
+        let age = age(state, report);
+        if age > state.config.interval.mul_f32(1.5) {
+            let _ = write!(title, " ({} ago)", human_duration(age));
+        }
+    }
+    title
+}
+
+fn mappings(state: &State) -> Option<&MappingsState> {
+    let detail = state.detail.as_deref().filter(|detail| Some(detail.id) == state.list.selected)?;
+    Some(&detail.mappings)
+}
+
+fn known(state: &State) -> Option<&MappingsReport> {
+    match mappings(state)? {
+        MappingsState::Known(report) => Some(report),
+        MappingsState::Waiting | MappingsState::Unreadable(_) => None,
+    }
+}
+
+fn age(state: &State, report: &MappingsReport) -> Duration {
+    state.now.since(report.mappings.ended)
+}
+
+/// Draws the pane.
+pub fn holdings(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+    if state.list.selected.is_none() {
+        canvas.pen(area, 0).gap(1).put("Select a process to see what it holds.", Role::Dim);
+        return;
+    }
+    match mappings(state) {
+        None | Some(MappingsState::Waiting) => {
+            canvas.pen(area, 0).gap(1).put("Reading its mappings...", Role::Dim);
+        }
+        Some(MappingsState::Unreadable(reason)) => {
+            canvas.pen(area, 0).gap(1).put(&format!("n/a: {}", reason.reason()), Role::Dim);
+        }
+        Some(MappingsState::Known(report)) => known_holdings(canvas, area, state, report),
+    }
+}
+
+fn known_holdings(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &MappingsReport) {
+    if report.classes.is_empty() {
+        canvas.pen(area, 0).gap(1).put("It has no mappings: it is ending, or it is a part of the kernel.", Role::Dim);
+        return;
+    }
+    let bar_rows = u16::from(area.height >= 4);
+    let sum_rows = u16::from(area.height >= 5);
+    bar(canvas, Rect { height: bar_rows, ..area }, report);
+    let list = Rect { y: area.y + bar_rows, height: area.height - bar_rows - sum_rows, ..area };
+    match state.mappings.opened {
+        None => classes(canvas, list, state, report),
+        Some(class) => regions(canvas, list, state, report, class),
+    }
+    if sum_rows > 0 {
+        sums(canvas, Rect { y: list.bottom(), height: 1, ..area }, state, report);
+    }
+}
+
+fn bar(canvas: &mut Canvas<'_>, area: Rect, report: &MappingsReport) {
+    let parts: Vec<Segment<'_>> = report
+        .classes
+        .iter()
+        .filter(|class| class.sums.rss > Bytes(0))
+        .map(|class| {
+            let (name, rss) = (name(class.class), class.sums.rss);
+            let labels: Vec<Cow<'_, str>> = vec![format!("{name} {rss}").into(), name.into(), rss.to_string().into()];
+            Segment { part: part(class.class), size: rss.0, labels }
+        })
+        .collect();
+    let width = area.width.saturating_sub(2);
+    canvas.pen(area, 0).gap(1).stacked(width, &parts);
+}
+
+/// The first line of a list that shows `cursor` on its last line at the latest.
+fn first_line(cursor: usize, height: u16) -> usize {
+    (cursor + 1).saturating_sub(usize::from(height))
+}
+
+fn classes(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &MappingsReport) {
+    let wide = area.width >= 56;
+    let heading = u16::from(area.height >= 4);
+    if heading > 0 {
+        let mut pen = canvas.pen(area, 0);
+        pen.gap(3).left(15, "", Role::Heading).right(6, "RSS", Role::Heading).right(6, "%", Role::Heading);
+        pen.right(8, "CHANGE", Role::Heading);
+        if wide {
+            pen.right(7, "PSS", Role::Heading).right(7, "SWAP", Role::Heading);
+        }
+        pen.right(6, "MAPS", Role::Heading);
+    }
+    let list = Rect { y: area.y + heading, height: area.height - heading, ..area };
+    let cursor = state.mappings.cursor.min(report.classes.len().saturating_sub(1));
+    let first = first_line(cursor, list.height);
+    for (line, (index, class)) in (0..list.height).zip(report.classes.iter().enumerate().skip(first)) {
+        class_line(canvas, list, line, class, report.total.rss, wide);
+        select(canvas, list, line, state, index == cursor);
+    }
+}
+
+fn class_line(canvas: &mut Canvas<'_>, area: Rect, line: u16, class: &ClassReport, whole: Bytes, wide: bool) {
+    let texture = canvas.glyphs.texture(part(class.class));
+    let sums = &class.sums;
+    let mut pen = canvas.pen(area, line);
+    pen.gap(1).put(texture, Role::Part(part(class.class))).gap(1);
+    let doubt = if class.probable > 0 { "?" } else { "" };
+    pen.left(15, &format!("{}{doubt}", name(class.class)), Role::Plain);
+    if class.class == MappingClass::Hugetlb {
+        pen.right(6, &sums.hugetlb.to_string(), Role::Strong).put("  not in RSS", Role::Dim);
+        return;
+    }
+    let share = sums.rss.share_of(whole).unwrap_or(0.0) * 100.0;
+    pen.right(6, &sums.rss.to_string(), Role::Strong).right(6, &format!("{share:.1}"), Role::Dim);
+    let (text, role) = change(Some(class.change));
+    pen.right(8, &text, role);
+    if wide {
+        pen.right(7, &sums.pss.to_string(), Role::Plain);
+        let role = if sums.swap == Bytes(0) { Role::Dim } else { Role::Plain };
+        pen.right(7, &sums.swap.to_string(), role);
+    }
+    pen.right(6, &sums.regions.to_string(), Role::Dim);
+    if sums.lazy_free > Bytes(0) {
+        pen.whole(&format!("  {} freed lazily", sums.lazy_free), Role::Good);
+    }
+}
+
+/// A difference in bytes with its sign; `None`: it was not there before.
+fn change(bytes: Option<i64>) -> (String, Role) {
+    match bytes {
+        None => ("new".into(), Role::Warned),
+        Some(0) => ("0".into(), Role::Dim),
+        Some(bytes) => {
+            let sign = if bytes < 0 { '-' } else { '+' };
+            (format!("{sign}{}", Bytes(bytes.unsigned_abs())), if bytes < 0 { Role::Good } else { Role::Plain })
+        }
+    }
+}
+
+fn regions(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &MappingsReport, class: MappingClass) {
+    let regions = report.regions_of(class);
+    if regions.is_empty() {
+        canvas.pen(area, 0).gap(1).put("None is left of this class. Esc goes back to the classes.", Role::Dim);
+        return;
+    }
+    let wide = area.width >= 84;
+    let heading = u16::from(area.height >= 4);
+    if heading > 0 {
+        let mut pen = canvas.pen(area, 0);
+        pen.gap(2).right(6, "RSS", Role::Heading).right(8, "CHANGE", Role::Heading).right(7, "SIZE", Role::Heading);
+        if wide {
+            pen.right(7, "PSS", Role::Heading).right(7, "DIRTY", Role::Heading).right(7, "SWAP", Role::Heading);
+        }
+        pen.gap(1).left(5, "PERM", Role::Heading).put("WHAT", Role::Heading);
+    }
+    let list = Rect { y: area.y + heading, height: area.height - heading, ..area };
+    let cursor = state.mappings.cursor.min(regions.len() - 1);
+    let first = first_line(cursor, list.height);
+    for (line, (position, (index, region))) in (0..list.height).zip(regions.iter().enumerate().skip(first)) {
+        let since = report.change_of.get(*index).copied().flatten().map(|kib| kib.saturating_mul(1024));
+        region_line(canvas, list, line, report, region, since, wide);
+        select(canvas, list, line, state, position == cursor);
+    }
+}
+
+fn region_line(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    line: u16,
+    report: &MappingsReport,
+    region: &Region,
+    since: Option<i64>,
+    wide: bool,
+) {
+    let unknown = canvas.glyphs.unknown;
+    let size = |kib: MaybeKib| kib.get().map_or_else(|| unknown.to_owned(), |bytes| bytes.to_string());
+    let quiet = |kib: MaybeKib| if kib.get().unwrap_or_default() == Bytes(0) { Role::Dim } else { Role::Plain };
+    let mut pen = canvas.pen(area, line);
+    let (text, role) = change(since);
+    pen.gap(2).right(6, &size(region.rss), Role::Strong).right(8, &text, role);
+    pen.right(7, &region.size().to_string(), Role::Plain);
+    if wide {
+        pen.right(7, &size(region.pss), quiet(region.pss));
+        pen.right(7, &size(region.private_dirty), quiet(region.private_dirty));
+        pen.right(7, &size(region.swap), quiet(region.swap));
+    }
+    pen.gap(1).left(5, &permissions(region.permissions), Role::Dim);
+    let name = printable(report.mappings.name(region));
+    let address = format!("{:x}", region.start);
+    if name.is_empty() {
+        pen.put(&address, Role::Dim);
+    } else {
+        // The end of a path says which file it is.
+        let short = name.rsplit('/').next().filter(|_| name.starts_with('/')).unwrap_or(&name);
+        pen.put(if wide { &name } else { short }, Role::Plain);
+        pen.whole(&format!("  {address}"), Role::Dim);
+    }
+}
+
+fn permissions(bits: u8) -> String {
+    [(Region::READ, 'r', '-'), (Region::WRITE, 'w', '-'), (Region::EXECUTE, 'x', '-'), (Region::SHARED, 's', 'p')]
+        .into_iter()
+        .map(|(bit, set, clear)| if bits & bit == 0 { clear } else { set })
+        .collect()
+}
+
+fn select(canvas: &mut Canvas<'_>, area: Rect, line: u16, state: &State, selected: bool) {
+    // A cursor in a pane that does not have the keys says nothing.
+    if selected && state.focus == Pane::Mappings {
+        let cursor = canvas.glyphs.cursor;
+        canvas.text(area.x, area.y + line, area.width.min(1), cursor, Role::Strong);
+        canvas.tint(Rect { y: area.y + line, height: 1, ..area }, Role::Selected);
+    }
+}
+
+/// What it sums to, and when it will be read again.
+fn sums(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &MappingsReport) {
+    let total = &report.total;
+    let mut pen = canvas.pen(area, 0);
+    pen.gap(1).put("RSS ", Role::Dim).put(&total.rss.to_string(), Role::Strong);
+    pen.put("  PSS ", Role::Dim).put(&total.pss.to_string(), Role::Plain);
+    if total.swap > Bytes(0) {
+        pen.put("  swap ", Role::Dim).put(&total.swap.to_string(), Role::Plain);
+    }
+    pen.whole(&format!("  in {} mappings", total.regions), Role::Dim);
+    let wait = report.next_due.since(state.now);
+    if wait > state.config.interval.mul_f32(2.0) {
+        let took = human_duration(report.took);
+        pen.whole(&format!("  (took {took}: again in {}, r reads now)", human_duration(wait)), Role::Dim);
+    } else if state.mappings.opened.is_none() {
+        pen.whole("  Enter opens", Role::Dim);
+    }
+}
+
+/// A class as people call it.
+#[must_use]
+pub const fn name(class: MappingClass) -> &'static str {
+    match class {
+        MappingClass::Executable => "program",
+        MappingClass::Library => "libraries",
+        MappingClass::File => "files",
+        MappingClass::Heap => "heap",
+        MappingClass::Anonymous => "anonymous",
+        MappingClass::Stack => "stack",
+        MappingClass::ThreadStack => "thread stacks",
+        MappingClass::SharedMemory => "shared memory",
+        MappingClass::Tmpfs => "tmpfs",
+        MappingClass::Hugetlb => "huge pages",
+        MappingClass::Kernel => "kernel",
+        MappingClass::GoHeap => "Go heap",
+        MappingClass::GoRuntime => "Go runtime",
+        MappingClass::GoRaceShadow => "race shadow",
+        MappingClass::CgoHeap => "C heap",
+        MappingClass::Jit => "JIT code",
+        MappingClass::Other => "other",
+    }
+}
+
+/// What a class means for the eye: how its memory can be got back.
+const fn part(class: MappingClass) -> Part {
+    match class {
+        MappingClass::Heap
+        | MappingClass::Anonymous
+        | MappingClass::GoHeap
+        | MappingClass::CgoHeap
+        | MappingClass::GoRaceShadow
+        | MappingClass::Jit => Part::Anonymous,
+        MappingClass::Stack | MappingClass::ThreadStack | MappingClass::GoRuntime => Part::Stack,
+        MappingClass::SharedMemory | MappingClass::Tmpfs => Part::Shared,
+        MappingClass::Executable | MappingClass::Library | MappingClass::File => Part::Cache,
+        MappingClass::Kernel | MappingClass::Hugetlb | MappingClass::Other => Part::Kernel,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cursor_is_always_on_a_line() {
+        for (cursor, height, first) in [(0, 5, 0), (4, 5, 0), (5, 5, 1), (9, 1, 9), (0, 0, 1)] {
+            assert_eq!(first_line(cursor, height), first, "{cursor} in {height}");
+        }
+    }
+
+    #[test]
+    fn permissions_read_as_in_proc() {
+        assert_eq!(permissions(Region::READ | Region::WRITE), "rw-p");
+        assert_eq!(permissions(Region::READ | Region::EXECUTE | Region::SHARED), "r-xs");
+    }
+}

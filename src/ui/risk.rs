@@ -1,0 +1,234 @@
+//! Who dies next: a memory domain, what is left in it, and its victims in the order in which the kernel would take
+//! them, each with the parts of its badness. Refuses to rank: the order and the doubt come from the Monitor.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use ratatui::layout::Rect;
+
+use crate::app::State;
+use crate::monitor::report::{DomainReport, Victim};
+use crate::text::printable;
+use crate::units::{Bytes, Pages, Rate, human_duration};
+
+use super::canvas::Canvas;
+use super::chrome::urgency;
+use super::theme::Role;
+
+/// The question that the pane answers.
+#[must_use]
+pub fn title(state: &State) -> String {
+    state.risk_domain().map_or_else(
+        || "Who dies next".into(),
+        |domain| format!("Who dies next in {} ({})", printable(domain.label.as_bytes()), domain.limit),
+    )
+}
+
+/// Which of how many domains this is, and how far the ranking is.
+#[must_use]
+pub fn position(state: &State) -> String {
+    let Some(domain) = state.risk_domain() else { return String::new() };
+    let domains = &state.report.domains;
+    let mut text = String::new();
+    if domain.ranked < domain.candidates {
+        text = format!("{}% ranked", u64::from(domain.ranked) * 100 / u64::from(domain.candidates));
+    }
+    if domains.len() > 1 {
+        let number = domains.iter().position(|other| other.path == domain.path).map_or(0, |index| index + 1);
+        if !text.is_empty() {
+            text.push_str("  ");
+        }
+        let _ = write!(text, "domain {number} of {}", domains.len());
+    }
+    text
+}
+
+/// Draws the pane.
+pub fn victims(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+    let Some(domain) = state.risk_domain() else {
+        canvas.pen(area, 0).gap(1).put("No memory domain was read yet: who dies is not known.", Role::Dim);
+        return;
+    };
+    let level_rows = u16::from(area.height >= 7);
+    let heading_rows = u16::from(area.height >= 5);
+    let closing_rows = match area.height {
+        0..=2 => 0,
+        3..=8 => 1,
+        _ => 2,
+    };
+    if level_rows > 0 {
+        level(canvas, area, domain);
+    }
+    let listed = Rect { y: area.y + level_rows, height: area.height - level_rows - closing_rows, ..area };
+    list(canvas, listed, heading_rows, state, domain);
+    let closing = Rect { y: listed.bottom(), height: closing_rows, ..area };
+    close(canvas, closing, state, domain);
+}
+
+/// How full the domain is.
+fn level(canvas: &mut Canvas<'_>, area: Rect, domain: &DomainReport) {
+    let (role, sign) = urgency(domain);
+    let mut pen = canvas.pen(area, 0);
+    pen.gap(1).put(sign, role);
+    if let Some(fullness) = domain.fullness() {
+        let width = if area.width >= 60 { 20 } else { 10 };
+        pen.put("[", Role::Dim).bar(width, fullness, role).put("]", Role::Dim);
+        pen.right(5, &format!("{:.0}%", fullness * 100.0), role);
+    }
+    if let Some(headroom) = domain.headroom {
+        pen.put("  ", Role::Plain).put(&headroom.to_string(), Role::Strong).put(" left", Role::Dim);
+    }
+    if let Some(left) = domain.time_left {
+        pen.put(&format!("  full in about {}", human_duration(left)), role);
+    }
+    if let Some(growth) = domain.growth.filter(|growth| growth.per_second().abs() >= 1.0) {
+        pen.whole(&format!("  {growth}"), Role::Plain);
+    }
+    if let Some(pressure) = &domain.pressure {
+        pen.whole(&format!("  PSI {:.2}/{:.2}", pressure.some.avg10, pressure.full.avg10), Role::Dim);
+    }
+    if let Some(kills) = domain.oom_kills.filter(|kills| *kills > 0) {
+        pen.whole(&format!("  OOM kills {kills}"), Role::Danger);
+    }
+}
+
+/// Widths of the columns: rank, number, name, badness, share, and its parts.
+const RANK: u16 = 5;
+const NUMBER: u16 = 8;
+
+fn list(canvas: &mut Canvas<'_>, area: Rect, heading_rows: u16, state: &State, domain: &DomainReport) {
+    // Everything but the name, and the parts only where they leave it some room.
+    let parts = area.width >= 66;
+    let fixed = 1 + RANK + NUMBER + 1 + 9 + 6 + if parts { 4 * 7 } else { 0 };
+    let name_width = area.width.saturating_sub(fixed).clamp(8, 24);
+    if heading_rows > 0 {
+        let mut pen = canvas.pen(area, 0);
+        pen.gap(1).left(RANK, "", Role::Heading).right(NUMBER - 1, "PID", Role::Heading).gap(1);
+        pen.left(name_width, "NAME", Role::Heading).right(6, "ADJ", Role::Heading).right(9, "BADNESS", Role::Heading);
+        if parts {
+            for title in ["= RSS", "+ SWAP", "+ PT", "+ ADJ"] {
+                pen.right(7, title, Role::Heading);
+            }
+        }
+    }
+    let rows = Rect { y: area.y + heading_rows, height: area.height - heading_rows, ..area };
+    if domain.victims.is_empty() {
+        canvas.pen(rows, 0).gap(1).put("No process of it is known yet.", Role::Dim);
+        return;
+    }
+    let scroll = state.risk.scroll.min(domain.victims.len() - 1);
+    for (line, victim) in (0..rows.height).zip(domain.victims.iter().skip(scroll)) {
+        let widths = Widths { name: name_width, parts };
+        victim_line(canvas, rows, line, state, domain, victim, widths);
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Widths {
+    name: u16,
+    parts: bool,
+}
+
+fn victim_line(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    line: u16,
+    state: &State,
+    domain: &DomainReport,
+    victim: &Victim,
+    widths: Widths,
+) {
+    let page = state.report.machine.page_size;
+    let role = match (victim.rank, victim.immune) {
+        (_, Some(_)) => Role::Good,
+        (1, None) => Role::Danger,
+        _ => Role::Plain,
+    };
+    let selected = state.list.selected == Some(victim.id);
+    let (cursor, unknown) = (canvas.glyphs.cursor, canvas.glyphs.unknown);
+    let mut pen = canvas.pen(area, line);
+    pen.left(1, if selected { cursor } else { "" }, Role::Strong);
+    // A doubtful first place asks instead of telling.
+    let doubt = if victim.rank == 1 && !domain.certain { "?" } else { "" };
+    let rank = match victim.immune {
+        Some(_) => "safe".to_owned(),
+        None => format!("{}{doubt}", crate::table::ordinal(i64::from(victim.rank))),
+    };
+    pen.left(RANK, &rank, role).right(NUMBER - 1, &victim.id.pid.to_string(), Role::Plain).gap(1);
+    let name = super::name_of(state, victim.id);
+    let emphasis = if victim.rank == 1 { role } else { Role::Plain };
+    pen.left(widths.name, &name, emphasis);
+    let adjusted = match victim.oom_score_adj {
+        ..0 => Role::Good,
+        0 => Role::Dim,
+        1.. => Role::Warned,
+    };
+    pen.right(6, &victim.oom_score_adj.to_string(), adjusted);
+    if let Some(immune) = victim.immune {
+        pen.right(9, unknown, Role::Dim).gap(1).put(&victim.rss.bytes(page).to_string(), Role::Dim);
+        pen.put(" RSS: ", Role::Dim).put(immune.reason(), Role::Good);
+        return;
+    }
+    pen.right(9, &signed(victim.badness, page, ""), if victim.rank == 1 { role } else { Role::Strong });
+    if widths.parts {
+        let part =
+            |pages: Option<Pages>| pages.map_or_else(|| unknown.to_owned(), |pages| pages.bytes(page).to_string());
+        let quiet =
+            |pages: Option<Pages>| if pages == Some(Pages(0)) || pages.is_none() { Role::Dim } else { Role::Plain };
+        pen.right(7, &part(Some(victim.rss)), Role::Plain);
+        pen.right(7, &part(victim.swap), quiet(victim.swap));
+        pen.right(7, &part(victim.page_tables), quiet(victim.page_tables));
+        let role = if victim.adjustment_pages == 0 { Role::Dim } else { Role::Plain };
+        pen.right(7, &signed(victim.adjustment_pages, page, "+"), role);
+    }
+}
+
+/// Pages as a size with its sign.
+#[must_use]
+pub fn signed(pages: i64, page_size: Bytes, plus: &str) -> String {
+    let size = Pages(pages.unsigned_abs()).bytes(page_size);
+    match pages {
+        ..0 => format!("-{size}"),
+        0 => "0".into(),
+        1.. => format!("{plus}{size}"),
+    }
+}
+
+/// What is certain, what is not, and what the kill would give back.
+fn close(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainReport) {
+    if area.height == 0 {
+        return;
+    }
+    let page = state.report.machine.page_size;
+    let mut pen = canvas.pen(area, 0);
+    pen.gap(1);
+    if let Some(policy) = &domain.policy {
+        pen.put("! ", Role::Danger).put(&printable(policy.as_bytes()), Role::Danger);
+    } else if let Some(doubt) = domain.doubt.as_ref().filter(|_| !domain.certain) {
+        pen.put("? ", Role::Warned).put(&printable(doubt.as_bytes()), Role::Warned);
+    } else if let (Some(margin), [first, second, ..]) = (domain.margin, &*domain.victims)
+        && second.immune.is_none()
+    {
+        let (first, second) = (super::name_of(state, first.id), super::name_of(state, second.id));
+        pen.put(&format!("{first} is first by {}, before {second}", margin.bytes(page)), Role::Dim);
+    } else if domain.victims.first().is_some_and(|victim| victim.immune.is_some()) {
+        pen.put("Nobody can be killed here: the machine or the cgroup would hang.", Role::Danger);
+    }
+    let mut pen = canvas.pen(area, 1);
+    pen.gap(1);
+    if let Some(together) = domain.kill_group {
+        pen.put(&format!("! memory.oom.group is 1: all {together} processes die together"), Role::Danger);
+        return;
+    }
+    let Some(first) = domain.victims.first().filter(|victim| victim.immune.is_none()) else { return };
+    let process = state.report.process(first.id);
+    // Shared and file pages stay while somebody else maps them: anonymous memory is what surely comes back.
+    let Some(freed) = process.and_then(|process| process.rss_anon.get()) else { return };
+    pen.put(&format!("its death frees about {freed}"), Role::Dim);
+    let growth = domain.growth.map_or(0.0, Rate::per_second);
+    if growth >= 1.0 {
+        let seconds = (freed.0 as f64 / growth).min(1e9);
+        let time = human_duration(Duration::from_secs_f64(seconds));
+        pen.whole(&format!(": enough for {time} at this growth"), Role::Dim);
+    }
+}

@@ -1,0 +1,348 @@
+//! The process table: titles, rows, tree guides, groups and folded subtrees. Rows are written cell by cell into the
+//! buffer, only those on screen. Refuses to sort, filter or sum: the rows come ready from the list.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use ratatui::layout::Rect;
+
+use crate::app::layout::{self, ColumnSpan};
+use crate::app::list::{Arrangement, List, Row, Sums};
+use crate::app::{Pane, State};
+use crate::monitor::report::{ProcessReport, WarningState};
+use crate::table::{self, Align, Column, Knowledge};
+use crate::text::printable;
+use crate::units::{Bytes, Rate};
+
+use super::canvas::{Canvas, columns};
+use super::theme::Role;
+
+/// The answer that the table gives, for its edge.
+#[must_use]
+pub fn title(state: &State) -> String {
+    let list = &state.list;
+    let what = match list.arrangement {
+        Arrangement::Flat | Arrangement::Tree => "Processes",
+        Arrangement::ByCommand => "Commands",
+        Arrangement::ByUser => "Users",
+        Arrangement::ByCgroup => "Memory cgroups",
+    };
+    let mut title = format!("{what} by {}", table::info(list.sort).title);
+    if list.reversed {
+        title.push_str(", reversed");
+    }
+    if list.arrangement == Arrangement::Tree {
+        title.push_str(", as a tree");
+    }
+    if let Some(uid) = list.user {
+        let name = state.report.machine.user(uid).map_or_else(|| uid.to_string().into(), |n| printable(n.as_bytes()));
+        let _ = write!(title, ", of {name}");
+    }
+    if let Some(filter) = &list.filter {
+        let _ = write!(title, ", filter {}", printable(filter.as_bytes()));
+    }
+    title
+}
+
+/// What else holds for the table: how many are tagged, whether it follows, where it stands.
+#[must_use]
+pub fn position(state: &State, height: u16) -> String {
+    let list = &state.list;
+    let mut words: Vec<Cow<'_, str>> = Vec::new();
+    if !list.tagged.is_empty() {
+        words.push(format!("{} tagged", list.tagged.len()).into());
+    }
+    if list.following {
+        words.push("following".into());
+    }
+    let count = list.rows.len();
+    if count > usize::from(height) {
+        let last = (list.offset + usize::from(height)).min(count);
+        words.push(format!("{}-{last} of {count}", list.offset + 1).into());
+    }
+    words.join("  ")
+}
+
+/// Draws the column titles and the rows.
+pub fn table(canvas: &mut Canvas<'_>, titles: Rect, rows: Rect, state: &State) {
+    let area = if titles.width > 0 { titles } else { rows };
+    let area = layout::Area { x: area.x, y: area.y, width: area.width, height: area.height };
+    let spans = layout::column_spans(&state.list.columns, state.list.sort, area);
+    heading(canvas, titles, &spans, &state.list);
+    if state.list.rows.is_empty() {
+        empty(canvas, rows, state);
+        return;
+    }
+    let focused = state.focus == Pane::Top;
+    for (line, row) in (0..rows.height).zip(state.list.rows.iter().skip(state.list.offset)) {
+        let area = Rect { y: rows.y + line, height: 1, ..rows };
+        let (marks, selected) = match row {
+            Row::Process { index, depth, guides, folded } => {
+                let Some(process) = state.report.processes.get(*index as usize) else { continue };
+                let branch = branch(canvas, *depth, *guides);
+                process_row(canvas, area, &spans, state, process, &branch, folded.as_deref());
+                (Marks::of(state, process), state.list.selected == Some(process.id))
+            }
+            Row::Group { label, sums, open } => {
+                group_row(canvas, area, &spans, label, sums, *open);
+                (Marks::default(), state.list.selected_group.as_deref() == Some(&**label))
+            }
+        };
+        gutter(canvas, area, marks, selected);
+        if selected {
+            canvas.tint(area, if focused { Role::Selected } else { Role::Marked });
+        }
+    }
+}
+
+fn heading(canvas: &mut Canvas<'_>, area: Rect, spans: &[ColumnSpan], list: &List) {
+    if area.height == 0 {
+        return;
+    }
+    for span in spans {
+        let info = table::info(span.column);
+        let role = if span.column == list.sort { Role::Title } else { Role::Heading };
+        let sign = canvas.glyphs.sorted[usize::from(list.reversed)];
+        match info.align {
+            Align::Right => {
+                canvas.right(span.x, area.y, span.width, info.title, role);
+                // The gap before a number is always free; a title of words has room behind it.
+                if span.column == list.sort {
+                    let at = (span.x + span.width).saturating_sub(columns(info.title) + 1);
+                    canvas.text(at, area.y, 1, sign, Role::Title);
+                }
+            }
+            Align::Left => {
+                let end = canvas.cut(span.x, area.y, span.width, info.title, role);
+                if span.column == list.sort {
+                    canvas.text(end, area.y, 1, sign, Role::Title);
+                }
+            }
+        }
+    }
+}
+
+/// Why there is nothing to show, and what would change that.
+fn empty(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+    let list = &state.list;
+    let (first, second) = if state.report.sequence == 0 {
+        ("Reading the processes...".to_owned(), String::new())
+    } else if let Some(filter) = &list.filter {
+        let filter = printable(filter.as_bytes());
+        (format!("No process matches {filter}"), "Esc drops the filter, \\ changes it.".into())
+    } else if list.user.is_some() {
+        ("This user has no process now.".into(), "u chooses another user.".into())
+    } else {
+        ("No process is in scope.".into(), "Those given with -p have ended.".into())
+    };
+    canvas.pen(area, 1).gap(2).put(&first, Role::Plain);
+    canvas.pen(area, 2).gap(2).put(&second, Role::Dim);
+}
+
+/// What stands before a row.
+#[derive(Clone, Copy, Default)]
+struct Marks {
+    tagged: bool,
+    warning: WarningState,
+}
+
+impl Marks {
+    fn of(state: &State, process: &ProcessReport) -> Self {
+        Self { tagged: state.list.tagged.contains(&process.id), warning: process.warning }
+    }
+}
+
+/// Two columns: the cursor or the tag, and the warning.
+fn gutter(canvas: &mut Canvas<'_>, row: Rect, marks: Marks, selected: bool) {
+    let glyphs = canvas.glyphs;
+    if marks.tagged {
+        canvas.text(row.x, row.y, row.width.min(1), glyphs.tag, Role::Tagged);
+    } else if selected {
+        canvas.text(row.x, row.y, row.width.min(1), glyphs.cursor, Role::Strong);
+    }
+    if let (Some(role), true) = (alarm(marks.warning), row.width > 1) {
+        canvas.text(row.x + 1, row.y, 1, "!", role);
+    }
+}
+
+const fn alarm(warning: WarningState) -> Option<Role> {
+    match warning {
+        WarningState::Quiet => None,
+        WarningState::Leak | WarningState::Growing => Some(Role::Warned),
+        WarningState::Imminent => Some(Role::Danger),
+    }
+}
+
+/// Deeper than this there is no room for a command; the levels nearest to the process say most.
+const DEEPEST: u16 = 16;
+
+/// What is drawn before a command in a tree. Bit `n` of `guides` says whether level `n` goes on below this row.
+fn branch(canvas: &Canvas<'_>, depth: u16, guides: u64) -> String {
+    let [tee, corner, pass] = canvas.glyphs.branches;
+    let goes_on = |level: u16| level < 64 && guides >> level & 1 == 1;
+    let mut text = String::new();
+    for level in depth.saturating_sub(DEEPEST)..depth {
+        text.push_str(match (level + 1 == depth, goes_on(level)) {
+            (true, true) => tee,
+            (true, false) => corner,
+            (false, true) => pass,
+            (false, false) => "  ",
+        });
+    }
+    text
+}
+
+fn process_row(
+    canvas: &mut Canvas<'_>,
+    row: Rect,
+    spans: &[ColumnSpan],
+    state: &State,
+    process: &ProcessReport,
+    branch: &str,
+    folded: Option<&Sums>,
+) {
+    for span in spans {
+        if let Some(sums) = folded
+            && sum(canvas, row.y, *span, sums)
+        {
+            continue;
+        }
+        match span.column {
+            Column::Trend => trend(canvas, span.x, row.y, span.width, process),
+            Column::Command => {
+                let mut x = canvas.text(span.x, row.y, span.width, branch, Role::Rule);
+                let end = span.x + span.width;
+                if let Some(sums) = folded {
+                    let hidden = format!("+{} ", sums.processes.saturating_sub(1));
+                    x = canvas.text(x, row.y, end.saturating_sub(x), &hidden, Role::Strong);
+                }
+                let command = table::cell(Column::Command, process, &state.report);
+                self::command(canvas, x, row.y, end.saturating_sub(x), &command.text);
+            }
+            column => {
+                let cell = table::cell(column, process, &state.report);
+                let role = match cell.knowledge {
+                    Knowledge::Current => role(column, process),
+                    Knowledge::Aged | Knowledge::Unknown | Knowledge::Denied => Role::Dim,
+                };
+                place(canvas, *span, row.y, &cell.text, role);
+            }
+        }
+    }
+}
+
+/// The name of the program is what one looks for: its directories are dimmed, and left out where they would push it or
+/// its first arguments out of sight.
+fn command(canvas: &mut Canvas<'_>, x: u16, y: u16, width: u16, text: &str) {
+    let program = text.split(' ').next().unwrap_or(text);
+    let name = program.rfind('/').map_or(0, |slash| slash + 1);
+    let (mut directories, rest) = text.split_at(name);
+    if columns(text) > width && columns(directories) > width / 4 {
+        // Of an import path the last directory still says something.
+        let keep = directories.trim_end_matches('/').rfind('/').map_or(0, |slash| slash + 1);
+        directories = if program.starts_with('/') || columns(program) - keep as u16 > width / 2 {
+            ""
+        } else {
+            &directories[keep..]
+        };
+    }
+    let end = canvas.cut(x, y, width, directories, Role::Dim);
+    canvas.cut(end, y, (x + width).saturating_sub(end), rest, Role::Plain);
+}
+
+fn place(canvas: &mut Canvas<'_>, span: ColumnSpan, y: u16, text: &str, role: Role) {
+    match table::info(span.column).align {
+        Align::Right => canvas.right(span.x, y, span.width, text, role),
+        Align::Left => {
+            canvas.cut(span.x, y, span.width, text, role);
+        }
+    }
+}
+
+/// What the value of a column means for the eye.
+fn role(column: Column, process: &ProcessReport) -> Role {
+    match column {
+        Column::Growth => growth(process),
+        Column::Adjustment => match process.oom_score_adj {
+            Some(..0) => Role::Good,
+            Some(1..) => Role::Warned,
+            Some(0) | None => Role::Dim,
+        },
+        Column::Risk => match (process.risk, process.immune) {
+            (Some(1), _) => Role::Danger,
+            (_, Some(_)) => Role::Good,
+            _ => Role::Plain,
+        },
+        Column::State if matches!(process.state, b'D' | b'Z') => Role::Warned,
+        Column::Swap if process.swap.get() == Some(Bytes(0)) => Role::Dim,
+        _ => Role::Plain,
+    }
+}
+
+fn growth(process: &ProcessReport) -> Role {
+    let rate = process.growth.map_or(0.0, Rate::per_second);
+    match alarm(process.warning) {
+        Some(role) => role,
+        None if rate < -0.5 => Role::Good,
+        None if rate < 0.5 => Role::Dim,
+        None => Role::Plain,
+    }
+}
+
+/// The shape of RSS over the window, newest at the right.
+fn trend(canvas: &mut Canvas<'_>, x: u16, y: u16, width: u16, process: &ProcessReport) {
+    let role = growth(process);
+    for (column, step) in (0..width).zip(process.trend) {
+        if let Some(level) = canvas.glyphs.levels.get(usize::from(step)) {
+            canvas.text(x + column, y, 1, level, role);
+        }
+    }
+}
+
+/// A sum in place of a value, where this column has one. Shared pages count more than once in summed RSS, and parts of
+/// the others may be unknown: both are marked as "at least" or "at most about" by the sign before the number.
+fn sum(canvas: &mut Canvas<'_>, y: u16, span: ColumnSpan, sums: &Sums) -> bool {
+    let (value, exact) = match span.column {
+        Column::Rss => (Some(sums.rss), sums.processes <= 1),
+        Column::Swap => ((sums.swap_known > 0).then_some(sums.swap), sums.swap_known == sums.processes),
+        Column::Pss => ((sums.pss_known > 0).then_some(sums.pss), sums.pss_known == sums.processes),
+        _ => return false,
+    };
+    let Some(value) = value else {
+        place(canvas, span, y, canvas.glyphs.unknown, Role::Dim);
+        return true;
+    };
+    let text = value.to_string();
+    place(canvas, span, y, &text, Role::Strong);
+    let before = (span.x + span.width).saturating_sub(columns(&text) + 1);
+    if !exact {
+        let sign = canvas.glyphs.at_least;
+        canvas.text(before, y, 1, sign, Role::Dim);
+    }
+    true
+}
+
+fn group_row(canvas: &mut Canvas<'_>, row: Rect, spans: &[ColumnSpan], label: &str, sums: &Sums, open: bool) {
+    for span in spans {
+        if sum(canvas, row.y, *span, sums) {
+            continue;
+        }
+        match span.column {
+            Column::Command | Column::Name => {
+                let end = span.x + span.width;
+                let sign = if open { "- " } else { "+ " };
+                let x = canvas.text(span.x, row.y, span.width, sign, Role::Dim);
+                let x = canvas.cut(x, row.y, end.saturating_sub(x), label, Role::Strong);
+                let members = if sums.processes == 1 { "1 process" } else { &format!("{} processes", sums.processes) };
+                let coverage = if sums.pss_known == sums.processes || sums.pss_known == 0 {
+                    String::new()
+                } else {
+                    format!(", PSS of {}", sums.pss_known)
+                };
+                let text = format!("  {members}{coverage}");
+                canvas.cut(x, row.y, end.saturating_sub(x), &text, Role::Dim);
+            }
+            _ => {}
+        }
+    }
+}

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod layout;
 pub mod list;
 mod mouse;
+mod panes;
 mod text_field;
 mod typing;
 mod update;
@@ -301,3 +302,6 @@ pub enum Effect {
     /// Put text into the user's clipboard (OSC 52).
     Copy(String),
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::filter::Filter;
+use crate::table::COLUMNS;
 
 use super::keys::{Chord, Move};
 use super::list::Direction;
@@ -16,7 +17,14 @@ impl State {
         let (Mode::Search(field) | Mode::Filter(field)) = &mut self.mode else { return };
         match chord.code {
             KeyCode::Esc => self.cancel_typing(),
-            KeyCode::Enter if is_search || field.error.is_none() => self.mode = Mode::Normal,
+            KeyCode::Enter if is_search || field.error.is_none() => {
+                if !is_search {
+                    let text = std::mem::take(&mut field.text);
+                    self.narrow_to(text);
+                }
+                self.mode = Mode::Normal;
+                self.list.want_selected();
+            }
             KeyCode::Down | KeyCode::F(3) if is_search && !key.modifiers.contains(KeyModifiers::SHIFT) => {
                 self.search_on(Direction::Forward);
             }
@@ -78,13 +86,23 @@ impl State {
                 let text = field.text.clone();
                 let error = Filter::parse(&text).err().map(|error| (error.at, error.message));
                 if error.is_none() {
-                    self.list.filter = (!text.trim().is_empty()).then_some(text);
-                    self.arrange();
+                    let before = self.list.filter.clone();
+                    let may_go_on = begins_comparison(&text);
+                    self.narrow_to(text);
+                    if self.list.rows.is_empty() && may_go_on {
+                        self.list.filter = before;
+                        self.arrange();
+                    }
                 }
                 self.set_error(error);
             }
             Mode::Normal | Mode::Dialog(_) => {}
         }
+    }
+
+    fn narrow_to(&mut self, text: String) {
+        self.list.filter = (!text.trim().is_empty()).then_some(text);
+        self.arrange();
     }
 
     fn set_error(&mut self, error: Option<(usize, String)>) {
@@ -103,6 +121,13 @@ impl State {
             Mode::Normal | Mode::Dialog(_) => {}
         }
     }
+}
+
+/// Whether the last word is the beginning of a column's name: on the way to `rss>1g` the table must not be emptied by
+/// the word `rss`.
+fn begins_comparison(text: &str) -> bool {
+    let word = text.rsplit(|letter: char| !letter.is_ascii_lowercase()).next().unwrap_or_default();
+    !word.is_empty() && COLUMNS.iter().any(|info| info.key.starts_with(word))
 }
 
 /// Whether the text may have changed.

@@ -1,9 +1,11 @@
 //! The process table's own state: what is sorted, filtered, searched, tagged and folded, and the rows that follow from
 //! it. Refuses to read anything but the report.
 
+mod folding;
 mod group;
 mod order;
 mod search;
+mod selection;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -37,6 +39,8 @@ pub struct List {
     pub search: Option<String>,
     /// The selected process: it stays selected wherever it moves to.
     pub selected: Option<ProcessId>,
+    /// The process that was selected by hand: it is selected again as soon as it has a row again.
+    pub wanted: Option<ProcessId>,
     /// The selected group, in a grouped arrangement.
     pub selected_group: Option<Box<str>>,
     /// The view moves with the selected process.
@@ -176,6 +180,7 @@ impl Default for List {
             user: None,
             search: None,
             selected: None,
+            wanted: None,
             selected_group: None,
             following: false,
             tagged: BTreeSet::new(),
@@ -241,24 +246,6 @@ impl List {
         &self.rows[start..start.saturating_add(page).min(self.rows.len())]
     }
 
-    /// Moves the selection. Movement by hand ends following.
-    pub fn go(&mut self, movement: Move, page: usize, report: &Report) {
-        self.following = false;
-        self.select_row(movement.apply(self.cursor, self.rows.len(), page), page, report);
-    }
-
-    /// Selects a row and brings it onto the page.
-    pub fn select_row(&mut self, row: usize, page: usize, report: &Report) {
-        self.cursor = row.min(self.rows.len().saturating_sub(1));
-        self.adopt_cursor(report);
-        self.reveal(page);
-    }
-
-    /// Moves the view and not the selection.
-    pub fn scroll(&mut self, lines: isize, page: usize) {
-        self.offset = self.offset.saturating_add_signed(lines).min(self.last_offset(page));
-    }
-
     /// Facts of every process that order, filter and arrangement want.
     #[must_use]
     pub fn needs_of_everyone(&self) -> FactGroups {
@@ -274,115 +261,6 @@ impl List {
         .fold(FactGroups::NONE, FactGroups::union)
     }
 
-    /// Tags the selected process, or takes its tag away; on a group its members: all, or none when all were.
-    pub fn tag(&mut self, report: &Report) {
-        let targets: Vec<ProcessId> = match &self.selected_group {
-            Some(label) => self.members(label, report),
-            None => self.selected.into_iter().collect(),
-        };
-        if targets.iter().all(|id| self.tagged.contains(id)) {
-            self.tagged.retain(|id| !targets.contains(id));
-        } else {
-            self.tagged.extend(targets);
-        }
-    }
-
-    /// Shown processes of a group.
-    fn members(&self, label: &str, report: &Report) -> Vec<ProcessId> {
-        let shown = self.shown(report);
-        let members = report
-            .processes
-            .iter()
-            .filter(|process| shown(process) && group::label(report, process, self.arrangement) == label);
-        members.map(|process| process.id).collect()
-    }
-
-    /// Shows the children of the selected process or the members of the selected group.
-    pub fn expand(&mut self) {
-        if let Some(label) = &self.selected_group {
-            self.opened.insert(label.clone());
-        } else if let Some(id) = self.selected {
-            self.collapsed.remove(&id);
-        }
-    }
-
-    /// Hides them; where there is nothing to hide, goes to the parent or to the group.
-    pub fn collapse(&mut self, page: usize, report: &Report) {
-        if let Some(label) = &self.selected_group {
-            self.opened.remove(label);
-        } else if let Some(id) = self.selected.filter(|_| self.has_children(self.cursor)) {
-            self.collapsed.insert(id);
-        } else if let Some(parent) = self.parent_row(self.cursor) {
-            self.select_row(parent, page, report);
-        }
-    }
-
-    /// Hides all children but those of the roots, or opens no group; if some are hidden, shows all.
-    pub fn toggle_all(&mut self, report: &Report) {
-        let groups = self.rows.iter().filter_map(|row| match row {
-            Row::Group { label, .. } => Some(label.clone()),
-            Row::Process { .. } => None,
-        });
-        if self.arrangement.is_grouped() {
-            self.opened = if self.opened.is_empty() { groups.collect() } else { BTreeSet::new() };
-        } else if self.collapsed.is_empty() {
-            let below_a_root =
-                (0..self.rows.len()).filter(|row| depth(&self.rows[*row]) > 0 && self.has_children(*row));
-            self.collapsed = below_a_root.filter_map(|row| Some(self.process(row, report)?.id)).collect();
-        } else {
-            self.collapsed.clear();
-        }
-    }
-
-    fn has_children(&self, row: usize) -> bool {
-        self.rows.get(row + 1).is_some_and(|next| depth(next) > depth(&self.rows[row]))
-    }
-
-    fn parent_row(&self, row: usize) -> Option<usize> {
-        let own = depth(self.rows.get(row)?);
-        self.rows[..row].iter().rposition(|above| depth(above) < own)
-    }
-
-    /// Tags the selected process with all its descendants.
-    pub fn tag_family(&mut self, report: &Report) {
-        let family = self.selected.map(|id| tree::family(report, id));
-        self.tagged.extend(family.unwrap_or_default());
-    }
-
-    /// What the row under the cursor is becomes what is selected.
-    fn adopt_cursor(&mut self, report: &Report) {
-        self.selected = self.process(self.cursor, report).map(|process| process.id);
-        self.selected_group = match self.rows.get(self.cursor) {
-            Some(Row::Group { label, .. }) => Some(label.clone()),
-            _ => None,
-        };
-    }
-
-    /// Puts the cursor on what is selected. When that has no row: on the parent it is folded into, on the row that
-    /// took its place when it ended, else on the first.
-    fn find_selection(&mut self, report: &Report) {
-        let by_label = self.selected_group.as_ref().and_then(|selected| {
-            self.rows.iter().position(|row| matches!(row, Row::Group { label, .. } if label == selected))
-        });
-        let found = by_label.or_else(|| self.row_of(self.selected?, report)).or_else(|| {
-            let gone = report.process(self.selected?);
-            gone.map(|process| self.row_of_ancestor(process, report).unwrap_or(0))
-        });
-        self.cursor = found.unwrap_or(self.cursor).min(self.rows.len().saturating_sub(1));
-        self.adopt_cursor(report);
-    }
-
-    /// The row of a process.
-    #[must_use]
-    pub fn row_of(&self, id: ProcessId, report: &Report) -> Option<usize> {
-        let sought = report.processes.binary_search_by_key(&id, |process| process.id).ok()?;
-        self.rows.iter().position(|row| matches!(row, Row::Process { index, .. } if *index as usize == sought))
-    }
-
-    fn row_of_ancestor(&self, process: &ProcessReport, report: &Report) -> Option<usize> {
-        tree::ancestors(report, process).find_map(|ancestor| self.row_of(ancestor.id, report))
-    }
-
     /// Whether a process passes user, roots and filter.
     fn shown(&self, report: &Report) -> impl Fn(&ProcessReport) -> bool {
         let filter = self.filter.as_deref().and_then(|text| Filter::parse(text).ok());
@@ -396,36 +274,5 @@ impl List {
     fn is_below_a_root(&self, report: &Report, process: &ProcessReport) -> bool {
         self.roots.contains(&process.id.pid)
             || tree::ancestors(report, process).any(|ancestor| self.roots.contains(&ancestor.id.pid))
-    }
-
-    /// After the order changed under the view. Following: the selected row stays on the page. Else a view at the top
-    /// stays there, so that what grew to the top is seen; a view that was scrolled keeps the selected row on its line.
-    fn keep_view(&mut self, line: Option<usize>, page: usize) {
-        if self.offset > 0
-            && let Some(line) = line
-        {
-            self.offset = self.cursor.saturating_sub(line);
-        }
-        self.offset = self.offset.min(self.last_offset(page));
-        if self.following {
-            self.reveal(page);
-        }
-    }
-
-    /// Brings the selected row onto the page.
-    pub fn reveal(&mut self, page: usize) {
-        let first = self.cursor.saturating_sub(page.saturating_sub(1));
-        self.offset = self.offset.clamp(first, self.cursor);
-    }
-
-    fn last_offset(&self, page: usize) -> usize {
-        self.rows.len().saturating_sub(page.max(1))
-    }
-}
-
-fn depth(row: &Row) -> u16 {
-    match row {
-        Row::Process { depth, .. } => *depth,
-        Row::Group { .. } => 0,
     }
 }

@@ -1,0 +1,125 @@
+//! Getting about: which pane has the keys, what moves in it, what opens and how one gets out again. Refuses to change
+//! what a pane shows of the world.
+
+use crate::monitor::report::{DomainReport, MappingsState};
+
+use super::keys::Move;
+use super::layout::{self, Room};
+use super::{MappingsView, Pane, RiskView, State, Tone};
+
+impl State {
+    /// A movement in a pane. The growth pane shows the selected process: movement there selects another.
+    pub(super) fn move_in(&mut self, pane: Pane, movement: Move) {
+        let page = layout::layout(self).page(pane);
+        match pane {
+            Pane::Top | Pane::Growth => {
+                let page = self.table_page();
+                self.list.go(movement, page, &self.report);
+            }
+            Pane::Mappings => {
+                self.mappings.cursor = movement.apply(self.mappings.cursor, self.mapping_lines(), page);
+            }
+            Pane::Risk => {
+                let victims = self.risk_domain().map_or(0, |domain| domain.victims.len());
+                self.risk.scroll = movement.apply(self.risk.scroll, victims, page);
+            }
+        }
+    }
+
+    /// How many lines the pane of mappings has to choose from.
+    #[must_use]
+    pub fn mapping_lines(&self) -> usize {
+        let Some(MappingsState::Known(mappings)) = self.detail.as_ref().map(|detail| &detail.mappings) else {
+            return 0;
+        };
+        match self.mappings.opened {
+            None => mappings.classes.len(),
+            Some(opened) => mappings.class_of.iter().filter(|(class, _)| *class == opened).count(),
+        }
+    }
+
+    /// The memory domain that the risk pane shows: the chosen one, else the one that leads for the selected process,
+    /// else the tightest.
+    #[must_use]
+    pub fn risk_domain(&self) -> Option<&DomainReport> {
+        let domains = &self.report.domains;
+        let chosen = self.risk.domain.as_ref().and_then(|path| domains.iter().find(|domain| domain.path == *path));
+        chosen.or_else(|| self.leading_domain()).or(domains.first())
+    }
+
+    fn leading_domain(&self) -> Option<&DomainReport> {
+        self.report.leading_domain(self.report.process(self.list.selected?)?)
+    }
+
+    /// On to the next domain; back at the one that leads for the selected process the pane follows the selection again.
+    pub(super) fn next_domain(&mut self) {
+        let count = self.report.domains.len();
+        let Some(shown) = self.risk_domain().map(|domain| domain.path.clone()).filter(|_| count > 1) else {
+            self.say(Tone::Plain, "no other memory domain: no cgroup here has a limit of its own");
+            return;
+        };
+        let at = self.report.domains.iter().position(|domain| domain.path == shown).unwrap_or(0);
+        let next = &self.report.domains[(at + 1) % count];
+        let leads = self.leading_domain().is_some_and(|leading| leading.path == next.path);
+        self.risk = RiskView { domain: (!leads).then(|| next.path.clone()), scroll: 0 };
+    }
+
+    /// The focused pane is alone on the screen.
+    fn is_alone(&self) -> bool {
+        self.zoomed || Room::of(self.size) == Room::One
+    }
+
+    pub(super) fn open(&mut self) {
+        match (self.focus, &self.list.selected_group) {
+            (Pane::Top, Some(group)) => {
+                if !self.list.opened.remove(group) {
+                    self.list.opened.insert(group.clone());
+                }
+                self.arrange();
+            }
+            (Pane::Mappings, _) if self.is_alone() => self.open_class(),
+            (Pane::Top | Pane::Growth | Pane::Mappings | Pane::Risk, _) => {
+                self.zoom(!self.zoomed);
+            }
+        }
+    }
+
+    pub(super) fn zoom(&mut self, zoomed: bool) {
+        self.zoomed = zoomed;
+        self.list.reveal(self.table_page());
+    }
+
+    fn open_class(&mut self) {
+        let Some(MappingsState::Known(mappings)) = self.detail.as_ref().map(|detail| &detail.mappings) else { return };
+        if let (None, Some(class)) = (self.mappings.opened, mappings.classes.get(self.mappings.cursor)) {
+            self.mappings = MappingsView { cursor: 0, opened: Some(class.class) };
+        }
+    }
+
+    /// Search, filter, what was opened, zoom: the first that there is.
+    pub(super) fn leave(&mut self) {
+        if self.list.search.take().is_some() {
+        } else if self.list.filter.take().is_some() || self.list.user.take().is_some() {
+            self.arrange();
+        } else if self.focus == Pane::Mappings && self.mappings.opened.is_some() {
+            self.mappings = MappingsView::default();
+        } else if self.zoomed {
+            self.zoom(false);
+        } else if Room::of(self.size) == Room::One {
+            self.focus_on(Pane::Top);
+        }
+    }
+
+    /// The pane so many places further in the order of Tab.
+    pub(super) fn neighbour(&self, places: usize) -> Pane {
+        let at = Pane::ALL.iter().position(|pane| *pane == self.focus).unwrap_or(0);
+        Pane::ALL[(at + places) % Pane::ALL.len()]
+    }
+
+    pub(super) fn focus_on(&mut self, pane: Pane) {
+        self.focus = pane;
+        if pane != Pane::Top {
+            self.companion = pane;
+        }
+    }
+}

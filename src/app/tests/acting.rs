@@ -1,0 +1,182 @@
+//! Keys that act on processes, what is refused, and what is said afterwards.
+
+use super::*;
+use crate::app::dialog::{Dialog, SIGNALS};
+
+fn privileged() -> State {
+    let mut state = state();
+    later(&mut state, 0, |report| Arc::make_mut(&mut report.machine).own.capabilities = u64::MAX);
+    state
+}
+
+fn adjust(pid: u32, from: i16, to: i16) -> Effect {
+    Effect::Adjust { adjustments: vec![Adjustment { id: id(pid), from, to }], undo: false }
+}
+
+fn dialog_targets(state: &State) -> Vec<u32> {
+    match &state.mode {
+        Mode::Dialog(Dialog::Signal { targets, .. } | Dialog::Adjust { targets, .. }) => {
+            targets.iter().map(|id| id.pid.0).collect()
+        }
+        other => panic!("no dialog with targets: {other:?}"),
+    }
+}
+
+#[test]
+fn a_signal_needs_a_menu_and_enter() {
+    let mut state = state();
+    assert_eq!(press(&mut state, "<down>k"), []);
+    assert_eq!(dialog_targets(&state), [30]);
+    assert_eq!(press(&mut state, "<esc>"), []);
+    let effects = press(&mut state, "k<enter>");
+    let [Effect::Signal { targets, signal, .. }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((&targets[..], signal.name), (&[id(30)][..], "SIGTERM"));
+}
+
+#[test]
+fn tagged_ones_are_meant_before_the_selected_one() {
+    let mut state = state();
+    press(&mut state, "<down>  k");
+    assert_eq!(dialog_targets(&state), [30, 31]);
+    press(&mut state, "<esc>UNk");
+    assert_eq!(dialog_targets(&state), [20], "the cursor went on with each tag");
+    press(&mut state, "<esc>/go<enter>ck");
+    assert_eq!(dialog_targets(&state), [20, 30, 31]);
+}
+
+#[test]
+fn targets_are_fixed_when_the_key_is_pressed() {
+    let mut state = state();
+    press(&mut state, "<down>k");
+    later(&mut state, 1, |report| report.processes.retain(|process| process.id != id(30)));
+    assert_eq!(selected(&state), Some(31));
+    let effects = press(&mut state, "<enter>");
+    assert!(matches!(&effects[..], [Effect::Signal { targets, .. }] if targets == &[id(30)]), "{effects:?}");
+}
+
+#[test]
+fn what_is_known_to_be_impossible_is_refused_with_the_reason() {
+    for (keys, words) in [
+        ("k", "postgres 40 belongs to postgres"),
+        ("k", "CAP_KILL"),
+        ("]", "CAP_DAC_OVERRIDE"),
+        ("/systemd<enter>k", "init of the machine"),
+        ("/systemd<enter>[", "init of the machine"),
+        ("/oomtop<enter>k", "is this oomtop"),
+        ("<down>]", "CAP_SYS_RESOURCE"),
+        ("<down>o1<enter>", "CAP_SYS_RESOURCE"),
+        ("<down>o<enter>", "is 0 already"),
+        ("g<down><down><enter><home>k", "a group is selected"),
+        ("<bs>", "nothing to take back"),
+    ] {
+        let mut state = state();
+        assert_eq!(press(&mut state, keys), [], "{keys}");
+        assert!(said(&state).contains(words), "{keys}: {}", said(&state));
+    }
+}
+
+#[test]
+fn raising_and_lowering_to_nought_needs_no_capability() {
+    let mut state = state();
+    press(&mut state, "/b.test<enter>");
+    assert_eq!(press(&mut state, "]"), [adjust(31, 300, 200)]);
+    assert_eq!(press(&mut state, "]"), [adjust(31, 200, 100)], "the second press counts from the first");
+    assert_eq!(press(&mut state, "[[["), [adjust(31, 100, 200), adjust(31, 200, 300), adjust(31, 300, 400)]);
+    assert_eq!(press(&mut state, "o600<enter>"), [adjust(31, 400, 600)]);
+}
+
+#[test]
+fn with_capabilities_everything_but_init_can_be_reached() {
+    let mut state = privileged();
+    assert_eq!(press(&mut state, "]"), [adjust(40, -900, -1000)]);
+    assert_eq!(press(&mut state, "]"), []);
+    assert_eq!(said(&state), "postgres 40: oom_score_adj is -1000 already");
+    assert_eq!(press(&mut state, "/systemd<enter>k"), []);
+}
+
+#[test]
+fn read_only_means_it() {
+    let mut state = State::new(Arc::new(Config { read_only: true, ..Config::default() }), (120, 40));
+    update(&mut state, Event::Report(Arc::new(machine())));
+    assert_eq!(press(&mut state, "<down>k<enter>[]o<enter><bs><f9><enter>"), []);
+    assert!(said(&state).contains("read-only"));
+}
+
+#[test]
+fn undo_takes_back_the_whole_batch() {
+    let mut state = privileged();
+    let effects = press(&mut state, "<down>  [");
+    let [Effect::Adjust { adjustments, undo: false }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(adjustments.len(), 2);
+    let results = adjustments.iter().map(|adjustment| (*adjustment, Ok(()))).collect();
+    update(&mut state, Event::Adjusted { results, undo: false });
+    assert!(said(&state).contains("2 processes"), "{}", said(&state));
+    let effects = press(&mut state, "<bs>");
+    let [Effect::Adjust { adjustments, undo: true }] = &effects[..] else { panic!("{effects:?}") };
+    let pairs: Vec<_> = adjustments.iter().map(|adjustment| (adjustment.from, adjustment.to)).collect();
+    assert_eq!(pairs, [(100, 0), (400, 300)]);
+    let results = adjustments.iter().map(|adjustment| (*adjustment, Ok(()))).collect();
+    update(&mut state, Event::Adjusted { results, undo: true });
+    assert_eq!(press(&mut state, "<bs>"), [], "an undo is not undone");
+}
+
+#[test]
+fn a_failure_is_told_and_cannot_be_undone() {
+    let mut state = state();
+    let adjustment = Adjustment { id: id(30), from: 0, to: 100 };
+    press(&mut state, "<down>[");
+    update(&mut state, Event::Adjusted { results: vec![(adjustment, Err(Refusal::Reused))], undo: false });
+    assert_eq!(said(&state), "a.test 30: its number now belongs to another process: nothing was done");
+    assert_eq!(press(&mut state, "["), [adjust(30, 0, 100)], "the value is what it was");
+    update(&mut state, Event::Adjusted { results: vec![(adjustment, Err(Refusal::Gone))], undo: false });
+    assert_eq!(press(&mut state, "<bs>"), []);
+}
+
+#[test]
+fn the_end_is_told_with_what_it_held() {
+    let mut state = state();
+    press(&mut state, "<down>");
+    update(&mut state, Event::Signalled { signal: SIGNALS[0], results: vec![(id(30), Ok(()))] });
+    assert_eq!(said(&state), "SIGTERM sent to a.test 30");
+    later(&mut state, 1, |report| report.processes[3].rss = MaybeKib::from_kib(480 * 1024));
+    later(&mut state, 1, |report| {
+        report.processes.remove(3);
+        report.system.memory.available = Some(Bytes::from_mib(6470));
+    });
+    assert_eq!(said(&state), "a.test 30 ended after 2.0s; it held 480M at the last look, MemAvailable moved by +470M");
+    assert_eq!(state.terminating, []);
+    later(&mut state, 9, |_| ());
+    assert_eq!(said(&state), "");
+}
+
+#[test]
+fn a_zombie_has_ended() {
+    let mut state = state();
+    update(&mut state, Event::Signalled { signal: SIGNALS[5], results: vec![(id(30), Ok(()))] });
+    later(&mut state, 1, |report| report.processes[3].state = b'Z');
+    assert!(said(&state).starts_with("a.test 30 ended after 1.0s"), "{}", said(&state));
+}
+
+#[test]
+fn who_does_not_end_gets_sigkill_offered() {
+    let mut state = state();
+    press(&mut state, "<down>");
+    update(&mut state, Event::Signalled { signal: SIGNALS[0], results: vec![(id(30), Ok(()))] });
+    later(&mut state, 4, |_| ());
+    press(&mut state, "k");
+    assert!(matches!(state.mode, Mode::Dialog(Dialog::Signal { cursor: 0, .. })));
+    press(&mut state, "<esc>");
+    later(&mut state, 1, |_| ());
+    assert_eq!(said(&state), "a.test 30 is still there 5s after SIGTERM; k offers SIGKILL");
+    let effects = press(&mut state, "k<enter>");
+    assert!(matches!(&effects[..], [Effect::Signal { signal, .. }] if signal.name == "SIGKILL"), "{effects:?}");
+}
+
+#[test]
+fn acting_while_paused_hits_what_is_shown_and_knows_what_is() {
+    let mut state = state();
+    press(&mut state, "<down>p");
+    later(&mut state, 1, |report| report.processes.retain(|process| process.id != id(30)));
+    assert_eq!(press(&mut state, "k"), []);
+    assert_eq!(said(&state), "a.test 30 has ended");
+}

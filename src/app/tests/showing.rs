@@ -1,0 +1,253 @@
+//! Keys that change what is shown.
+
+use super::*;
+use crate::app::layout::layout;
+use crate::app::list::Arrangement;
+use crate::table::Column;
+use crossterm::event::{MouseButton, MouseEventKind};
+
+#[test]
+fn keys_lead_to_a_selection() {
+    for (keys, expected) in [
+        ("", 40),
+        ("<down>", 30),
+        ("<down><down><up>", 30),
+        ("<end>", 10),
+        ("<end><home>", 40),
+        ("<pgdn>", 10),
+        // The selection stays on its process, wherever the order puts it.
+        ("<down>N", 30),
+        ("N<home>", 1),
+        ("I<home>", 10),
+        ("MI<end>", 40),
+        ("/a.t<enter>", 30),
+        ("/test<enter>", 30),
+        ("/test<enter>n", 31),
+        ("/test<enter>nn", 30),
+        ("/test<enter>N", 31),
+        ("/90<enter>", 90),
+        ("/zzz<esc>", 40),
+        ("\\a.test<enter>", 30),
+        ("\\a.test<enter><esc>", 30),
+        ("t<home>", 1),
+        ("t<home><down><down><down><down>", 30),
+        ("F<down>", 30),
+    ] {
+        let mut state = state();
+        assert_eq!(press(&mut state, keys), [], "{keys}");
+        assert_eq!(selected(&state), Some(expected), "{keys}");
+    }
+}
+
+#[test]
+fn keys_lead_to_rows() {
+    for (keys, expected) in [
+        ("", "40 30 31 20 1 90 10"),
+        ("N", "1 10 20 30 31 40 90"),
+        ("I", "10 90 1 20 31 30 40"),
+        ("\\test", "30 31"),
+        ("\\test<esc>", "40 30 31 20 1 90 10"),
+        ("t", "1 40 10 20 30 31 90"),
+        ("t<home><left>", "1"),
+        ("t<home><left><right>", "1 40 10 20 30 31 90"),
+        ("t/go<enter>-", "1 40 10 20 90"),
+        ("t*", "1 40 10"),
+        ("t**", "1 40 10 20 30 31 90"),
+        ("tt", "40 30 31 20 1 90 10"),
+        ("t\\test", "30 31"),
+        ("g<down><down><down><enter>", "postgres ci root"),
+        ("g<down><down><down><enter><home><enter>", "postgres 40 ci root"),
+        ("g<down><down><down><enter><down>+", "postgres ci 30 31 20 90 10 root"),
+        ("g<down><down><down><enter><down>+<down><down>-", "postgres ci 30 31 20 90 10 root"),
+        ("g<down><down><down><enter>+<esc>", "postgres 40 ci root"),
+        ("u<down><enter>", "1"),
+        ("u<end><enter>", "30 31 20 90 10"),
+        ("u<end><enter><esc>", "40 30 31 20 1 90 10"),
+        ("s<esc>", "40 30 31 20 1 90 10"),
+        ("s<home><enter>", "1 10 20 30 31 40 90"),
+    ] {
+        let mut state = state();
+        assert_eq!(press(&mut state, keys), [], "{keys}");
+        assert_eq!(rows(&state).join(" "), expected, "{keys}");
+    }
+}
+
+#[test]
+fn escape_leaves_dialog_search_filter_zoom_in_this_order() {
+    let mut state = state();
+    press(&mut state, "<enter>\\test<enter>/a<enter>?");
+    assert!(state.zoomed && matches!(state.mode, Mode::Dialog(_)));
+    press(&mut state, "<esc>");
+    assert!(matches!(state.mode, Mode::Normal) && state.list.search.is_some());
+    press(&mut state, "<esc>");
+    assert!(state.list.search.is_none() && state.list.filter.is_some());
+    press(&mut state, "<esc>");
+    assert!(state.list.filter.is_none() && state.zoomed);
+    press(&mut state, "<esc>");
+    assert!(!state.zoomed);
+}
+
+#[test]
+fn a_wrong_filter_keeps_the_last_valid_one_and_says_where_it_is_wrong() {
+    let mut state = state();
+    press(&mut state, "\\rss>100m");
+    assert_eq!(rows(&state), ["40", "30"]);
+    press(&mut state, " zzz");
+    assert_eq!((rows(&state).len(), selected(&state)), (0, None), "a word that nobody has");
+    press(&mut state, "<bs><bs><bs>rss");
+    assert_eq!(rows(&state), ["40"], "postgres has an r; who has rss is not asked before the comparison is whole");
+    press(&mut state, ">");
+    assert_eq!(rows(&state), ["40"]);
+    assert_eq!(selected(&state), Some(40), "what was selected before comes back");
+    let Mode::Filter(field) = &state.mode else { panic!("still typing") };
+    assert!(field.error.is_some());
+    press(&mut state, "<enter>");
+    assert!(matches!(state.mode, Mode::Filter(_)), "a wrong filter is not accepted");
+    press(&mut state, "500m<enter>");
+    assert!(matches!(state.mode, Mode::Normal));
+    assert_eq!(rows(&state), ["40"]);
+}
+
+#[test]
+fn the_selection_stays_on_its_process_and_the_view_at_the_top() {
+    let mut state = state();
+    press(&mut state, "<down>");
+    later(&mut state, 1, |report| report.processes[1].rss = MaybeKib::from_kib(9_000_000));
+    assert_eq!(rows(&state)[..3], ["10", "40", "30"]);
+    assert_eq!((selected(&state), state.list.cursor, state.list.offset), (Some(30), 2, 0));
+}
+
+#[test]
+fn a_scrolled_view_keeps_the_row_on_its_line() {
+    let mut state = state();
+    update(&mut state, Event::Resize(60, 8));
+    let page = state.table_page();
+    assert!(page < 7, "the list is longer than the page");
+    press(&mut state, "<end><up>");
+    let line = state.list.cursor - state.list.offset;
+    later(&mut state, 1, |report| report.processes[2].rss = MaybeKib::from_kib(1));
+    assert_eq!(selected(&state), Some(90));
+    assert_eq!(state.list.cursor - state.list.offset, line);
+}
+
+#[test]
+fn who_ends_leaves_its_line_to_the_next() {
+    let mut state = state();
+    press(&mut state, "<down>");
+    let effects = later(&mut state, 1, |report| report.processes.retain(|process| process.id != id(30)));
+    assert_eq!((selected(&state), state.list.cursor), (Some(31), 1));
+    assert!(effects.contains(&Effect::Inspect(Some(id(31)))));
+}
+
+#[test]
+fn a_pause_holds_the_screen_and_not_the_machine() {
+    let mut state = state();
+    press(&mut state, "p");
+    let held = state.report.clone();
+    later(&mut state, 1, |report| report.processes.truncate(2));
+    state.release_report();
+    let mut next = machine();
+    next.time = Timestamp::from_secs(102);
+    next.processes.truncate(3);
+    update(&mut state, Event::Report(Arc::new(next)));
+    assert_eq!((&state.report, state.list.rows.len()), (&held, 7));
+    press(&mut state, "Z");
+    assert_eq!((state.report.processes.len(), state.list.rows.len()), (3, 3));
+}
+
+#[test]
+fn what_is_needed_is_asked_for_once() {
+    let mut state = State::new(Arc::new(Config::default()), (120, 40));
+    let first = update(&mut state, Event::Report(Arc::new(machine())));
+    let [Effect::Require(needs), Effect::Inspect(Some(inspected))] = &first[..] else { panic!("{first:?}") };
+    assert_eq!((needs.visible.len(), needs.mappings, *inspected), (7, true, id(40)));
+    assert_eq!(later(&mut state, 1, |_| ()), []);
+    let sorted = update(&mut state, Event::Key(key("O")));
+    assert!(matches!(&sorted[..], [Effect::Require(_)]), "{sorted:?}");
+    let refreshed = update(&mut state, Event::Key(key("r")));
+    assert!(matches!(&refreshed[..], [Effect::Require(needs)] if needs.refresh), "{refreshed:?}");
+    assert_eq!(update(&mut state, Event::Key(key("<"))), []);
+}
+
+#[test]
+fn panes_take_turns() {
+    let mut state = state();
+    for pane in [Pane::Growth, Pane::Mappings, Pane::Risk, Pane::Top] {
+        press(&mut state, "<tab>");
+        assert_eq!(state.focus, pane);
+    }
+    press(&mut state, "<backtab>");
+    assert_eq!((state.focus, state.companion), (Pane::Risk, Pane::Risk));
+    press(&mut state, "3");
+    assert_eq!((state.focus, state.zoomed), (Pane::Mappings, false));
+    press(&mut state, "3");
+    assert!(state.zoomed);
+}
+
+#[test]
+fn the_next_domain_comes_round_to_following_the_selection() {
+    let mut state = state();
+    assert_eq!(state.risk_domain().map(|domain| domain.kind), Some(DomainKind::Host), "it leads for the selected");
+    press(&mut state, "d");
+    assert_eq!(state.risk_domain().map(|domain| domain.kind), Some(DomainKind::CgroupV1));
+    press(&mut state, "d");
+    assert_eq!(state.risk.domain, None);
+}
+
+#[test]
+fn the_mouse_selects_scrolls_and_sorts() {
+    let mut state = state();
+    let mouse = |state: &mut State, kind, column, row| {
+        update(state, Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+    };
+    let shown = layout(&state);
+    let click = MouseEventKind::Down(MouseButton::Left);
+    mouse(&mut state, click, shown.rows.x + 5, shown.rows.y + 2);
+    assert_eq!(selected(&state), Some(31));
+    let spans = layout::column_spans(&state.list.columns, state.list.sort, shown.titles);
+    mouse(&mut state, click, spans[0].x, shown.titles.y);
+    assert_eq!(state.list.sort, Column::Pid);
+    mouse(&mut state, click, spans[0].x, shown.titles.y);
+    assert!(state.list.reversed);
+    let risk = shown.pane(Pane::Risk).expect("four panes").outer;
+    mouse(&mut state, click, risk.x + 1, risk.y + 1);
+    assert_eq!(state.focus, Pane::Risk);
+    press(&mut state, "k");
+    let before = state.clone();
+    mouse(&mut state, click, shown.rows.x, shown.rows.y);
+    assert_eq!(state, before, "a dialog has the mouse too");
+}
+
+#[test]
+fn the_program_is_left_and_suspended() {
+    for (keys, effect) in [
+        ("q", Effect::Quit),
+        ("<f10>", Effect::Quit),
+        ("<c-c>", Effect::Quit),
+        ("/abc<c-c>", Effect::Quit),
+        ("k<f10>", Effect::Quit),
+        ("<c-z>", Effect::Suspend),
+        ("\\<c-l>", Effect::Redraw),
+        ("y", Effect::Copy("40".into())),
+        ("m", Effect::Mark(id(40))),
+    ] {
+        assert_eq!(press(&mut state(), keys), [effect], "{keys}");
+    }
+    assert_eq!(press(&mut state(), "/q"), [], "typed, not obeyed");
+    assert_eq!(press(&mut state(), "?q"), [], "it leaves the help");
+}
+
+#[test]
+fn the_command_line_is_obeyed() {
+    let config = Config {
+        filter: Some("user=ci".into()),
+        sort: Some("pid".into()),
+        tree: true,
+        pids: vec![Pid(20)],
+        ..Config::default()
+    };
+    let mut state = State::new(Arc::new(config), (80, 24));
+    update(&mut state, Event::Report(Arc::new(machine())));
+    assert_eq!(rows(&state), ["20", "30", "31"]);
+    assert_eq!(state.list.arrangement, Arrangement::Tree);
+}

@@ -49,7 +49,10 @@ pub fn missing(kind: &str, why: &str) -> bool {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
     let required = std::env::var("OOMTOP_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|name| name == "all" || name == kind), "{test}: {why} (OOMTOP_REQUIRE={required})");
+    assert!(
+        !required.split(',').any(|name| name == "all" || name == kind),
+        "{test}: {why} (OOMTOP_REQUIRE={required})"
+    );
     // `eprintln!` would be captured, and a passing test would hide it.
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
     false

@@ -1,0 +1,66 @@
+//! A process that holds what it is told to hold: the other end of `hog.c`.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// Compiles `hog.c`, or takes the one that `OOMTOP_TEST_HOG` names; `None` without a compiler.
+pub fn compiled() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("OOMTOP_TEST_HOG") {
+        return Some(path.into());
+    }
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hog");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oom/hog.c");
+    let built = Command::new("cc").args(["-O1", "-static", "-pthread", "-o"]).arg(&program).arg(source).status();
+    built.is_ok_and(|status| status.success()).then_some(program)
+}
+
+/// A running one.
+pub struct Hog {
+    child: Child,
+    commands: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Hog {
+    pub fn start(program: &Path) -> Self {
+        let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+        let commands = child.stdin.take().expect("piped");
+        let answers = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, commands, answers }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Tells it something without waiting for the answer.
+    pub fn tell(&mut self, command: &str) {
+        let _ = writeln!(self.commands, "{command}");
+    }
+
+    /// Waits for one answer; `false` when it died instead.
+    pub fn answered(&mut self) -> bool {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).is_ok_and(|read| read > 0)
+    }
+
+    /// Tells it something and waits until it is done; `false` when it died instead.
+    pub fn does(&mut self, command: &str) -> bool {
+        self.tell(command);
+        self.answered()
+    }
+
+    /// Whether SIGKILL has ended it.
+    pub fn was_killed(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(status)) if status.signal() == Some(9))
+    }
+}
+
+impl Drop for Hog {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,60 @@
+//! A virtual machine of the tests' own: `tests/vm/boot` with this test binary, oomtop and what they load. Refuses to
+//! show the guest anything else of the host.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What every run needs: files and where the guest has them.
+pub struct Guest {
+    boot: PathBuf,
+    files: Vec<OsString>,
+}
+
+impl Guest {
+    /// Builds the machine once; `None` where that cannot be.
+    pub fn prepare(hog: &Path) -> Option<Self> {
+        let boot = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vm/boot");
+        if !Command::new(&boot).arg("build").status().is_ok_and(|status| status.success()) {
+            return None;
+        }
+        let mut files = vec![named(hog, "/hog")];
+        let oom = std::env::current_exe().ok()?;
+        for (program, name) in [(oom.as_path(), "oom"), (Path::new(env!("CARGO_BIN_EXE_oomtop")), "oomtop")] {
+            let stripped = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+            let done = Command::new("strip").arg("-o").arg(&stripped).arg(program).status();
+            if !done.is_ok_and(|status| status.success()) {
+                return None;
+            }
+            files.push(named(&stripped, &format!("/{name}")));
+            let loaded = Command::new("ldd").arg(program).output().ok()?;
+            for path in String::from_utf8_lossy(&loaded.stdout).split_whitespace().filter(|word| word.starts_with('/'))
+            {
+                files.push(named(Path::new(path), path));
+            }
+        }
+        files.sort();
+        files.dedup();
+        Some(Self { boot, files })
+    }
+
+    /// Boots, runs the script, and gives its status and what it printed.
+    pub fn run(&self, mib: u32, script: &str) -> (i32, String) {
+        let mut command = Command::new(&self.boot);
+        command.args(["run", "-t", "1500", "-m", &mib.to_string()]);
+        for file in &self.files {
+            command.arg("-f").arg(file);
+        }
+        let script =
+            format!("export OOMTOP_TEST_BIN=/oomtop OOMTOP_TEST_HOG=/hog OOMTOP_REQUIRE=root,cgroup\n{script}");
+        let output = command.arg("--").arg(script).output().expect("the script starts");
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+fn named(path: &Path, guest: &str) -> OsString {
+    let mut named = path.as_os_str().to_owned();
+    named.push(":");
+    named.push(guest);
+    named
+}

@@ -3,6 +3,7 @@
 //! could not be read and why. A process that vanishes, hides or writes nonsense is a fact, never an error.
 
 pub mod cgroupfs;
+pub mod kmsg;
 pub mod live;
 pub mod prober;
 pub mod proc_files;

@@ -78,3 +78,37 @@ pub enum ThemeName {
     /// No colours: bold, reverse and dim only.
     Mono,
 }
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Show the machine on the terminal until the user leaves.
+    Watch,
+    /// Look once and print it.
+    Snapshot(SnapshotConfig),
+}
+
+/// Choices of `oomtop snapshot`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotConfig {
+    /// As what.
+    pub format: Format,
+    /// At most this many processes.
+    pub limit: Option<usize>,
+    /// Look this many times, an interval apart, before printing; at least 1.
+    pub samples: u32,
+    /// With the mappings of this process.
+    pub mappings: Option<Pid>,
+}
+
+/// As what a snapshot is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// One object, schema `oomtop.snapshot/1`.
+    Json,
+    /// One line per process.
+    Csv,
+}

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// `text` (bytes of the world made safe to show) may be imported by every module except each other.
 const ARROWS: &[(&str, &[&str])] = &[
     ("units", &[]),
-    ("text", &["snapshot", "units"]),
+    ("text", &["units"]),
     ("snapshot", &["units"]),
     ("monitor", CORE),
     ("mapping_class", CORE),

@@ -197,7 +197,7 @@ fn a_tree_scope_follows_descendants_only() {
 #[test]
 fn every_group_of_everyone_is_in_the_first_report() {
     let fake = FakeProc::new();
-    for pid in 1..=1500 {
+    for pid in 1..=600 {
         fake.put(&FakeProcess { anonymous: u64::from(pid), ..FakeProcess::new(pid) });
     }
     let groups = FactGroups::STATUS
@@ -210,8 +210,8 @@ fn every_group_of_everyone_is_in_the_first_report() {
     let needs = Needs { of_everyone: groups, ..Needs::default() };
     let mut live = live(&fake);
     let snapshot = live.sample(&needs).expect("sampled");
-    assert_eq!((snapshot.statuses.len(), snapshot.stats.len(), snapshot.oom_scores.len()), (1500, 1500, 1500));
-    assert_eq!((snapshot.adjustments.len(), snapshot.memberships.len()), (1500, 1500));
+    assert_eq!((snapshot.statuses.len(), snapshot.stats.len(), snapshot.oom_scores.len()), (600, 600, 600));
+    assert_eq!((snapshot.adjustments.len(), snapshot.memberships.len()), (600, 600));
 
     let mut prober = Prober::open(&fake.proc()).expect("opens");
     prober.observe(&snapshot);
@@ -224,25 +224,25 @@ fn every_group_of_everyone_is_in_the_first_report() {
         slices += 1;
         assert!(slices < 10_000, "it comes to an end");
     }
-    assert_eq!((commands, executables, rollups), (1500, 1500, 1500));
+    assert_eq!((commands, executables, rollups), (600, 600, 600));
 }
 
 #[test]
 fn the_biggest_are_read_first_and_everyone_by_the_third_pass() {
     let fake = FakeProc::new();
-    for pid in 1..=2000 {
+    for pid in 1..=700 {
         fake.put(&FakeProcess { anonymous: u64::from(pid), ..FakeProcess::new(pid) });
     }
     let mut live = live(&fake);
     let first = live.sample(&Needs::default()).expect("sampled");
-    assert_eq!((first.statms.len(), first.stats.len()), (2000, 2000));
-    assert!(first.statuses.len() < 1000, "{} in the first pass", first.statuses.len());
-    assert!(of(&first.statuses, 2000).is_some() && of(&first.statuses, 1).is_none());
+    assert_eq!((first.statms.len(), first.stats.len()), (700, 700));
+    assert!(first.statuses.len() < 500, "{} in the first pass", first.statuses.len());
+    assert!(of(&first.statuses, 700).is_some() && of(&first.statuses, 1).is_none());
     let mut known: std::collections::BTreeSet<_> = first.statuses.iter().map(|fact| fact.id).collect();
     for _ in 0..2 {
         known.extend(live.sample(&Needs::default()).expect("sampled").statuses.iter().map(|fact| fact.id));
     }
-    assert_eq!(known.len(), 2000);
+    assert_eq!(known.len(), 700);
 }
 
 #[test]

@@ -72,6 +72,17 @@ impl Tree {
         self.read_rest(&descriptor, 0)
     }
 
+    /// A file of any length at any path below the root.
+    pub(super) fn read_path(&mut self, path: &CStr) -> Result<&[u8], Unreadable> {
+        let descriptor = openat(&self.root, path, READ, Mode::empty()).map_err(unreadable)?;
+        self.read_rest(&descriptor, 0)
+    }
+
+    /// A directory at any path below the root.
+    pub(super) fn open_directory(&self, path: &CStr) -> Result<OwnedFd, Unreadable> {
+        openat(&self.root, path, READ | OFlags::DIRECTORY, Mode::empty()).map_err(unreadable)
+    }
+
     /// As [`Tree::read_long`], through a descriptor that stays open.
     pub(super) fn read_long_kept(&mut self, descriptor: &OwnedFd) -> Result<&[u8], Unreadable> {
         self.read_rest(descriptor, 0)

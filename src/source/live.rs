@@ -74,7 +74,7 @@ impl Live {
             .map_err(|errno| SourceError::Open { path: proc_root.to_path_buf(), cause: errno.into() })?;
         let mut sys_tree = Tree::open(sys_root).ok();
         let mut machine = machine(&mut tree, sys_tree.as_mut());
-        let cgroups = Cgroupfs::open(&mut tree, sys_root);
+        let mut cgroups = Cgroupfs::open(&mut tree, sys_root);
         machine.own.oom_group = machine.own.id.is_some() && cgroups.own_group_dies_together(&mut tree);
         let most_kept = if tree.is_live() { allowed_descriptors() } else { 0 };
         Ok(Self {
@@ -241,10 +241,10 @@ impl Source for Live {
         snapshot.system = Some(system);
 
         let unknown_path = self.warm.met_unknown_path();
-        self.cgroups.read(&self.roster, began, unknown_path, &mut snapshot.cgroups);
+        self.cgroups.read(&self.roster, system.memory.total, unknown_path, &mut snapshot.cgroups);
 
         snapshot.ended = clock::now();
-        let descriptors = self.kept + self.machine_files.descriptors() + self.cgroups.descriptors();
+        let descriptors = self.kept + self.machine_files.descriptors();
         snapshot.cost.descriptors = descriptors;
         snapshot.cost.pinned = Bytes(Self::PINNED.0 * u64::from(descriptors));
         snapshot.cost.own_rss =

@@ -2,7 +2,7 @@
 //! and to choose between facts that the kernel tells twice: it reads, with the time of each reading, and says what
 //! could not be read and why. A process that vanishes, hides or writes nonsense is a fact, never an error.
 
-pub mod cgroupfs;
+pub mod cgroup_files;
 pub mod kmsg;
 pub mod live;
 pub mod prober;
@@ -10,6 +10,7 @@ pub mod proc_files;
 pub mod smaps;
 pub mod system_files;
 
+mod cgroupfs;
 mod clock;
 mod files;
 mod machine;

@@ -105,6 +105,14 @@ impl State {
         self.arrange();
     }
 
+    /// A report came: a search that had found nothing looks again, because command lines are read some time after a
+    /// process was first seen.
+    pub(super) fn search_again(&mut self) {
+        if matches!(&self.mode, Mode::Search(field) if field.error.is_some()) {
+            self.typed();
+        }
+    }
+
     fn set_error(&mut self, error: Option<(usize, String)>) {
         if let Mode::Search(field) | Mode::Filter(field) = &mut self.mode {
             field.error = error;

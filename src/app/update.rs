@@ -100,6 +100,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
                 Temporality::Live => {
                     state.report = report;
                     state.arrange();
+                    state.search_again();
                 }
                 Temporality::Paused => state.aside = Some(report),
             }

@@ -23,7 +23,14 @@ pub struct Put<T>(Arc<(Mutex<Slot<T>>, Condvar)>);
 impl<T> Put<T> {
     /// Replaces what is there.
     pub fn put(&self, value: T) {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).value = Some(value);
+        self.merge(|_| value);
+    }
+
+    /// Replaces what is there by something made of it.
+    pub fn merge(&self, make: impl FnOnce(Option<T>) -> T) {
+        let mut slot = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = slot.value.take();
+        slot.value = Some(make(old));
         self.0.1.notify_one();
     }
 }

@@ -1,7 +1,67 @@
-//! The thin shell around the fold: waits for keys, signals, time and results, and does what effects ask for. Refuses
-//! to decide anything that a screen shows.
+//! The thin shell around the fold: waits for keys, signals, time and results, gives them to `app::update` as events,
+//! and does what the effects ask for. Refuses to decide anything that a screen shows.
 
 pub mod encoder;
 pub mod input;
 pub mod latest;
+pub mod prober;
+pub mod sampler;
+mod session;
+pub mod signals;
 pub mod terminal;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use color_eyre::Result;
+use color_eyre::eyre::eyre;
+
+use crate::config::Config;
+use crate::control;
+
+/// How a session on the screen ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The user quit.
+    Quit,
+    /// By this signal.
+    Signal(i32),
+    /// The terminal is gone.
+    HungUp,
+}
+
+impl Ending {
+    /// As a shell expects it.
+    #[must_use]
+    pub fn exit_code(self) -> ExitCode {
+        const HANG_UP: i32 = 1;
+        match self {
+            Self::Quit => ExitCode::SUCCESS,
+            Self::Signal(number) => ExitCode::from(128 + number as u8),
+            Self::HungUp => ExitCode::from(128 + HANG_UP as u8),
+        }
+    }
+}
+
+/// Shows the machine on the terminal until the user, a signal or the terminal ends it.
+///
+/// # Errors
+/// No terminal, no procfs, none of the processes asked for.
+pub fn live(config: Config) -> Result<Ending> {
+    check_processes(&config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let ending = runtime.block_on(session::run(Arc::new(config)));
+    // A thread that is inside a slow read of /proc is not waited for.
+    runtime.shutdown_background();
+    ending
+}
+
+/// Numbers that a person typed are answered before the screen is taken.
+fn check_processes(config: &Config) -> Result<()> {
+    let exists = |pid| control::identify(&config.proc_root, pid).is_ok();
+    if config.pids.is_empty() || config.pids.iter().any(|pid| exists(*pid)) {
+        return Ok(());
+    }
+    let list: Vec<String> = config.pids.iter().map(ToString::to_string).collect();
+    Err(eyre!("no process {} in {}", list.join(", "), config.proc_root.display()))
+}

@@ -220,13 +220,12 @@ impl Terminal {
         !self.unsent.is_empty()
     }
 
-    /// Waits until the terminal takes more bytes and gives them to it.
-    ///
-    /// # Errors
-    /// The terminal is gone.
-    pub async fn catch_up(&mut self) -> io::Result<()> {
-        let unsent = &mut self.unsent;
-        self.readiness.async_io(tokio::io::Interest::WRITABLE, |shared| send(shared, unsent)).await
+    /// Waits until the terminal may take more bytes; [`Terminal::flush`] then gives them to it.
+    pub async fn writable(&self) {
+        if let Ok(mut ready) = self.readiness.writable().await {
+            // Cleared before the write, not after: what becomes possible in between is an edge of its own.
+            ready.clear_ready();
+        }
     }
 
     /// Draws a frame and hands what changed to the terminal in one write; nothing is written when nothing changed.
@@ -267,7 +266,7 @@ impl Terminal {
         self.device.leave();
     }
 
-    /// Takes it again, whether we or somebody else gave it away.
+    /// Takes it again, whether we or somebody else gave it away, and draws everything anew with the next frame.
     ///
     /// # Errors
     /// The terminal is gone.
@@ -277,7 +276,11 @@ impl Terminal {
         Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// Hands over what waits; what the terminal does not take keeps waiting.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn flush(&mut self) -> io::Result<()> {
         match send(self.readiness.get_ref(), &mut self.unsent) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             other => other,

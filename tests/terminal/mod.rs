@@ -22,6 +22,8 @@ pub struct Terminal {
     parser: vt100::Parser,
     started: Instant,
     written: usize,
+    transcript: Vec<u8>,
+    found: Modes,
 }
 
 impl Terminal {
@@ -30,6 +32,7 @@ impl Terminal {
         let (pty, pts) = pty_process::blocking::open().expect("a pty");
         pty.resize(Size::new(rows, columns)).expect("a size for the pty");
         let pty = Arc::new(pty);
+        let found = modes(&pty);
         let command = Command::from(command).env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8");
         let started = Instant::now();
         let child = command.spawn(pts).expect("the program starts");
@@ -44,7 +47,16 @@ impl Terminal {
                 }
             }
         });
-        Terminal { pty, child, output, parser: parser(columns, rows), started, written: 0 }
+        Terminal {
+            pty,
+            child,
+            output,
+            parser: parser(columns, rows),
+            started,
+            written: 0,
+            transcript: Vec::new(),
+            found,
+        }
     }
 
     /// When the program was started.
@@ -60,6 +72,21 @@ impl Terminal {
     /// How many bytes it has written to the terminal, as far as they were looked at.
     pub fn written(&self) -> usize {
         self.written
+    }
+
+    /// Every byte that it has written, as far as they were looked at.
+    pub fn transcript(&self) -> &[u8] {
+        &self.transcript
+    }
+
+    /// The modes that the program found.
+    pub fn modes_found(&self) -> Modes {
+        self.found
+    }
+
+    /// The modes as they are now.
+    pub fn modes(&self) -> Modes {
+        modes(&self.pty)
     }
 
     /// The screen as of the last look.
@@ -95,6 +122,7 @@ impl Terminal {
             match self.output.recv_timeout(patience.saturating_sub(begin.elapsed())) {
                 Ok((arrived, bytes)) => {
                     self.written += bytes.len();
+                    self.transcript.extend_from_slice(&bytes);
                     self.parser.process(&bytes);
                     if wanted(self.screen()) {
                         return Ok(arrived);
@@ -133,6 +161,26 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// What a terminal does with what goes through it (termios(3)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Modes {
+    input: u32,
+    output: u32,
+    control: u32,
+    local: u32,
+}
+
+/// Those of the side that the program has.
+fn modes(pty: &Pty) -> Modes {
+    let termios = rustix::termios::tcgetattr(pty).expect("the modes of the pty");
+    Modes {
+        input: termios.input_modes.bits(),
+        output: termios.output_modes.bits(),
+        control: termios.control_modes.bits(),
+        local: termios.local_modes.bits(),
     }
 }
 

@@ -1,0 +1,299 @@
+//! One session on the screen: the select loop. Everything that is ready is taken in first, then one frame is drawn if
+//! something changed. Refuses to block: what may take long is on a thread of its own.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use color_eyre::Result;
+use color_eyre::eyre::eyre;
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::app::{self, Adjustment, Effect, Event, Refusal, Signal, State};
+use crate::config::Config;
+use crate::control::{Control, ControlError};
+use crate::monitor::{Monitor, MonitorConfig};
+use crate::snapshot::Snapshot;
+use crate::snapshot::needs::Needs;
+use crate::source;
+use crate::ui;
+use crate::units::ProcessId;
+
+use super::Ending;
+use super::input::Decoder;
+use super::prober::Prober;
+use super::sampler::{Pass, Sampler};
+use super::signals::{Notice, Signals};
+use super::terminal::{Heard, Terminal, clipboard_sequence};
+
+/// How long after an ESC nothing must come for it to be the Escape key: longer than the pieces of one sequence are
+/// apart on a slow link, shorter than a person notices.
+const ESCAPE_PATIENCE: Duration = Duration::from_millis(40);
+
+/// Results of actions that may wait to be taken in.
+const OUTCOMES: usize = 16;
+
+/// Runs a session; must be called inside a tokio runtime.
+pub async fn run(config: Arc<Config>) -> Result<Ending> {
+    let control = if config.read_only { None } else { Some(Arc::new(Control::open(&config.proc_root)?)) };
+    let mut signals = Signals::listen()?;
+    #[expect(clippy::disallowed_methods, reason = "what kind of terminal it is, is a property of the terminal")]
+    let kind = std::env::var_os("TERM");
+    let terminal = Terminal::open(kind, config.mouse)?;
+    let state = State::new(Arc::clone(&config), terminal.size());
+    let (tell, mut outcomes) = mpsc::channel(OUTCOMES);
+    let mut session = Session {
+        state,
+        monitor: Monitor::new(MonitorConfig::default()),
+        terminal,
+        sampler: start_sampler(&config)?,
+        prober: start_prober(&config)?,
+        control,
+        outcomes: tell,
+        needs: Needs::default(),
+        inspected: None,
+        changed: true,
+        ending: None,
+        stopped: false,
+    };
+    // The first frame stands before anything was read.
+    session.draw();
+    let mut clock = tokio::time::interval(config.interval);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut decoder = Decoder::default();
+    loop {
+        if let Some(ending) = session.ending.take() {
+            return Ok(ending);
+        }
+        session.turn(&mut signals, &mut clock, &mut decoder, &mut outcomes).await?;
+        session.draw();
+    }
+}
+
+fn start_sampler(config: &Config) -> io::Result<Sampler> {
+    let (proc_root, sys_root) = (config.proc_root.clone(), config.sys_root.clone());
+    Sampler::start(move || source::live::Live::open(&proc_root, &sys_root))
+}
+
+fn start_prober(config: &Config) -> io::Result<Prober> {
+    let proc_root = config.proc_root.clone();
+    Prober::start(move || source::prober::Prober::open(&proc_root))
+}
+
+struct Session {
+    state: State,
+    monitor: Monitor,
+    terminal: Terminal,
+    sampler: Sampler,
+    prober: Prober,
+    /// Never there with `--read-only`.
+    control: Option<Arc<Control>>,
+    outcomes: mpsc::Sender<Event>,
+    /// What the screen wants read.
+    needs: Needs,
+    inspected: Option<ProcessId>,
+    /// Something happened since the last frame.
+    changed: bool,
+    ending: Option<Ending>,
+    /// We stopped ourselves: the SIGCONT that follows is answered already.
+    stopped: bool,
+}
+
+impl Session {
+    /// Waits for whatever comes first and takes it in.
+    async fn turn(
+        &mut self,
+        signals: &mut Signals,
+        clock: &mut Interval,
+        decoder: &mut Decoder,
+        outcomes: &mut mpsc::Receiver<Event>,
+    ) -> Result<()> {
+        let mut input = [0; 1024];
+        tokio::select! {
+            heard = self.terminal.read(&mut input) => match heard {
+                Heard::Bytes(count) => decoder.feed(&input[..count], &mut |event| self.tell(event)),
+                Heard::HungUp => self.ending = Some(Ending::HungUp),
+            },
+            () = tokio::time::sleep(ESCAPE_PATIENCE), if decoder.is_waiting() => {
+                decoder.expire(&mut |event| self.tell(event));
+            }
+            notice = signals.next() => self.obey(notice),
+            _ = clock.tick() => self.sample(),
+            pass = self.sampler.pass() => self.take_pass(pass)?,
+            probe = self.prober.probe(), if self.prober.is_running() => {
+                if let Some(snapshot) = probe {
+                    self.absorb(&snapshot);
+                }
+            }
+            Some(event) = outcomes.recv() => {
+                self.tell(event);
+                // The world was changed: do not let the screen say the old for another interval.
+                self.sample();
+            }
+            () = self.terminal.writable(), if self.terminal.is_behind() => {
+                if self.terminal.flush().is_err() {
+                    self.ending = Some(Ending::HungUp);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One event through the fold, and what follows from it.
+    fn tell(&mut self, event: Event) {
+        self.changed = true;
+        for effect in app::update(&mut self.state, event) {
+            self.perform(effect);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Quit => self.ending = Some(Ending::Quit),
+            Effect::Redraw => self.terminal.repaint(),
+            Effect::Suspend => self.suspend(),
+            Effect::Require(needs) => {
+                self.needs = needs;
+                self.prober.direct(None, self.current_needs());
+                // A wish to read something at once is passed on once.
+                self.needs.refresh = false;
+            }
+            Effect::Inspect(id) => {
+                self.inspected = id;
+                self.tell_detail();
+            }
+            Effect::Mark(id) => {
+                self.monitor.mark(id);
+                self.tell_detail();
+            }
+            Effect::Signal { targets, signal, confirmed: _ } => self.send_signal(targets, signal),
+            Effect::Adjust { adjustments, undo } => self.adjust(adjustments, undo),
+            Effect::Copy(text) => {
+                if self.terminal.send(&clipboard_sequence(&text)).is_err() {
+                    self.ending = Some(Ending::HungUp);
+                }
+            }
+        }
+    }
+
+    /// A pass is due.
+    fn sample(&mut self) {
+        let needs = self.current_needs();
+        self.sampler.request(needs);
+    }
+
+    /// What the screen wants, and what the Monitor wants to know of likely victims.
+    fn current_needs(&self) -> Needs {
+        Needs { candidates: self.monitor.candidates(), ..self.needs.clone() }
+    }
+
+    fn take_pass(&mut self, pass: Option<Pass>) -> Result<()> {
+        let snapshot = pass.ok_or_else(|| eyre!("the thread that reads /proc has ended"))??;
+        self.absorb(&snapshot);
+        self.prober.direct(Some(snapshot), self.current_needs());
+        Ok(())
+    }
+
+    fn absorb(&mut self, snapshot: &Snapshot) {
+        // Nobody else holds the report now: the Monitor changes it in place.
+        self.state.release_report();
+        let report = self.monitor.absorb(snapshot);
+        self.tell(Event::Report(report));
+        if self.inspected.is_some() {
+            self.tell_detail();
+        }
+    }
+
+    fn tell_detail(&mut self) {
+        let detail = self.inspected.and_then(|id| self.monitor.detail(id));
+        self.tell(Event::Detail(detail.map(Arc::new)));
+    }
+
+    fn obey(&mut self, notice: Notice) {
+        match notice {
+            Notice::End(number) => self.ending = Some(Ending::Signal(number)),
+            Notice::Stop => self.suspend(),
+            Notice::Continued if std::mem::take(&mut self.stopped) => {}
+            Notice::Continued => self.retake(),
+            Notice::Resized => {
+                let (columns, rows) = self.terminal.size();
+                self.tell(Event::Resize(columns, rows));
+            }
+        }
+    }
+
+    /// Gives the terminal to the shell and stops, with the whole job, until somebody continues us. The leader of a
+    /// session has no shell that could.
+    fn suspend(&mut self) {
+        let own = rustix::process::getpid();
+        if rustix::process::getsid(None) == Ok(own) {
+            return;
+        }
+        self.terminal.leave();
+        self.stopped = true;
+        let _ = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
+        self.retake();
+    }
+
+    fn retake(&mut self) {
+        if self.terminal.enter().is_err() {
+            self.ending = Some(Ending::HungUp);
+            return;
+        }
+        let (columns, rows) = self.terminal.size();
+        self.tell(Event::Resize(columns, rows));
+    }
+
+    /// One frame, if something changed and the terminal has taken the one before.
+    fn draw(&mut self) {
+        if !self.changed || self.terminal.is_behind() || self.ending.is_some() {
+            return;
+        }
+        self.changed = false;
+        let state = &self.state;
+        if self.terminal.draw(|frame| ui::render(state, frame)).is_err() {
+            self.ending = Some(Ending::HungUp);
+        }
+    }
+
+    fn send_signal(&self, targets: Vec<ProcessId>, signal: Signal) {
+        self.act(move |control| {
+            let send = |id| (id, permitted(control).and_then(|control| Ok(control.signal(id, signal.number)?)));
+            Event::Signalled { signal, results: targets.into_iter().map(send).collect() }
+        });
+    }
+
+    fn adjust(&self, adjustments: Vec<Adjustment>, undo: bool) {
+        self.act(move |control| {
+            let write = |change: Adjustment| {
+                (change, permitted(control).and_then(|control| Ok(control.adjust(change.id, change.to)?)))
+            };
+            Event::Adjusted { results: adjustments.into_iter().map(write).collect(), undo }
+        });
+    }
+
+    /// Off this thread: another process may hold the lock that the kernel needs.
+    fn act(&self, action: impl FnOnce(Option<&Control>) -> Event + Send + 'static) {
+        let (control, tell) = (self.control.clone(), self.outcomes.clone());
+        tokio::task::spawn_blocking(move || {
+            let _ = tell.blocking_send(action(control.as_deref()));
+        });
+    }
+}
+
+fn permitted(control: Option<&Control>) -> Result<&Control, Refusal> {
+    control.ok_or_else(|| Refusal::Unsupported("started with --read-only".into()))
+}
+
+impl From<ControlError> for Refusal {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Gone => Self::Gone,
+            ControlError::Reused => Self::Reused,
+            ControlError::Denied(right) => Self::Denied(right.into()),
+            ControlError::Unsupported(reason) => Self::Unsupported(reason.into()),
+            ControlError::Failed(error) => Self::Failed(error.to_string()),
+        }
+    }
+}

@@ -18,6 +18,8 @@ pub struct MonitorConfig {
     pub ended: usize,
     /// The GROWTH column is the mean rate over this time.
     pub growth_window: Duration,
+    /// How far back the slope of the selected process looks.
+    pub slope_window: Duration,
     /// The TREND column spans eight times this.
     pub trend_step: Duration,
     /// Candidates of one domain whose exact facts are wanted in every pass.
@@ -40,6 +42,7 @@ impl Default for MonitorConfig {
             points_in_all: 1 << 17,
             ended: 64,
             growth_window: Duration::from_secs(10),
+            slope_window: Duration::from_secs(60),
             trend_step: Duration::from_secs(15),
             candidates_per_domain: 32,
             candidates_in_all: 256,

@@ -171,10 +171,19 @@ impl Domains {
             let before = self.wanted.len();
             self.wanted.extend(self.ranking.wanted(pass, most));
             budget = budget.saturating_sub(self.wanted.len() - before);
-            for (row, rank) in self.ranking.places() {
-                if memories[row].leading.is_none() {
-                    memories[row].leading = u16::try_from(place).ok();
-                    report.processes[row].risk = rank;
+            let track = self.tracks.iter().find(|(kind, path, _)| *kind == domain.kind && *path == domain.path);
+            let rush = track
+                .and_then(|(_, _, track)| track.rush(domain.headroom, domain.limit, config.warning.imminent))
+                .or(domain.growth.filter(|_| domain.time_left.is_some_and(|left| left <= config.warning.imminent)));
+            for (index, rank) in self.ranking.places() {
+                let (row, memory) = (&mut report.processes[index], &mut memories[index]);
+                if memory.leading.is_none() {
+                    memory.leading = u16::try_from(place).ok();
+                    row.risk = rank;
+                    // Who brings a quarter of it is part of it.
+                    memory.imminent = rush.is_some_and(|rush| {
+                        row.growth.is_some_and(|growth| growth.per_second() * 4.0 >= rush.per_second())
+                    });
                 }
             }
         }
@@ -249,6 +258,7 @@ fn spare(round: &Round<'_>, report: &mut Report, memories: &mut [Memory]) {
         row.immune = immune;
         row.risk = None;
         memories[index].leading = None;
+        memories[index].imminent = false;
     }
 }
 

@@ -147,12 +147,11 @@ impl Track {
         if self.crest.is_some_and(|crest| now.saturating_sub(crest.at) > Self::CRESTS) {
             self.crest = None;
         }
-        let beyond = |crest: Crest| need > crest.height + (crest.height - crest.trough) / 10.0;
         let steady = span >= super::millis(config.least)
             && self.readings.len() >= config.readings
             && line.slope >= config.slowest.per_second()
             && line.fit >= config.fit
-            && self.crest.is_none_or(beyond);
+            && self.is_beyond_crest(need);
         if !steady {
             self.steady = None;
             return (growth, None);
@@ -162,6 +161,28 @@ impl Track {
         let left = headroom.map(|headroom| headroom.0 as f64 / line.slope);
         let left = left.filter(|left| *left <= (lasted * Self::REACH).min(config.horizon.as_secs_f64()));
         (growth, left.and_then(|left| Duration::try_from_secs_f64(left).ok()))
+    }
+
+    /// The rate of a rush: growth in every one of the last readings (over three seconds, three readings at least) that
+    /// would fill what is left within `imminent`. It comes before [`Track::predict`] can name a time.
+    pub(super) fn rush(&self, headroom: Option<Bytes>, limit: Bytes, imminent: Duration) -> Option<Rate> {
+        let (now, need) = *self.readings.back()?;
+        let back = self.readings.iter().rev().enumerate();
+        let recent = back.take_while(|(index, (at, _))| *index < 3 || now - at <= 3_500).map(|(_, reading)| *reading);
+        let (first, before) = recent.clone().last()?;
+        let grew = need - before;
+        let rises = recent.clone().zip(recent.skip(1)).all(|((_, later), (_, earlier))| later > earlier);
+        let news = grew >= (limit.0 as f64 / 200.0).max((1_u64 << 20) as f64);
+        if self.readings.len() < 3 || !rises || !news || !self.is_beyond_crest(need) {
+            return None;
+        }
+        let rate = grew / (f64::from(now - first) / 1000.0);
+        Rate::new(rate).filter(|_| headroom.is_some_and(|left| left.0 as f64 <= rate * imminent.as_secs_f64()))
+    }
+
+    /// Whether it stands clearly higher than where it turned round before.
+    fn is_beyond_crest(&self, need: f64) -> bool {
+        self.crest.is_none_or(|crest| need > crest.height + (crest.height - crest.trough) / 10.0)
     }
 
     /// Follows a move of the epoch.
@@ -272,6 +293,24 @@ mod tests {
             told += usize::from(second >= 95 && left.is_some());
         }
         assert_eq!(told, 105);
+    }
+
+    #[test]
+    fn a_rush_is_told_within_three_seconds_and_noise_is_none() {
+        let (mut track, config) = (Track::default(), SteadyConfig::default());
+        let minute = Duration::from_secs(60);
+        let limit = Bytes::from_mib(1000);
+        for second in 0..20 {
+            track.observe(second * 1000, (100.0 + 2.0 * noise(second as usize)) * MIB, limit, Bytes(0), &config);
+            assert_eq!(track.rush(Some(Bytes::from_mib(20)), limit, minute), None);
+        }
+        let rush = |track: &Track, left| track.rush(Some(Bytes::from_mib(left)), limit, minute);
+        for second in 20..26 {
+            let need = 100.0 + 50.0 * f64::from(second - 19);
+            track.observe(second * 1000, need * MIB, limit, Bytes(0), &config);
+            assert_eq!(rush(&track, 600).is_some(), second >= 22, "{second}");
+        }
+        assert_eq!(rush(&track, 4000), None);
     }
 
     #[test]

@@ -144,6 +144,22 @@ impl Series {
         Rate::new((self.at(self.seen)? - self.at(begin)?) / (f64::from(span) / 1000.0))
     }
 
+    /// At most 32 evenly spaced moments of the last `window`, in seconds, with what it held then in bytes; for slopes.
+    pub(super) fn samples(&self, window: Millis, into: &mut Vec<(f64, f64)>) {
+        into.clear();
+        let Some(first) = self.first() else { return };
+        let begin = self.seen.saturating_sub(window).max(first);
+        let span = self.seen - begin;
+        if span < 1000 {
+            return;
+        }
+        let steps = (span / 500).clamp(2, 32);
+        for step in 0..=steps {
+            let moment = begin + (u64::from(span) * u64::from(step) / u64::from(steps)) as Millis;
+            into.extend(self.at(moment).map(|size| (f64::from(moment - begin) / 1000.0, size)));
+        }
+    }
+
     /// Eight heights from 0 to 7, oldest first, one per `step`; 255 where it was not known yet. The steps lie on whole
     /// multiples of `step`, so that only the last one changes from pass to pass. Movement of less than a twentieth of
     /// the size stays as flat as it is.

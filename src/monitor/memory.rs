@@ -7,8 +7,9 @@ use crate::snapshot::Unreadable;
 use crate::snapshot::process::Stat;
 use crate::units::{Bytes, Pages, ProcessId, Timestamp};
 
-use super::history::{Epoch, Series};
+use super::history::{Epoch, Millis, Series};
 use super::report::{Identity, ProcessReport, UnreadableReport};
+use super::warning::Watch;
 
 /// One process, beside its row.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,11 @@ pub(super) struct Memory {
     pub passes: Passes,
     /// Index of the domain that leads for it.
     pub leading: Option<u16>,
+    /// It has its share in a rush that fills its domain.
+    pub imminent: bool,
+    /// Its own early warning, and since when it says what the row says.
+    pub watch: Watch,
+    pub warned: Millis,
     /// PF_ flags and state say that it is on its way out.
     pub dying: bool,
     /// CapEff has CAP_SYS_ADMIN: before 4.17 the killer spared 3 % of such a process.

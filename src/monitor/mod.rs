@@ -10,10 +10,12 @@ pub mod growth;
 mod history;
 pub mod kernel_rules;
 pub mod label;
+mod mappings;
 mod memory;
 mod ranking;
 pub mod report;
 pub mod victims;
+mod warning;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,13 +24,15 @@ pub use config::{MonitorConfig, SteadyConfig, WarningConfig};
 
 use crate::snapshot::system::Machine;
 use crate::snapshot::{Scope, Snapshot};
-use crate::units::{ProcessId, Timestamp};
+use crate::units::{Bytes, ProcessId, Rate, Timestamp};
 
 use domains::{Domains, Round};
+use growth::Scratch;
 use history::{Bounds, Epoch, Millis, Series};
 use kernel_rules::KernelRules;
+use mappings::Mapped;
 use memory::{EndedList, Memory};
-use report::{MappingsState, ProcessDetail, ProcessReport, Report};
+use report::{DomainReport, ProcessDetail, ProcessReport, Report, WarningState};
 
 /// Folds snapshots into reports.
 ///
@@ -53,6 +57,10 @@ pub struct Monitor {
     rules: KernelRules,
     /// Counts passes that had a roster, from 1.
     passes: u32,
+    mapped: Mapped,
+    /// When the early warning took its last samples.
+    sampled: Option<Timestamp>,
+    scratch: Scratch,
     /// How many processes moved at all: they share the points.
     moving: usize,
 }
@@ -82,6 +90,9 @@ impl Monitor {
             domains: Domains::default(),
             rules: KernelRules::of(&Machine::default()),
             passes: 0,
+            mapped: Mapped::default(),
+            sampled: None,
+            scratch: Scratch::default(),
             moving: 0,
         }
     }
@@ -133,6 +144,12 @@ impl Monitor {
             let (rules, config) = (&self.rules, &self.config);
             let round = Round { snapshot, rules, epoch: self.epoch, left: &left, config };
             self.domains.update(&round, report, &mut self.memories);
+            self.warn(snapshot.ended);
+        }
+        let report = Arc::make_mut(&mut self.report);
+        if let Some(fact) = &snapshot.mappings {
+            let identity = report.process(fact.id).map(|row| &*row.identity);
+            self.mapped.absorb(fact, identity, self.config.mapping_baselines);
         }
         if refusals || snapshot.scope != Scope::Facts && !report.unreadable.is_empty() {
             memory::unreadable(&report.processes, &self.memories, &mut report.unreadable);
@@ -140,38 +157,74 @@ impl Monitor {
         self.report()
     }
 
+    /// The early warning: samples when it is time, and what every row says now.
+    fn warn(&mut self, now: Timestamp) {
+        let step = self.sampled.map(|before| now.since(before));
+        let config = &self.config.warning;
+        // A little early is better than a whole interval late.
+        let due = step.is_none_or(|step| step + config.step / 20 >= config.step);
+        if due {
+            self.sampled = Some(now);
+        }
+        let (now, step) = (self.epoch.millis(now), millis(step.unwrap_or(config.step)));
+        let report = Arc::make_mut(&mut self.report);
+        for (row, memory) in report.processes.iter_mut().zip(&mut self.memories) {
+            if due && let Some(anonymous) = row.rss_anon.get() {
+                let domain = memory.leading.and_then(|leading| report.domains.get(usize::from(leading)));
+                let limit = domain.map(|domain| domain.limit);
+                memory.watch.sample(anonymous, step, limit, config, &mut self.scratch);
+            }
+            let state = if memory.imminent { WarningState::Imminent } else { memory.watch.state() };
+            if row.warning != state {
+                row.warning = state;
+                memory.warned = now;
+            }
+        }
+    }
+
     /// Everything known about one process, also about one that ended and was big.
     #[must_use]
     pub fn detail(&self, id: ProcessId) -> Option<ProcessDetail> {
-        let (series, ended, warning) = match self.report.processes.binary_search_by_key(&id.pid, |row| row.id.pid) {
-            Ok(index) if self.report.processes[index].id == id => {
-                (&self.memories[index].series, None, self.report.processes[index].warning)
-            }
-            _ => {
-                let ended = self.ended.get(id)?;
-                (&ended.series, Some(ended.at), report::WarningState::Quiet)
-            }
+        let Ok(index) = self.report.processes.binary_search_by_key(&id, |row| row.id) else {
+            let ended = self.ended.get(id)?;
+            return Some(ProcessDetail { ended: Some(ended.at), ..self.history(id, &ended.series) });
         };
-        let corners = memory::corners(series, self.epoch);
-        let peak = series
-            .peak()
-            .map(|peak| (self.epoch.timestamp(peak.at), crate::units::Bytes::from_kib(u64::from(peak.kib))));
-        Some(ProcessDetail {
-            id,
-            series: corners,
-            peak,
-            slope: None,
-            limit: None,
-            time_left: None,
-            warning: (warning, None),
-            z_score: None,
-            ended,
-            mappings: MappingsState::Waiting,
-        })
+        let (row, memory) = (&self.report.processes[index], &self.memories[index]);
+        let domain = memory.leading.and_then(|leading| self.report.domains.get(usize::from(leading)));
+        let mut detail = self.history(id, &memory.series);
+        detail.limit = domain.map(|domain| (domain.label.clone(), domain.limit));
+        // The time of its domain is its own where it is the one that grows.
+        detail.time_left = domain.filter(|domain| grows_with(row, domain)).and_then(|domain| domain.time_left);
+        let since = (row.warning != WarningState::Quiet).then(|| self.epoch.timestamp(memory.warned));
+        detail.warning = (row.warning, since);
+        detail.z_score = memory.watch.z_score();
+        Some(detail)
     }
 
-    /// Changes of the mappings of this process count from its next read.
-    pub fn mark(&mut self, _id: ProcessId) {}
+    /// What a series says by itself.
+    fn history(&self, id: ProcessId, series: &Series) -> ProcessDetail {
+        let size = |point: &history::Point| Bytes::from_kib(u64::from(point.kib));
+        let mut scratch = Scratch::default();
+        series.samples(millis(self.config.slope_window), &mut scratch.points);
+        let line = growth::line(&scratch.points, &mut scratch.slopes);
+        ProcessDetail {
+            id,
+            series: memory::corners(series, self.epoch),
+            peak: series.peak().map(|peak| (self.epoch.timestamp(peak.at), size(&peak))),
+            slope: line.and_then(|line| Some((Rate::new(line.slope)?, line.fit))),
+            limit: None,
+            time_left: None,
+            warning: (WarningState::Quiet, None),
+            z_score: None,
+            ended: None,
+            mappings: self.mapped.state(id),
+        }
+    }
+
+    /// Changes of the mappings of this process count from now: from its last read, or where there is none from its next.
+    pub fn mark(&mut self, id: ProcessId) {
+        self.mapped.mark(id);
+    }
 
     /// Whose exact facts the ranking of victims wants in the next pass: goes into `Needs::candidates`, sorted.
     #[must_use]
@@ -191,6 +244,12 @@ impl Monitor {
         let most = self.config.points_per_process.max(32);
         Bounds { points: share.clamp(32, most), window: millis(self.config.history_window) }
     }
+}
+
+/// Whether a quarter of a domain's growth is this process's.
+fn grows_with(row: &ProcessReport, domain: &DomainReport) -> bool {
+    let rates = row.growth.zip(domain.growth);
+    rates.is_some_and(|(own, all)| own.per_second() > 0.0 && own.per_second() * 4.0 >= all.per_second())
 }
 
 fn millis(duration: Duration) -> Millis {
@@ -234,7 +293,7 @@ fn show_movement(row: &mut ProcessReport, series: &Series, now: Millis, config: 
     if settled(first) && settled(changed) {
         if row.trend != [Series::FLAT; 8] || row.growth.is_none() {
             row.trend = [Series::FLAT; 8];
-            row.growth = Some(crate::units::Rate::default());
+            row.growth = Some(Rate::default());
         }
         return;
     }

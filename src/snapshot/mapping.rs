@@ -44,6 +44,13 @@ pub struct Mappings {
 }
 
 impl Mappings {
+    /// How long a process is left alone after a read that took this long: a twentieth of the time is spent in reading at
+    /// the most, and once a second is enough.
+    #[must_use]
+    pub fn pause_after(took: Duration) -> Duration {
+        Duration::from_secs(1).max(took * 20)
+    }
+
     /// Name of a region, empty for anonymous ones.
     #[must_use]
     pub fn name(&self, region: &Region) -> &[u8] {

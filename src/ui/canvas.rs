@@ -39,12 +39,19 @@ impl<'a> Canvas<'a> {
         if x < area.left() || x >= area.right() || y < area.top() || y >= area.bottom() {
             return x;
         }
+        // What stood there must not shine through: a cell keeps what a new style does not name.
+        let style = Style::reset().patch(style);
+        if self.glyphs.unicode || text.is_ascii() {
+            return self.buffer.set_stringn(x, y, text, usize::from(width), style).0;
+        }
+        // A terminal that is not UTF-8 would show the bytes of a foreign name as something else.
+        let text: String = text.chars().map(|letter| if letter.is_ascii() { letter } else { '?' }).collect();
         self.buffer.set_stringn(x, y, text, usize::from(width), style).0
     }
 
     /// Writes text; where it does not fit, its last column says so.
     pub fn cut(&mut self, x: u16, y: u16, width: u16, text: &str, role: Role) -> u16 {
-        if text.width() <= usize::from(width) {
+        if columns(text) <= width {
             return self.text(x, y, width, text, role);
         }
         if width == 0 {
@@ -86,7 +93,7 @@ impl<'a> Canvas<'a> {
         for y in area.top()..area.bottom() {
             for x in area.left()..area.right() {
                 if let Some(cell) = self.buffer.cell_mut((x, y)) {
-                    // Not a patch: a dim grey would vanish on the colour of the selection.
+                    // A dim grey would vanish on the colour of the selection.
                     cell.set_style(Style::reset().patch(style));
                 }
             }

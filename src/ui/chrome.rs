@@ -66,9 +66,13 @@ fn summary(pen: &mut Pen<'_, '_>, state: &State) {
 fn identity(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
     let report = &*state.report;
     pen.gap(1);
+    if report.sequence == 0 {
+        pen.put("oomtop", Role::Title).put("  reads the machine for the first time", Role::Dim);
+        return;
+    }
     // The right end first: what it needs is not there for the left.
     pen.end(&own_cost(report, wide), Role::Dim);
-    pen.end(if wide { "  own " } else { " own" }, Role::Dim);
+    pen.end(if wide { "  own" } else { " own" }, Role::Dim);
     match state.temporality {
         Temporality::Live => pen.end("live", Role::Good),
         Temporality::Paused => {
@@ -102,7 +106,7 @@ fn identity(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
 
 /// `0.6% 5.1M`, with the kernel memory that our descriptors pin.
 fn own_cost(report: &Report, wide: bool) -> String {
-    let cpu = report.own_cpu.map_or_else(|| "–".into(), |share| format!("{:.1}%", share * 100.0));
+    let cpu = report.own_cpu.map_or_else(|| "-".into(), |share| format!("{:.1}%", share * 100.0));
     let mut text = format!("{cpu} {}", report.cost.own_rss);
     if wide && report.cost.pinned > Bytes(0) {
         let _ = write!(text, " +{} pinned", report.cost.pinned);
@@ -120,7 +124,8 @@ fn memory(pen: &mut Pen<'_, '_>, state: &State, with_swap: bool) {
         return;
     };
     pen.gap(1).right(if with_swap { 5 } else { 7 }, &total.to_string(), Role::Plain).gap(1);
-    if with_swap {
+    // From the right: what there is least room for goes first, what is available never.
+    if with_swap && pen.room() > 60 {
         if let Some(pressure) = &report.system.pressure {
             pen.end(&format!("PSI {}/{}", percent(pressure.some), percent(pressure.full)), stalling(pressure.some));
             pen.end(" ", Role::Plain);
@@ -133,7 +138,9 @@ fn memory(pen: &mut Pen<'_, '_>, state: &State, with_swap: bool) {
         }
     }
     if let Some(available) = memory.available {
-        pen.end(if with_swap { "avail" } else { "available" }, Role::Dim);
+        if pen.room() > 20 {
+            pen.end(if pen.room() > 60 { "available" } else { "avail" }, Role::Dim);
+        }
         pen.end(&format!("{available:>5}"), availability(memory));
     }
     let width = pen.room().saturating_sub(2);
@@ -198,7 +205,7 @@ fn swap(pen: &mut Pen<'_, '_>, state: &State) {
             pen.gap(3);
         }
         _ => {
-            pen.right(7, "–", Role::Dim).gap(3);
+            pen.right(7, "-", Role::Dim).gap(3);
         }
     }
     pen.put("PSI", Role::Dim);
@@ -212,7 +219,7 @@ fn swap(pen: &mut Pen<'_, '_>, state: &State) {
     match report.oom_kills_seen {
         Some(0) => pen.put("0", Role::Plain),
         Some(seen) => pen.put(&format!("! {seen}"), Role::Danger),
-        None => pen.put("–", Role::Dim),
+        None => pen.put("-", Role::Dim),
     };
     if let Some(ever) = report.system.events.oom_kill.filter(|ever| *ever > 0) {
         pen.whole(&format!(" ({ever} since boot)"), Role::Dim);
@@ -264,11 +271,11 @@ fn tightest(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
     if let Some(headroom) = domain.headroom {
         pen.gap(3).put(&headroom.to_string(), Role::Strong).put(" left", Role::Dim);
     }
-    if let Some(growth) = domain.growth.filter(|growth| growth.per_second().abs() >= 1.0) {
-        pen.gap(3).put(&growth.to_string(), Role::Plain);
-    }
     if let Some(time_left) = domain.time_left {
         pen.gap(3).put(&format!("full in about {}", human_duration(time_left)), role);
+    }
+    if let Some(growth) = domain.growth.filter(|growth| growth.per_second().abs() >= 1.0) {
+        pen.whole(&format!("   {growth}"), Role::Plain);
     }
 }
 

@@ -8,7 +8,9 @@ use ratatui::layout::Rect;
 use crate::app::State;
 use crate::app::dialog::{Dialog, PRESETS, SIGNALS};
 use crate::app::list::Arrangement;
+use crate::monitor::kernel_rules::KernelRules;
 use crate::monitor::report::{DomainReport, Victim};
+use crate::monitor::victims;
 use crate::snapshot::system::OwnRights;
 use crate::table::{self, COLUMNS, Column};
 use crate::text::printable;
@@ -278,7 +280,7 @@ fn permission(pen: &mut super::canvas::Pen<'_, '_>, state: &State, now: Option<i
     }
 }
 
-/// The order today and the order then, side by side, and where a target stops being first.
+/// The order today and the order then, side by side, and where a target becomes the first or stops being it.
 fn preview(
     canvas: &mut Canvas<'_>,
     area: Rect,
@@ -287,21 +289,53 @@ fn preview(
     targets: &[ProcessId],
     value: i16,
 ) {
-    let then = domain.clone();
-    let half = area.width / 2;
-    let (left, right) = (Rect { width: half, ..area }, Rect { x: area.x + half, width: area.width - half, ..area });
+    // The rows of candidates that are too far behind to stand in the report are made from what the table knows.
+    let rules = KernelRules::of(&state.report.machine);
+    let of_target = |id: &ProcessId, domain: &DomainReport| match domain.victims.iter().find(|victim| victim.id == *id)
+    {
+        Some(victim) => Some(victim.clone()),
+        None => state.report.process(*id).map(|process| victims::candidate(process, domain, &rules)),
+    };
+    let then = targets.iter().fold(domain.clone(), |mut domain, id| {
+        if let Some(candidate) = of_target(id, &domain) {
+            domain.victims = victims::with_candidate(&domain, &candidate, value);
+        }
+        domain
+    });
+    let (left, right) = (area.width / 2, area.width - area.width / 2);
+    let left = Rect { width: left, ..area };
+    let right = Rect { x: area.x + left.width, width: right, ..area };
     let place = format!("In {}", printable(domain.label.as_bytes()));
-    let mut pen = canvas.pen(left, 0);
-    pen.gap(1).put(&place, Role::Strong).put(" today", Role::Dim);
-    canvas.pen(right, 0).gap(1).put(&format!("at {value}"), meaning_of(value));
-    let rows = area.height.saturating_sub(2);
+    canvas.pen(left, 0).gap(1).put(&place, Role::Strong).put(" today", Role::Dim);
+    canvas.pen(right, 0).gap(1).put("at ", Role::Dim).put(&value.to_string(), meaning_of(value));
+    let rows = area.height.saturating_sub(3);
     for (area, domain) in [(left, domain), (right, &then)] {
-        for (line, victim) in (0..rows).zip(&domain.victims) {
+        for (line, victim) in (0..rows).zip(in_sight(&domain.victims, targets, rows)) {
             candidate(canvas, area, line + 1, state, victim, targets.contains(&victim.id));
         }
     }
+    let [target] = targets else { return };
     let mut pen = canvas.pen(area, area.height.saturating_sub(1));
-    let _ = &mut pen;
+    pen.gap(1);
+    if let Some(adjustment) = victims::stops_being_first_at(domain, *target) {
+        pen.put(&format!("It stops being first at {adjustment}."), Role::Plain);
+    } else if let Some(candidate) = of_target(target, domain) {
+        match victims::becomes_first_at(domain, &candidate) {
+            Some(adjustment) => pen.put(&format!("It becomes first at {adjustment}."), Role::Plain),
+            None => pen.put("No value changes who is first.", Role::Dim),
+        };
+    }
+}
+
+/// The first victims; a target that stands behind them takes the last line, so that it is always seen.
+fn in_sight<'a>(order: &'a [Victim], targets: &[ProcessId], rows: u16) -> Vec<&'a Victim> {
+    let rows = usize::from(rows);
+    let mut shown: Vec<&Victim> = order.iter().take(rows).collect();
+    let hidden = order.iter().skip(rows).find(|victim| targets.contains(&victim.id));
+    if let (Some(hidden), Some(last)) = (hidden, shown.last_mut()) {
+        *last = hidden;
+    }
+    shown
 }
 
 fn candidate(canvas: &mut Canvas<'_>, area: Rect, line: u16, state: &State, victim: &Victim, target: bool) {
@@ -317,5 +351,6 @@ fn candidate(canvas: &mut Canvas<'_>, area: Rect, line: u16, state: &State, vict
     let emphasis = if target { Role::Strong } else { Role::Plain };
     let room = pen.room().saturating_sub(9);
     pen.left(room, &super::name_of(state, victim.id), emphasis);
-    pen.right(7, &risk::signed(victim.badness, page, ""), emphasis);
+    let badness = if victim.immune.is_some() { "-".to_owned() } else { risk::signed(victim.badness, page, "") };
+    pen.right(7, &badness, emphasis);
 }

@@ -368,9 +368,9 @@ pub fn detail() -> Arc<ProcessDetail> {
 pub fn state(size: (u16, u16), look: Look) -> State {
     let mut state = State::new(Arc::new(Config { look, ..Config::default() }), size);
     update(&mut state, Event::Report(report()));
-    state.list.selected = Some(LEAKING);
-    // A second report makes the rows follow the selection.
-    update(&mut state, Event::Report(report()));
-    update(&mut state, Event::Detail(Some(detail())));
+    let report = report();
+    let row = state.list.row_of(LEAKING, &report).unwrap_or_default();
+    state.list.select_row(row, state.table_page(), &report);
+    state.detail = Some(detail());
     state
 }

@@ -30,16 +30,14 @@ pub struct GlyphSet {
     pub sorted: [&'static str; 2],
     /// Text was cut.
     pub ellipsis: &'static str,
-    /// A value that is not known.
-    pub unknown: &'static str,
     /// At least.
     pub at_least: &'static str,
     /// A limit in a chart.
     pub limit: &'static str,
     /// A point on a scale, and the scale.
     pub scale: [&'static str; 4],
-    /// A chart in braille, or in columns of `.:|`.
-    pub braille: bool,
+    /// Everything may be drawn: names of processes as they are, charts in braille; else only ASCII.
+    pub unicode: bool,
 }
 
 const UNICODE: GlyphSet = GlyphSet {
@@ -50,15 +48,14 @@ const UNICODE: GlyphSet = GlyphSet {
     branches: ["├─", "└─", "│ "],
     eighths: [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"],
     levels: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
-    cursor: "▶",
+    cursor: "▸",
     tag: "•",
     sorted: ["▼", "▲"],
     ellipsis: "…",
-    unknown: "–",
     at_least: "≥",
     limit: "┄",
     scale: ["├", "┼", "┤", "█"],
-    braille: true,
+    unicode: true,
 };
 
 const ASCII: GlyphSet = GlyphSet {
@@ -73,11 +70,10 @@ const ASCII: GlyphSet = GlyphSet {
     tag: "*",
     sorted: ["v", "^"],
     ellipsis: "~",
-    unknown: "-",
     at_least: ">",
     limit: "-",
     scale: ["|", "|", "|", "#"],
-    braille: false,
+    unicode: false,
 };
 
 /// The set of that name.
@@ -93,7 +89,7 @@ impl GlyphSet {
     /// The texture of a part of a stacked bar: parts are told apart without colour too.
     #[must_use]
     pub const fn texture(&self, part: Part) -> &'static str {
-        match (self.braille, part) {
+        match (self.unicode, part) {
             (true, Part::Anonymous) => "█",
             (true, Part::Stack | Part::Shared) => "▓",
             (true, Part::Kernel) => "▒",
@@ -116,7 +112,7 @@ mod tests {
 
     /// Every string of a set, for the laws below.
     fn all(set: &GlyphSet) -> Vec<&'static str> {
-        let single = [set.horizontal, set.vertical, set.cursor, set.tag, set.ellipsis, set.unknown, set.at_least];
+        let single = [set.horizontal, set.vertical, set.cursor, set.tag, set.ellipsis, set.at_least];
         [&single[..], &[set.limit], &set.corners, &set.tees, &set.eighths, &set.levels, &set.sorted, &set.scale]
             .concat()
     }

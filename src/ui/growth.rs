@@ -135,7 +135,7 @@ fn plot_series(canvas: &mut Canvas<'_>, area: Rect, detail: &ProcessDetail, now:
     let Some(scale) = Scale::of(&detail.series, limit, now) else { return };
     let plot = Rect { x: area.x + AXIS, width: area.width - AXIS - 1, height: area.height - 1, ..area };
     let glyphs = canvas.glyphs;
-    let (per_column, per_row) = if glyphs.braille { (2, 4) } else { (1, 3) };
+    let (per_column, per_row) = if glyphs.unicode { (2, 4) } else { (1, 3) };
     let values = resample(&detail.series, &scale, usize::from(plot.width) * per_column);
     let steps = u32::from(plot.height) * per_row;
     let heights: Vec<u32> = values.iter().map(|value| scale.step(*value, steps)).collect();
@@ -156,13 +156,16 @@ fn plot_series(canvas: &mut Canvas<'_>, area: Rect, detail: &ProcessDetail, now:
     for row in 0..plot.height {
         let below = u32::from(plot.height - 1 - row) * per_row;
         for column in 0..plot.width {
-            let sign = if glyphs.braille {
-                let at = usize::from(column) * 2;
-                braille(heights[at].saturating_sub(below), heights[at + 1].saturating_sub(below))
-            } else {
-                [' ', '.', ':', '|'][heights[usize::from(column)].saturating_sub(below).min(3) as usize]
+            let of_cell = &heights[usize::from(column) * per_column..][..per_column];
+            let sign = match *of_cell {
+                [left, right] => braille(left.saturating_sub(below), right.saturating_sub(below)),
+                [only, ..] => [' ', '.', ':', '|'][only.saturating_sub(below).min(3) as usize],
+                [] => ' ',
             };
+            // The crest is the curve; what lies under it only carries it.
+            let crest = of_cell.iter().any(|height| *height < below + 2 * per_row);
             if sign != ' ' {
+                let role = if crest { role } else { Role::Dim };
                 canvas.text(plot.x + column, plot.y + row, 1, sign.encode_utf8(&mut [0; 4]), role);
             }
         }

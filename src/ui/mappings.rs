@@ -74,16 +74,15 @@ fn known_holdings(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &M
         canvas.pen(area, 0).gap(1).put("It has no mappings: it is ending, or it is a part of the kernel.", Role::Dim);
         return;
     }
-    let bar_rows = u16::from(area.height >= 4);
-    let sum_rows = u16::from(area.height >= 5);
-    bar(canvas, Rect { height: bar_rows, ..area }, report);
-    let list = Rect { y: area.y + bar_rows, height: area.height - bar_rows - sum_rows, ..area };
+    let sum_rows = u16::from(area.height >= 4);
+    let bar_rows = u16::from(area.height >= 3);
+    sums(canvas, Rect { height: sum_rows, ..area }, state, report);
+    bar(canvas, Rect { y: area.y + sum_rows, height: bar_rows, ..area }, report);
+    let above = sum_rows + bar_rows;
+    let list = Rect { y: area.y + above, height: area.height - above, ..area };
     match state.mappings.opened {
         None => classes(canvas, list, state, report),
         Some(class) => regions(canvas, list, state, report, class),
-    }
-    if sum_rows > 0 {
-        sums(canvas, Rect { y: list.bottom(), height: 1, ..area }, state, report);
     }
 }
 
@@ -151,6 +150,9 @@ fn class_line(canvas: &mut Canvas<'_>, area: Rect, line: u16, class: &ClassRepor
     pen.right(6, &sums.regions.to_string(), Role::Dim);
     if sums.lazy_free > Bytes(0) {
         pen.whole(&format!("  {} freed lazily", sums.lazy_free), Role::Good);
+    } else if pen.room() >= 14 {
+        let width = (pen.room() - 3).min(60);
+        pen.gap(2).bar(width, share / 100.0, Role::Part(part(class.class)));
     }
 }
 
@@ -201,8 +203,7 @@ fn region_line(
     since: Option<i64>,
     wide: bool,
 ) {
-    let unknown = canvas.glyphs.unknown;
-    let size = |kib: MaybeKib| kib.get().map_or_else(|| unknown.to_owned(), |bytes| bytes.to_string());
+    let size = |kib: MaybeKib| kib.get().map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
     let quiet = |kib: MaybeKib| if kib.get().unwrap_or_default() == Bytes(0) { Role::Dim } else { Role::Plain };
     let mut pen = canvas.pen(area, line);
     let (text, role) = change(since);

@@ -75,7 +75,7 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
 
 /// The name of a process, safe to show; a dash when it is gone from the report.
 fn name_of(state: &State, id: ProcessId) -> Cow<'_, str> {
-    state.report.process(id).map_or(Cow::Borrowed("–"), |process| printable(&process.identity.name))
+    state.report.process(id).map_or(Cow::Borrowed("-"), |process| printable(&process.identity.name))
 }
 
 const fn rect(area: Area) -> Rect {

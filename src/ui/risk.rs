@@ -49,20 +49,18 @@ pub fn victims(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         canvas.pen(area, 0).gap(1).put("No memory domain was read yet: who dies is not known.", Role::Dim);
         return;
     };
-    let level_rows = u16::from(area.height >= 7);
-    let heading_rows = u16::from(area.height >= 5);
-    let closing_rows = match area.height {
+    let level_rows = u16::from(area.height >= 8);
+    let heading_rows = u16::from(area.height >= 4);
+    let summary_rows = match area.height {
         0..=2 => 0,
-        3..=8 => 1,
+        3..=6 => 1,
         _ => 2,
     };
-    if level_rows > 0 {
-        level(canvas, area, domain);
-    }
-    let listed = Rect { y: area.y + level_rows, height: area.height - level_rows - closing_rows, ..area };
+    level(canvas, Rect { height: level_rows, ..area }, domain);
+    summary(canvas, Rect { y: area.y + level_rows, height: summary_rows, ..area }, state, domain);
+    let above = level_rows + summary_rows;
+    let listed = Rect { y: area.y + above, height: area.height - above, ..area };
     list(canvas, listed, heading_rows, state, domain);
-    let closing = Rect { y: listed.bottom(), height: closing_rows, ..area };
-    close(canvas, closing, state, domain);
 }
 
 /// How full the domain is.
@@ -145,7 +143,7 @@ fn victim_line(
         _ => Role::Plain,
     };
     let selected = state.list.selected == Some(victim.id);
-    let (cursor, unknown) = (canvas.glyphs.cursor, canvas.glyphs.unknown);
+    let cursor = canvas.glyphs.cursor;
     let mut pen = canvas.pen(area, line);
     pen.left(1, if selected { cursor } else { "" }, Role::Strong);
     // A doubtful first place asks instead of telling.
@@ -165,14 +163,16 @@ fn victim_line(
     };
     pen.right(6, &victim.oom_score_adj.to_string(), adjusted);
     if let Some(immune) = victim.immune {
-        pen.right(9, unknown, Role::Dim).gap(1).put(&victim.rss.bytes(page).to_string(), Role::Dim);
-        pen.put(" RSS: ", Role::Dim).put(immune.reason(), Role::Good);
+        pen.right(9, "-", Role::Dim);
+        if widths.parts {
+            pen.right(7, &victim.rss.bytes(page).to_string(), Role::Dim);
+        }
+        pen.gap(2).put(immune.reason(), Role::Good);
         return;
     }
     pen.right(9, &signed(victim.badness, page, ""), if victim.rank == 1 { role } else { Role::Strong });
     if widths.parts {
-        let part =
-            |pages: Option<Pages>| pages.map_or_else(|| unknown.to_owned(), |pages| pages.bytes(page).to_string());
+        let part = |pages: Option<Pages>| pages.map_or_else(|| "-".to_owned(), |pages| pages.bytes(page).to_string());
         let quiet =
             |pages: Option<Pages>| if pages == Some(Pages(0)) || pages.is_none() { Role::Dim } else { Role::Plain };
         pen.right(7, &part(Some(victim.rss)), Role::Plain);
@@ -180,6 +180,12 @@ fn victim_line(
         pen.right(7, &part(victim.page_tables), quiet(victim.page_tables));
         let role = if victim.adjustment_pages == 0 { Role::Dim } else { Role::Plain };
         pen.right(7, &signed(victim.adjustment_pages, page, "+"), role);
+    }
+    // What it is of all that ran out, where there is room to see it.
+    if pen.room() >= 14 && victim.badness > 0 {
+        let width = (pen.room() - 3).min(40);
+        let share = victim.badness as f64 / domain.total_pages.0.max(1) as f64;
+        pen.gap(2).bar(width, share, if victim.rank == 1 { Role::Danger } else { Role::Dim });
     }
 }
 
@@ -194,8 +200,8 @@ pub fn signed(pages: i64, page_size: Bytes, plus: &str) -> String {
     }
 }
 
-/// What is certain, what is not, and what the kill would give back.
-fn close(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainReport) {
+/// The answer in words: what is certain, what is not, and what the kill would give back.
+fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainReport) {
     if area.height == 0 {
         return;
     }
@@ -224,7 +230,7 @@ fn close(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRepo
     let process = state.report.process(first.id);
     // Shared and file pages stay while somebody else maps them: anonymous memory is what surely comes back.
     let Some(freed) = process.and_then(|process| process.rss_anon.get()) else { return };
-    pen.put(&format!("its death frees about {freed}"), Role::Dim);
+    pen.put(&format!("Its death frees about {freed}"), Role::Dim);
     let growth = domain.growth.map_or(0.0, Rate::per_second);
     if growth >= 1.0 {
         let seconds = (freed.0 as f64 / growth).min(1e9);

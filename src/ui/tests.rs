@@ -2,22 +2,36 @@
 //! no state makes drawing panic.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
 
 use crate::app::dialog::Dialog;
-use crate::app::{Mode, State};
+use crate::app::list::Arrangement;
+use crate::app::{Event, Mode, Pane, State, Temporality, TextField, update};
 use crate::config::{Glyphs, Look, ThemeName};
+use crate::mapping_class::MappingClass;
+use crate::monitor::report::{MappingsState, ProcessDetail};
+use crate::snapshot::Unreadable;
+use crate::table::Column;
+use crate::units::ProcessId;
 
 use super::draw;
 use super::fixture;
+use super::theme::{Role, Theme};
 
 /// The screen as text, with a ruler of nothing: trailing blanks are cut, so that a diff shows what changed.
 fn screen(state: &State) -> String {
+    text(&drawn(state))
+}
+
+fn drawn(state: &State) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, state.size.0, state.size.1));
     draw(state, &mut buffer);
-    text(&buffer)
+    buffer
 }
 
 fn text(buffer: &Buffer) -> String {
@@ -49,9 +63,266 @@ fn overview() {
     }
 }
 
+/// A dialog over the overview.
+fn with(dialog: Dialog, size: (u16, u16), look: Look) -> State {
+    let mut state = fixture::state(size, look);
+    state.mode = Mode::Dialog(dialog);
+    state
+}
+
+fn dialogs() -> Vec<(&'static str, Dialog)> {
+    let targets = vec![fixture::LEAKING];
+    let both = vec![fixture::LEAKING, ProcessId::new(30990, 1000)];
+    let left_out = vec!["sshd 402 belongs to root: that needs the same user or CAP_KILL, which you lack".to_owned()];
+    let users = vec![(0, "root".to_owned()), (1000, "ana".into()), (1001, "ci".into())];
+    let chosen = vec![Column::Pid, Column::Rss, Column::Command];
+    vec![
+        ("help", Dialog::Help { scroll: 0 }),
+        ("help_end", Dialog::Help { scroll: usize::MAX }),
+        ("signal", Dialog::Signal { targets: targets.clone(), left_out: vec![], cursor: 0 }),
+        ("signal_several", Dialog::Signal { targets: both.clone(), left_out: left_out.clone(), cursor: 5 }),
+        ("adjust", Dialog::Adjust { targets, left_out: vec![], value: -900, typed: String::new() }),
+        ("adjust_several", Dialog::Adjust { targets: both, left_out, value: 500, typed: "500".into() }),
+        ("sort", Dialog::Sort { cursor: 5 }),
+        ("columns", Dialog::Columns { cursor: 5, chosen }),
+        ("user", Dialog::User { cursor: 1, users }),
+        ("group", Dialog::Group { cursor: 2 }),
+    ]
+}
+
 #[test]
-fn help() {
+fn each_dialog() {
+    for (name, dialog) in dialogs() {
+        let state = with(dialog, (100, 32), UNICODE);
+        insta::assert_snapshot!(format!("dialog_{name}"), screen(&state));
+    }
+    for (name, dialog) in dialogs().into_iter().filter(|(name, _)| matches!(*name, "adjust" | "signal" | "help")) {
+        let state = with(dialog, (80, 24), ASCII);
+        insta::assert_snapshot!(format!("dialog_{name}_80x24_ascii"), screen(&state));
+    }
+}
+
+#[test]
+fn each_pane_alone() {
+    for pane in Pane::ALL {
+        let mut state = fixture::state((100, 26), UNICODE);
+        state.focus = pane;
+        state.zoomed = true;
+        insta::assert_snapshot!(format!("zoomed_{}", pane.word()), screen(&state));
+    }
+    let mut state = fixture::state((100, 26), UNICODE);
+    state.focus = Pane::Mappings;
+    state.zoomed = true;
+    state.mappings.opened = Some(MappingClass::GoHeap);
+    insta::assert_snapshot!("zoomed_holds_regions", screen(&state));
+}
+
+#[test]
+fn each_arrangement() {
+    for (name, arrangement) in [("tree", Arrangement::Tree), ("command", Arrangement::ByCommand)] {
+        let mut state = fixture::state((100, 26), UNICODE);
+        state.list.arrangement = arrangement;
+        state.list.collapsed.insert(ProcessId::new(31002, 1000));
+        state.list.tagged.insert(ProcessId::new(966, 1000));
+        update(&mut state, Event::Report(fixture::report()));
+        insta::assert_snapshot!(format!("arranged_{name}"), screen(&state));
+    }
+}
+
+#[test]
+fn empty_screens_say_why() {
+    let before = State::new(Arc::default(), (80, 24));
+    insta::assert_snapshot!("empty_before_the_first_report", screen(&before));
+    let mut filtered = fixture::state((80, 24), UNICODE);
+    filtered.list.filter = Some("nosuch".into());
+    update(&mut filtered, Event::Report(fixture::report()));
+    insta::assert_snapshot!("empty_filtered", screen(&filtered));
+    let mut unreadable = fixture::state((120, 34), UNICODE);
+    let detail =
+        ProcessDetail { mappings: MappingsState::Unreadable(Unreadable::Denied), ..(*fixture::detail()).clone() };
+    unreadable.detail = Some(Arc::new(detail));
+    assert!(screen(&unreadable).contains("n/a: permission denied"));
+}
+
+#[test]
+fn the_footer_shows_what_is_typed_and_where_it_is_wrong() {
     let mut state = fixture::state((80, 24), UNICODE);
-    state.mode = Mode::Dialog(Dialog::Help { scroll: 0 });
-    insta::assert_snapshot!("help_80x24", screen(&state));
+    let typed = |text: &str, error| TextField { text: text.into(), cursor: text.len(), error };
+    state.mode = Mode::Filter(typed("rss>1q user=ci", Some((4, "a size is a number and k, m, g or t".into()))));
+    let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
+    assert_eq!(draw(&state, &mut buffer), Some((23, 23)));
+    let line = text(&buffer).lines().last().unwrap_or_default().to_owned();
+    assert_eq!(line, " Filter: rss>1q user=ci  ! a size is a number and k, m, g or t");
+    let danger = Theme::new(ThemeName::Default).style(Role::Danger).fg;
+    assert_eq!(buffer.cell((13, 23)).map(|cell| cell.fg), danger);
+    assert_ne!(buffer.cell((12, 23)).map(|cell| cell.fg), danger);
+    // A text longer than the line shows its end, where the cursor is.
+    state.mode = Mode::Search(typed(&"x".repeat(200), None));
+    assert_eq!(draw(&state, &mut buffer), Some((79, 23)));
+}
+
+/// The style of the first cell of a text on the screen.
+fn style_of(buffer: &Buffer, line: &str, word: &str) -> Style {
+    let lines = text(buffer);
+    let (y, found) = lines.lines().enumerate().find(|(_, text)| text.contains(line)).expect("the line is there");
+    let x = super::canvas::columns(&found[..found.find(word).expect("the word is there")]);
+    buffer.cell((x, y as u16)).map(ratatui::buffer::Cell::style).unwrap_or_default()
+}
+
+#[test]
+fn the_eye_lands_on_what_is_about_to_go_wrong() {
+    let mut state = fixture::state((120, 34), UNICODE);
+    state.list.select_row(0, 10, &fixture::report());
+    let buffer = drawn(&state);
+    let theme = Theme::new(ThemeName::Default);
+    let looks = |line: &str, word: &str, role| {
+        let (found, wanted) = (style_of(&buffer, line, word), theme.style(role));
+        assert_eq!((found.fg, found.bg), (wanted.fg.or(found.fg), wanted.bg.or(found.bg)), "{word} of {line}");
+    };
+    looks("goleak/a", "1st", Role::Danger);
+    looks("goleak/a", "+1.90M/s", Role::Danger);
+    looks("Tightest", "93%", Role::Danger);
+    looks("402 root", "-1000", Role::Good);
+    looks("402 root", "safe", Role::Good);
+    looks("31002 ana", "300", Role::Warned);
+    looks("1204 postgres", "812M", Role::Selected);
+}
+
+#[test]
+fn a_selection_in_another_pane_is_marked_and_not_lit() {
+    let mut state = fixture::state((120, 34), UNICODE);
+    assert_eq!(style_of(&drawn(&state), "goleak/a", "475M").bg, Some(Color::Blue));
+    state.focus = Pane::Risk;
+    let style = style_of(&drawn(&state), "goleak/a", "475M");
+    assert_eq!(style.bg, Some(Color::Reset));
+    assert!(style.add_modifier.contains(Modifier::BOLD));
+}
+
+#[test]
+fn nothing_of_a_hostile_name_reaches_the_terminal() {
+    for look in [UNICODE, ASCII] {
+        let buffer = drawn(&fixture::state((200, 60), look));
+        for cell in buffer.content() {
+            assert!(!cell.symbol().chars().any(|sign| sign.is_control() || sign == '\u{202e}'), "{cell:?}");
+            assert!(look == UNICODE || cell.symbol().is_ascii(), "{cell:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bar_of_parts_fills_its_width_exactly() {
+    let buffer = drawn(&fixture::state((120, 34), ASCII));
+    let lines = text(&buffer);
+    let memory = lines.lines().nth(1).unwrap_or_default();
+    let bar = &memory[memory.find('[').unwrap_or(0) + 1..memory.rfind(']').unwrap_or(0)];
+    assert_eq!(bar.len(), 120 - " Mem   15.6G []".len() - " 6.10G available".len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_size_and_no_state_makes_it_panic(
+        width in 0u16..300,
+        height in 0u16..100,
+        buffer_width in 0u16..300,
+        buffer_height in 0u16..100,
+        pane in 0usize..4,
+        zoomed: bool,
+        ascii: bool,
+        dialog in 0usize..12,
+        arrangement in 0usize..5,
+        cursor in 0usize..40,
+        paused: bool,
+    ) {
+        let mut state = fixture::state((width, height), if ascii { ASCII } else { UNICODE });
+        state.focus = Pane::ALL[pane];
+        state.companion = Pane::ALL[pane];
+        state.zoomed = zoomed;
+        state.list.arrangement = Arrangement::ALL[arrangement];
+        state.mappings.cursor = cursor;
+        state.mappings.opened = (cursor % 2 == 1).then_some(MappingClass::GoHeap);
+        state.risk.scroll = cursor;
+        if paused {
+            state.temporality = Temporality::Paused;
+        }
+        if let Some((_, dialog)) = dialogs().into_iter().nth(dialog) {
+            state.mode = Mode::Dialog(dialog);
+        }
+        update(&mut state, Event::Report(fixture::report()));
+        draw(&state, &mut Buffer::empty(Rect::new(0, 0, width, height)));
+        // The terminal may have shrunk, or grown, since the state learnt of its size.
+        draw(&state, &mut Buffer::empty(Rect::new(0, 0, buffer_width, buffer_height)));
+    }
+
+    #[test]
+    fn typed_text_of_any_kind_is_drawn(text in "\\PC{0,300}", width in 0u16..120, at in 0usize..300) {
+        let mut state = fixture::state((width, 24), UNICODE);
+        let cursor = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let error = (at % 2 == 0).then(|| (cursor, "wrong".to_owned()));
+        state.mode = Mode::Filter(TextField { text, cursor, error });
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, 24));
+        if let Some((x, y)) = draw(&state, &mut buffer) {
+            prop_assert!(x < width && y < 24);
+        }
+    }
+}
+
+/// The screens in colour, for a person: `cargo test --lib ui::tests::look -- --ignored --nocapture`.
+#[test]
+#[ignore = "shows, asserts nothing"]
+fn look() {
+    for theme in [ThemeName::Default, ThemeName::Light, ThemeName::Mono] {
+        for size in [(120, 34), (80, 24)] {
+            let state = fixture::state(size, Look { theme, ..UNICODE });
+            print!("{}", coloured(&drawn(&state)));
+        }
+    }
+}
+
+/// A buffer as a terminal would be told to show it.
+fn coloured(buffer: &Buffer) -> String {
+    let mut text = String::new();
+    for y in 0..buffer.area.height {
+        let mut x = 0;
+        while let Some(cell) = buffer.cell((x, y)) {
+            let mut codes = vec!["0".to_owned()];
+            for (modifier, code) in
+                [(Modifier::BOLD, "1"), (Modifier::DIM, "2"), (Modifier::UNDERLINED, "4"), (Modifier::REVERSED, "7")]
+            {
+                if cell.modifier.contains(modifier) {
+                    codes.push(code.to_owned());
+                }
+            }
+            codes.extend(number(cell.fg).map(|number| format!("38;5;{number}")));
+            codes.extend(number(cell.bg).map(|number| format!("48;5;{number}")));
+            let _ = write!(text, "\x1b[{}m{}", codes.join(";"), cell.symbol());
+            x += super::canvas::columns(cell.symbol()).max(1);
+        }
+        text.push_str("\x1b[0m\n");
+    }
+    text
+}
+
+/// The sixteen colours by their numbers.
+fn number(colour: Color) -> Option<u8> {
+    Some(match colour {
+        Color::Black => 0,
+        Color::Red => 1,
+        Color::Green => 2,
+        Color::Yellow => 3,
+        Color::Blue => 4,
+        Color::Magenta => 5,
+        Color::Cyan => 6,
+        Color::Gray => 7,
+        Color::DarkGray => 8,
+        Color::LightRed => 9,
+        Color::LightGreen => 10,
+        Color::LightYellow => 11,
+        Color::LightBlue => 12,
+        Color::LightMagenta => 13,
+        Color::LightCyan => 14,
+        Color::White => 15,
+        Color::Reset | Color::Rgb(..) | Color::Indexed(_) => return None,
+    })
 }

@@ -231,22 +231,22 @@ fn process_row(
     }
 }
 
-/// The name of the program is what one looks for: its directories are dimmed, and left out where they would push it or
-/// its first arguments out of sight.
+/// The name of the program is what one looks for: its directories are dimmed, and left out where they would push its
+/// arguments out of sight.
 fn command(canvas: &mut Canvas<'_>, x: u16, y: u16, width: u16, text: &str) {
     let program = text.split(' ').next().unwrap_or(text);
-    let name = program.rfind('/').map_or(0, |slash| slash + 1);
-    let (mut directories, rest) = text.split_at(name);
-    if columns(text) > width && columns(directories) > width / 4 {
-        // Of an import path the last directory still says something.
-        let keep = directories.trim_end_matches('/').rfind('/').map_or(0, |slash| slash + 1);
-        directories = if program.starts_with('/') || columns(program) - keep as u16 > width / 2 {
-            ""
-        } else {
-            &directories[keep..]
-        };
-    }
-    let end = canvas.cut(x, y, width, directories, Role::Dim);
+    let last_slash = |path: &str| path.rfind('/').map_or(0, |slash| slash + 1);
+    let (directories, rest) = text.split_at(last_slash(program));
+    let shown = if program.starts_with('/') {
+        if width < 40 || columns(program) > width / 2 { "" } else { directories }
+    } else if columns(text) > width && columns(program) > width / 2 {
+        // An import path: its last directory still says something.
+        let parent = &directories[last_slash(directories.trim_end_matches('/'))..];
+        if columns(parent) > width / 2 { "" } else { parent }
+    } else {
+        directories
+    };
+    let end = canvas.cut(x, y, width, shown, Role::Dim);
     canvas.cut(end, y, (x + width).saturating_sub(end), rest, Role::Plain);
 }
 
@@ -309,7 +309,7 @@ fn sum(canvas: &mut Canvas<'_>, y: u16, span: ColumnSpan, sums: &Sums) -> bool {
         _ => return false,
     };
     let Some(value) = value else {
-        place(canvas, span, y, canvas.glyphs.unknown, Role::Dim);
+        place(canvas, span, y, "-", Role::Dim);
         return true;
     };
     let text = value.to_string();

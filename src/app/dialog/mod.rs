@@ -177,7 +177,7 @@ impl Dialog {
         match self {
             Self::Help { .. } => "[Up/Down PgUp/PgDn] scroll  [Esc] leave",
             Self::Signal { .. } => "[Enter] send  [Esc] leave",
-            Self::Adjust { .. } => "[Enter] set  [Esc] leave  Left/Right 10, PgUp/PgDn 100, presets 1..5, or type",
+            Self::Adjust { .. } => "[Enter] set  [Esc] leave  Left/Right 10, PgUp/PgDn 100, presets 1..5",
             Self::Sort { .. } => "[Enter] sort  [Esc] leave",
             Self::Columns { .. } => "[Space] show or hide  Left/Right move  [Enter] done  [Esc] leave",
             Self::User { .. } | Self::Group { .. } => "[Enter] show  [Esc] leave",

@@ -13,11 +13,16 @@ pub mod terminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use color_eyre::Result;
-use color_eyre::eyre::eyre;
+use color_eyre::eyre::{Result, eyre};
 
 use crate::config::Config;
 use crate::control;
+use crate::source::live::Live;
+use crate::source::{self, Source, SourceError};
+
+use prober::{Probe, Prober};
+use sampler::Sampler;
+use session::Readers;
 
 /// How a session on the screen ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +54,25 @@ impl Ending {
 /// No terminal, no procfs, none of the processes asked for.
 pub fn live(config: Config) -> Result<Ending> {
     check_processes(&config)?;
+    let (proc_root, sys_root) = (config.proc_root.clone(), config.sys_root.clone());
+    let probed_root = config.proc_root.clone();
+    watch(config, move || Live::open(&proc_root, &sys_root), move || source::prober::Prober::open(&probed_root))
+}
+
+/// The same for any source and prober. Each is opened and stays on a thread of its own.
+///
+/// # Errors
+/// No terminal; a source that cannot be opened or fails as a whole.
+pub fn watch<S: Source, P: Probe>(
+    config: Config,
+    open_source: impl FnOnce() -> Result<S, SourceError> + Send + 'static,
+    open_prober: impl FnOnce() -> Result<P, SourceError> + Send + 'static,
+) -> Result<Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let ending = runtime.block_on(session::run(Arc::new(config)));
+    let ending = runtime.block_on(async {
+        let readers = Readers { sampler: Sampler::start(open_source)?, prober: Prober::start(open_prober)? };
+        session::run(Arc::new(config), readers).await
+    });
     // A thread that is inside a slow read of /proc is not waited for.
     runtime.shutdown_background();
     ending

@@ -1,7 +1,6 @@
 //! One session on the screen: the select loop. Everything that is ready is taken in first, then one frame is drawn if
 //! something changed. Refuses to block: what may take long is on a thread of its own.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,6 @@ use crate::control::{Control, ControlError};
 use crate::monitor::{Monitor, MonitorConfig};
 use crate::snapshot::Snapshot;
 use crate::snapshot::needs::Needs;
-use crate::source;
 use crate::ui;
 use crate::units::ProcessId;
 
@@ -35,7 +33,7 @@ const ESCAPE_PATIENCE: Duration = Duration::from_millis(40);
 const OUTCOMES: usize = 16;
 
 /// Runs a session; must be called inside a tokio runtime.
-pub async fn run(config: Arc<Config>) -> Result<Ending> {
+pub async fn run(config: Arc<Config>, readers: Readers) -> Result<Ending> {
     let control = if config.read_only { None } else { Some(Arc::new(Control::open(&config.proc_root)?)) };
     let mut signals = Signals::listen()?;
     #[expect(clippy::disallowed_methods, reason = "what kind of terminal it is, is a property of the terminal")]
@@ -47,8 +45,8 @@ pub async fn run(config: Arc<Config>) -> Result<Ending> {
         state,
         monitor: Monitor::new(MonitorConfig::default()),
         terminal,
-        sampler: start_sampler(&config)?,
-        prober: start_prober(&config)?,
+        sampler: readers.sampler,
+        prober: readers.prober,
         control,
         outcomes: tell,
         needs: Needs::default(),
@@ -71,14 +69,12 @@ pub async fn run(config: Arc<Config>) -> Result<Ending> {
     }
 }
 
-fn start_sampler(config: &Config) -> io::Result<Sampler> {
-    let (proc_root, sys_root) = (config.proc_root.clone(), config.sys_root.clone());
-    Sampler::start(move || source::live::Live::open(&proc_root, &sys_root))
-}
-
-fn start_prober(config: &Config) -> io::Result<Prober> {
-    let proc_root = config.proc_root.clone();
-    Prober::start(move || source::prober::Prober::open(&proc_root))
+/// The two threads that read.
+pub struct Readers {
+    /// What takes no lock of a target.
+    pub sampler: Sampler,
+    /// What does.
+    pub prober: Prober,
 }
 
 struct Session {

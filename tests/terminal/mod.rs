@@ -145,6 +145,8 @@ impl Terminal {
         while begin.elapsed() < patience {
             self.watch(Duration::from_millis(10));
             if let Ok(Some(status)) = self.child.try_wait() {
+                // Its last words; ends when nobody has the terminal any more.
+                self.watch(Duration::from_secs(1));
                 return Some(status);
             }
             std::thread::sleep(Duration::from_millis(2));

@@ -6,7 +6,9 @@ use std::io::{self, Write};
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::monitor::report::{DomainReport, MappingsReport, MappingsState, ProcessDetail, ProcessReport, Report};
+use crate::monitor::report::{
+    DomainReport, MappingsReport, MappingsState, ProcessDetail, ProcessReport, Report, UnreadableReport,
+};
 use crate::table::{self, Align, Column};
 use crate::text::printable;
 use crate::units::{Bytes, MaybeKib, human_duration};
@@ -105,9 +107,13 @@ fn header(report: &Report) -> Vec<String> {
     );
     let mut lines = vec![first];
     lines.extend(report.domains.first().map(|tightest| domain(tightest, report)));
-    lines.extend(report.unreadable.iter().map(|unreadable| {
-        let processes = if unreadable.count == 1 { "process" } else { "processes" };
-        format!("{} of {} {processes}: {}", unreadable.field, unreadable.count, unreadable.reason.reason())
+    let same = |one: &UnreadableReport, other: &UnreadableReport| {
+        (one.reason, &one.pids, one.count) == (other.reason, &other.pids, other.count)
+    };
+    lines.extend(report.unreadable.chunk_by(same).map(|group| {
+        let fields: Vec<_> = group.iter().map(|unreadable| unreadable.field).collect();
+        let processes = if group[0].count == 1 { "process" } else { "processes" };
+        format!("{} of {} {processes}: {}", fields.join(", "), group[0].count, group[0].reason.reason())
     }));
     lines
 }

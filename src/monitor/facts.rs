@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::snapshot::process::Status;
-use crate::snapshot::{Fact, Snapshot};
+use crate::snapshot::{Fact, Snapshot, Unreadable};
 use crate::units::{MaybeKib, ProcessId, Timestamp};
 
 use super::history::{Bounds, Epoch};
@@ -128,7 +128,11 @@ impl Known<'_> {
                 }
                 Err(reason) => Err(*reason),
             };
-            self.refusals_changed |= memory.refused.note(group, outcome);
+            if memory.refused.note(group, outcome) {
+                self.refusals_changed = true;
+                let rest = row.denied.without(group.facts());
+                row.denied = if outcome == Err(Unreadable::Denied) { rest.union(group.facts()) } else { rest };
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::snapshot::Unreadable;
+use crate::snapshot::needs::FactGroups;
 use crate::snapshot::process::Stat;
 use crate::units::{Bytes, Pages, ProcessId, Timestamp};
 
@@ -71,15 +72,39 @@ impl Group {
         (Self::Stat, &["name", "ppid", "state", "threads"]),
         (
             Self::Status,
-            &["uid", "user", "rss_file_bytes", "rss_shmem_bytes", "swap_bytes", "page_table_bytes", "peak_rss_bytes"],
+            &[
+                "uid",
+                "user",
+                "rss_file_bytes",
+                "rss_shmem_bytes",
+                "swap_bytes",
+                "page_table_bytes",
+                "peak_rss_bytes",
+                "hugetlb_bytes",
+            ],
         ),
         (Self::Adjustment, &["oom_score_adj"]),
         (Self::Score, &["oom_score"]),
         (Self::Cgroup, &["cgroup"]),
         (Self::Command, &["command"]),
         (Self::Executable, &["go"]),
-        (Self::Rollup, &["pss_bytes", "uss_bytes"]),
+        (Self::Rollup, &["pss_bytes", "uss_bytes", "swap_pss_bytes"]),
     ];
+
+    /// As columns name what they need.
+    pub(super) const fn facts(self) -> FactGroups {
+        match self {
+            Self::Statm => FactGroups::NONE,
+            Self::Stat => FactGroups::STAT,
+            Self::Status => FactGroups::STATUS,
+            Self::Adjustment => FactGroups::ADJUSTMENT,
+            Self::Score => FactGroups::OOM_SCORE,
+            Self::Cgroup => FactGroups::CGROUP,
+            Self::Command => FactGroups::COMMAND,
+            Self::Executable => FactGroups::EXECUTABLE,
+            Self::Rollup => FactGroups::ROLLUP,
+        }
+    }
 }
 
 const REASONS: [Unreadable; 5] =

@@ -26,23 +26,22 @@ struct Arguments {
 
 #[derive(Debug, Args)]
 struct Shared {
-    /// Time between two looks: seconds (2, 0.5) or with a unit (500ms, 3m); htop's bare number means tenths, ours does
-    /// not
+    /// Time between two looks: 2, 0.5, 500ms, 3m; a bare number is seconds (htop takes it for tenths)
     #[arg(short, long, value_name = "TIME", value_parser = interval, default_value = "1", global = true)]
     delay: Duration,
-    /// Only these processes and their descendants: numbers with commas between them, or several -p
+    /// Only these processes and their descendants, with commas between them or several -p
     #[arg(short, long, value_name = "PID", value_parser = pid, value_delimiter = ',', global = true)]
     pid: Vec<Pid>,
-    /// Only processes that match: words, comparisons, /regular expressions/ (see below)
+    /// Only processes that match, like 'rss>1g user=ci' (oomtop --help explains filters)
     #[arg(short, long, value_name = "FILTER", value_parser = filter, global = true)]
     filter: Option<String>,
-    /// Sort by this column (see below)
+    /// Sort by this column (oomtop --help lists them)
     #[arg(short, long, value_name = "COLUMN", value_parser = column, global = true)]
     sort: Option<String>,
     /// Arrange processes as a tree of parents and children
     #[arg(long, global = true)]
     tree: bool,
-    /// Only ASCII characters; also so where LC_ALL, LC_CTYPE or LANG is not UTF-8
+    /// Only ASCII characters; so it is anyway where the locale is not UTF-8
     #[arg(long, global = true)]
     ascii: bool,
     /// Read this tree instead of /proc
@@ -106,7 +105,7 @@ struct Snapshot {
     /// Look N times, --delay apart, before printing: growth needs at least two looks
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     samples: u32,
-    /// What this process holds, by class and region; with --json beside the rest, else instead of it
+    /// What this process holds, by class and region: with --json beside the rest, else instead
     #[arg(long, value_name = "PID", value_parser = pid)]
     mappings: Option<Pid>,
 }
@@ -227,15 +226,14 @@ fn column(text: &str) -> Result<String, String> {
 
 /// Printed under the options by `--help`.
 fn long_help() -> String {
-    let columns: Vec<_> =
-        COLUMNS.iter().map(|info| format!("  {:<9} {}", info.key, first_sentence(info.help))).collect();
+    let columns: Vec<_> = COLUMNS.iter().map(|info| format!("  {:<9} {}", info.key, info.summary())).collect();
     format!(
         "\
 Filters: a word is a substring of command, name, user, Go module or package, in any case.
   rss>1g  adj<=-500  growth>1m    a column compared with a number, a size, a size per second
   user=ci  cgroup~web  name~/^go/ text: = is, != is not, ~ contains or matches a regular expression
   /^go (build|test)/              a regular expression anywhere a word is looked for
-  a b   a | b   !a   (a | b) c    and, or, not; \"quotes\" around words with spaces or operators in them
+  a b   a | b   !a   (a | b) c    and, or, not; \"quotes\" for words with spaces or operators
   What is not known satisfies no comparison.
 
 Columns, for filters and --sort:
@@ -245,10 +243,6 @@ Exit status: 0 fine (also when the reader of our output leaves early), 1 failed,
 Environment: NO_COLOR, TERM, LC_ALL, LC_CTYPE, LANG.",
         columns.join("\n")
     )
-}
-
-fn first_sentence(text: &str) -> &str {
-    text.find(". ").map_or(text, |end| &text[..=end])
 }
 
 #[cfg(test)]

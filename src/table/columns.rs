@@ -60,7 +60,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         "GROWTH",
         8,
         FactGroups::NONE,
-        "How fast RSS grows or shrinks: the slope over the last minutes, from our own samples. A dash until there are enough of them.",
+        "How fast RSS grows or shrinks: its mean rate over about the last ten seconds, from our own samples. A dash until there are two of them.",
     ),
     words(
         Column::Trend,
@@ -68,7 +68,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         "TREND",
         8,
         FactGroups::NONE,
-        "RSS over the last minutes, oldest first, scaled to the lowest and highest of this process: shows the shape, not the size. Sorts like GROWTH.",
+        "RSS over the last two minutes, oldest first: scaled to the lowest and highest of this process, so it shows the shape and not the size. Sorts like GROWTH.",
     ),
     number(
         Column::Anonymous,
@@ -172,7 +172,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         "RISK",
         5,
         FactGroups::ADJUSTMENT,
-        "Place in the order in which the OOM killer would take processes, in the memory domain of this process that is closest to its limit. safe: it would not be taken.",
+        "Place in the order in which the OOM killer would take processes: in the memory domain of this process that is closest to its limit. safe: it would not be taken.",
     ),
     words(
         Column::Cgroup,

@@ -95,6 +95,12 @@ pub struct ColumnInfo {
 impl ColumnInfo {
     /// The width of a column that takes the rest of the line.
     pub const REST: u16 = 0;
+
+    /// What the column is, in a few words: the help up to its first full stop or colon.
+    #[must_use]
+    pub fn summary(&self) -> &'static str {
+        self.help.split_once([':', '.']).map_or(self.help, |(summary, _)| summary)
+    }
 }
 
 /// At which edge of its column a text stands.
@@ -171,7 +177,7 @@ mod tests {
             assert_eq!(named(info.key), Ok(info.column));
             assert_eq!(COLUMNS.iter().filter(|other| other.key == info.key).count(), 1);
             assert!(info.width == ColumnInfo::REST || usize::from(info.width) >= info.title.len(), "{}", info.key);
-            assert!(info.help.ends_with('.') && info.help.len() > 20, "{}", info.key);
+            assert!(info.help.ends_with('.') && (5..80).contains(&info.summary().len()), "{}", info.key);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::app::{Mode, Pane, State, Temporality, TextField, Tone};
 use crate::monitor::report::{DomainReport, Report};
 use crate::snapshot::system::{MemoryInfo, PressureLine};
 use crate::text::printable;
-use crate::units::{Bytes, Rate, human_duration};
+use crate::units::{Bytes, Rate, Timestamp, human_duration};
 
 use super::canvas::{Canvas, Pen, Segment, columns};
 use super::theme::{Part, Role};
@@ -94,14 +94,23 @@ fn identity(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
         pen.whole(&printable(report.machine.kernel_release.as_bytes()), Role::Plain);
         pen.gap(2);
         if report.time.0 > 0 {
-            let uptime = human_duration(Duration::from_nanos(report.time.0));
-            pen.whole(&format!("up {uptime}"), Role::Plain);
+            pen.whole(&format!("up {}", uptime(report.time)), Role::Plain);
             pen.gap(2);
         }
     }
     let count = report.processes.len();
     let words = if wide { format!("{count} processes") } else { format!("{count} procs") };
     pen.whole(&words, Role::Plain);
+}
+
+/// How long the machine is up, to the minute: a second that ticks is a redraw that says nothing.
+fn uptime(now: Timestamp) -> String {
+    let minutes = now.0 / 60_000_000_000;
+    match minutes {
+        0..120 => format!("{minutes}m"),
+        120..2_880 => format!("{}h {}m", minutes / 60, minutes % 60),
+        _ => format!("{}d {}h", minutes / 1_440, minutes % 1_440 / 60),
+    }
 }
 
 /// `0.6% 5.1M`, with the kernel memory that our descriptors pin.

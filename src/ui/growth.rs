@@ -31,7 +31,8 @@ pub fn title(state: &State) -> String {
         let _ = write!(title, ": {now}");
     }
     if let Some((rate, _)) = detail.slope.filter(|_| detail.ended.is_none()) {
-        let _ = write!(title, ", {rate}");
+        let still = rate.per_second().abs() < 0.5;
+        let _ = if still { write!(title, ", steady") } else { write!(title, ", {rate}") };
     }
     if let Some((_, peak)) = detail.peak {
         let _ = write!(title, ", peak {peak}");
@@ -47,7 +48,7 @@ fn detail(state: &State) -> Option<&ProcessDetail> {
 /// Draws the pane.
 pub fn chart(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     if state.list.selected.is_none() {
-        canvas.pen(area, 0).gap(1).put("Select a process to see how it grew.", Role::Dim);
+        canvas.pen(area, 0).gap(1).put(&super::nobody(state, "how it grew"), Role::Dim);
         return;
     }
     let Some(detail) = detail(state) else {
@@ -69,11 +70,14 @@ pub fn chart(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
 /// What the chart shows: a window of time and a range of sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Scale {
-    from: Timestamp,
     to: Timestamp,
+    window: Duration,
     low: Bytes,
     high: Bytes,
 }
+
+/// Windows of time, in seconds: the axis says the same until the history outgrows it.
+const WINDOWS: [u64; 16] = [30, 45, 60, 90, 120, 180, 240, 300, 450, 600, 900, 1_200, 1_800, 3_600, 21_600, 86_400];
 
 impl Scale {
     /// From nothing to the peak with some room above, so that a line's height is a share of the truth; where the
@@ -84,6 +88,8 @@ impl Scale {
         let highest = series.iter().map(|(_, rss)| rss.0).max()?;
         let lowest = series.iter().map(|(_, rss)| rss.0).min()?;
         let to = now.max(series.last()?.0);
+        let span = to.since(from);
+        let window = WINDOWS.into_iter().map(Duration::from_secs).find(|window| *window >= span).unwrap_or(span);
         let near =
             limit.map(|limit| limit.0).filter(|limit| highest >= limit / 2 && *limit < highest.saturating_mul(4));
         let high = match near {
@@ -93,7 +99,7 @@ impl Scale {
         let moved = highest - lowest;
         let low =
             if near.is_none() && moved < highest / 8 { lowest.saturating_sub(moved.max(highest / 64)) } else { 0 };
-        Some(Self { from, to, low: Bytes(low), high: Bytes(high.max(low + 1)) })
+        Some(Self { to, window, low: Bytes(low), high: Bytes(high.max(low + 1)) })
     }
 
     /// Height of a size in steps from the bottom of `steps`.
@@ -101,26 +107,35 @@ impl Scale {
         let share = size.saturating_sub(self.low).share_of(self.high.saturating_sub(self.low)).unwrap_or(0.0);
         (share * f64::from(steps)).round().min(f64::from(steps)) as u32
     }
+
+    /// How long before the right edge the end of column `column` of `count` is.
+    fn age(&self, column: usize, count: usize) -> Duration {
+        let left = count.saturating_sub(column + 1) as u128;
+        Duration::from_nanos((self.window.as_nanos() * left / count.max(1) as u128) as u64)
+    }
 }
 
-/// RSS at each of `count` moments, oldest first: a step function, because an unchanged size has no entry of its own.
-fn resample(series: &[(Timestamp, Bytes)], scale: &Scale, count: usize) -> Vec<Bytes> {
-    let span = scale.to.since(scale.from).as_nanos() as u64;
-    let mut next = 0;
-    let mut current = series.first().map_or(Bytes(0), |(_, rss)| *rss);
+/// RSS in each of `count` columns, oldest first, by a step function, because an unchanged size has no entry of its
+/// own. `None` before the first entry and after the end of the process.
+fn resample(
+    series: &[(Timestamp, Bytes)],
+    ended: Option<Timestamp>,
+    scale: &Scale,
+    count: usize,
+) -> Vec<Option<Bytes>> {
+    let mut entries = series.iter().peekable();
+    let mut current = None;
     (0..count)
         .map(|column| {
-            let offset = (u128::from(span) * (column as u128 + 1) / count as u128) as u64;
-            let moment = Timestamp(scale.from.0.saturating_add(offset));
+            let age = scale.age(column, count).as_nanos() as u64;
+            let moment = Timestamp(scale.to.0.saturating_sub(age));
             // Of all sizes within one column the largest is drawn: a peak must not fall between two dots.
-            let mut largest: Option<Bytes> = None;
-            while let Some((at, rss)) = series.get(next).filter(|(at, _)| *at <= moment) {
-                let _ = at;
-                current = *rss;
-                largest = largest.max(Some(current));
-                next += 1;
+            let mut largest = None;
+            while let Some((_, rss)) = entries.next_if(|(at, _)| *at <= moment) {
+                current = Some(*rss);
+                largest = largest.max(current);
             }
-            largest.unwrap_or(current)
+            largest.or(current.filter(|_| ended.is_none_or(|ended| moment <= ended)))
         })
         .collect()
 }
@@ -136,9 +151,10 @@ fn plot_series(canvas: &mut Canvas<'_>, area: Rect, detail: &ProcessDetail, now:
     let plot = Rect { x: area.x + AXIS, width: area.width - AXIS - 1, height: area.height - 1, ..area };
     let glyphs = canvas.glyphs;
     let (per_column, per_row) = if glyphs.unicode { (2, 4) } else { (1, 3) };
-    let values = resample(&detail.series, &scale, usize::from(plot.width) * per_column);
+    let values = resample(&detail.series, detail.ended, &scale, usize::from(plot.width) * per_column);
     let steps = u32::from(plot.height) * per_row;
-    let heights: Vec<u32> = values.iter().map(|value| scale.step(*value, steps)).collect();
+    // What is there is at least a dot high.
+    let heights: Vec<u32> = values.iter().map(|value| value.map_or(0, |rss| scale.step(rss, steps).max(1))).collect();
 
     // The limit goes first: the curve is drawn over it.
     let limit_row = limit.filter(|limit| *limit <= scale.high).map(|limit| {
@@ -169,6 +185,11 @@ fn plot_series(canvas: &mut Canvas<'_>, area: Rect, detail: &ProcessDetail, now:
                 canvas.text(plot.x + column, plot.y + row, 1, sign.encode_utf8(&mut [0; 4]), role);
             }
         }
+    }
+    if let Some(at) = detail.ended.and(values.iter().rposition(Option::is_some)) {
+        let (x, height) = ((at / per_column) as u16, heights[at]);
+        let y = (plot.height - 1).saturating_sub((height.saturating_sub(1) / per_row) as u16);
+        canvas.text(plot.x + x, plot.y + y, 1, "x", Role::Danger);
     }
     axes(canvas, area, plot, &scale, limit.zip(limit_row));
 }
@@ -217,12 +238,11 @@ fn axes(canvas: &mut Canvas<'_>, area: Rect, plot: Rect, scale: &Scale, limit: O
     let y = plot.bottom();
     canvas.text(plot.x - 1, y, 1, glyphs.corners[2], Role::Rule);
     canvas.repeat(plot.x, y, plot.width, glyphs.horizontal, Role::Rule);
-    let span = scale.to.since(scale.from);
-    let start = format!(" {} ago ", human_duration(span));
+    let start = format!(" {} ago ", human_duration(scale.window));
     canvas.text(plot.x + 1, y, plot.width - 1, &start, Role::Dim);
     let end = " now ";
     if plot.width > columns(&start) + columns(end) + 6 {
-        let half = format!(" {} ", human_duration(span / 2));
+        let half = format!(" {} ", human_duration(scale.window / 2));
         if plot.width > 2 * (columns(&start) + columns(&half)) {
             canvas.text(plot.x + plot.width / 2 - columns(&half) / 2, y, columns(&half), &half, Role::Dim);
         }
@@ -285,15 +305,21 @@ mod tests {
     fn a_peak_between_two_columns_is_still_drawn() {
         let series = series(&[(0, 10), (50, 90), (51, 10), (100, 10)]);
         let scale = Scale::of(&series, None, Timestamp::from_secs(100)).unwrap();
-        assert!(resample(&series, &scale, 4).contains(&Bytes::from_mib(90)));
+        assert!(resample(&series, None, &scale, 4).contains(&Some(Bytes::from_mib(90))));
     }
 
     #[test]
-    fn an_unchanged_size_is_a_level_line() {
-        let series = series(&[(0, 10), (10, 20)]);
+    fn an_unchanged_size_is_a_level_line_from_its_start_to_its_end() {
+        let series = series(&[(40, 20)]);
         let scale = Scale::of(&series, None, Timestamp::from_secs(100)).unwrap();
-        let values = resample(&series, &scale, 10);
-        assert!(values.iter().all(|value| *value == Bytes::from_mib(20)), "{values:?}");
+        assert_eq!(scale.window, Duration::from_secs(60));
+        let held = |ended| resample(&series, ended, &scale, 6).iter().filter(|rss| rss.is_some()).count();
+        assert_eq!(held(None), 6);
+        assert_eq!(held(Some(Timestamp::from_secs(70))), 3);
+        let later = Scale::of(&series, None, Timestamp::from_secs(101)).unwrap();
+        assert_eq!(later.window, Duration::from_secs(120));
+        let values = resample(&series, None, &later, 12);
+        assert_eq!(values.iter().position(Option::is_some), Some(5), "{values:?}");
     }
 
     #[test]
@@ -328,7 +354,7 @@ mod tests {
             let mut series: Vec<_> = points.into_iter().map(|(at, rss)| (Timestamp::from_secs(at), Bytes(rss))).collect();
             series.sort();
             let scale = Scale::of(&series, limit.map(Bytes), Timestamp::from_secs(now)).unwrap();
-            for value in resample(&series, &scale, 37) {
+            for value in resample(&series, None, &scale, 37).into_iter().flatten() {
                 prop_assert!(scale.step(value, 40) <= 40);
             }
         }

@@ -55,7 +55,7 @@ fn age(state: &State, report: &MappingsReport) -> Duration {
 /// Draws the pane.
 pub fn holdings(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     if state.list.selected.is_none() {
-        canvas.pen(area, 0).gap(1).put("Select a process to see what it holds.", Role::Dim);
+        canvas.pen(area, 0).gap(1).put(&super::nobody(state, "what it holds"), Role::Dim);
         return;
     }
     match mappings(state) {

@@ -78,6 +78,15 @@ fn name_of(state: &State, id: ProcessId) -> Cow<'_, str> {
     state.report.process(id).map_or(Cow::Borrowed("-"), |process| printable(&process.identity.name))
 }
 
+/// Why a pane about the selected process is empty.
+fn nobody(state: &State, what: &str) -> String {
+    if state.list.selected_group.is_some() {
+        format!("A group is selected: Enter opens it. A process shows {what}.")
+    } else {
+        format!("Select a process to see {what}.")
+    }
+}
+
 const fn rect(area: Area) -> Rect {
     Rect { x: area.x, y: area.y, width: area.width, height: area.height }
 }

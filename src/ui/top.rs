@@ -271,6 +271,8 @@ fn role(column: Column, process: &ProcessReport) -> Role {
         Column::Risk => match (process.risk, process.immune) {
             (Some(1), _) => Role::Danger,
             (_, Some(_)) => Role::Good,
+            // Who is far from dying is not what the eye should find.
+            (Some(6..), _) => Role::Dim,
             _ => Role::Plain,
         },
         Column::State if matches!(process.state, b'D' | b'Z') => Role::Warned,
@@ -333,13 +335,12 @@ fn group_row(canvas: &mut Canvas<'_>, row: Rect, spans: &[ColumnSpan], label: &s
                 let sign = if open { "- " } else { "+ " };
                 let x = canvas.text(span.x, row.y, span.width, sign, Role::Dim);
                 let x = canvas.cut(x, row.y, end.saturating_sub(x), label, Role::Strong);
-                let members = if sums.processes == 1 { "1 process" } else { &format!("{} processes", sums.processes) };
-                let coverage = if sums.pss_known == sums.processes || sums.pss_known == 0 {
-                    String::new()
-                } else {
-                    format!(", PSS of {}", sums.pss_known)
+                let coverage = match sums.pss_known {
+                    0 => String::new(),
+                    known if known == sums.processes => String::new(),
+                    known => format!(", PSS of {known}"),
                 };
-                let text = format!("  {members}{coverage}");
+                let text = format!(" ({}{coverage})", sums.processes);
                 canvas.cut(x, row.y, end.saturating_sub(x), &text, Role::Dim);
             }
             _ => {}

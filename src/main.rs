@@ -5,34 +5,27 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use color_eyre::eyre::{Result, eyre};
 use oomtop::cli::{self, Environment};
-use oomtop::config::{Config, Task};
+use oomtop::config::Task;
 use oomtop::runtime;
 
 fn main() -> ExitCode {
     let (config, task) = match cli::parse(std::env::args_os(), &Environment::of_this_process()) {
-        Ok(parsed) => parsed,
-        Err(answer) => {
-            // Help and version are such "errors" too. Whether anybody reads them changes nothing.
-            let _ = answer.print();
-            return ExitCode::from(answer.exit_code() as u8);
+        Ok(asked) => asked,
+        Err(error) => {
+            // Help for a reader that left early is no failure.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
         }
     };
-    // The first hook: the one that gives the terminal back comes later and then calls it.
-    match color_eyre::install().and_then(|()| run(config, &task)) {
-        Ok(code) => code,
-        Err(error) => {
-            // Not eprintln!: it panics when the terminal is gone.
-            let _ = writeln!(std::io::stderr(), "oomtop: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(config: Config, task: &Task) -> Result<ExitCode> {
-    match task {
-        Task::Watch => Ok(runtime::live(config)?.exit_code()),
-        Task::Snapshot(_) => Err(eyre!("snapshot is not there yet")),
-    }
+    // The first hook: those that come later restore the terminal and then call it.
+    let ending = color_eyre::install().and_then(|()| match task {
+        Task::Watch => runtime::live(config).map(runtime::Ending::exit_code),
+        Task::Snapshot(snapshot) => runtime::headless::snapshot(&config, snapshot).map(|()| ExitCode::SUCCESS),
+    });
+    ending.unwrap_or_else(|error| {
+        // Not eprintln!: it panics when nobody is there to read.
+        let _ = writeln!(std::io::stderr(), "oomtop: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -23,13 +23,7 @@ impl State {
     /// Before the first report.
     #[must_use]
     pub fn new(config: Arc<Config>, size: (u16, u16)) -> Self {
-        let mut list = List { filter: config.filter.clone(), roots: config.pids.clone(), ..List::default() };
-        if let Some(Ok(column)) = config.sort.as_deref().map(table::named) {
-            list.sort = column;
-        }
-        if config.tree {
-            list.arrangement = Arrangement::Tree;
-        }
+        let list = List::of(&config);
         Self {
             config,
             report: Arc::default(),

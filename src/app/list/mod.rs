@@ -10,6 +10,7 @@ mod tree;
 
 use std::collections::BTreeSet;
 
+use crate::config::Config;
 use crate::filter::Filter;
 use crate::monitor::report::{ProcessReport, Report};
 use crate::snapshot::needs::FactGroups;
@@ -208,6 +209,19 @@ impl List {
         Column::Risk,
         Column::Command,
     ];
+
+    /// As the command line asks for it.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let default = Self::default();
+        Self {
+            filter: config.filter.clone(),
+            roots: config.pids.clone(),
+            sort: config.sort.as_deref().and_then(|key| table::named(key).ok()).unwrap_or(default.sort),
+            arrangement: if config.tree { Arrangement::Tree } else { Arrangement::Flat },
+            ..default
+        }
+    }
 
     /// Makes the rows anew: after a report, and after anything that changes which rows there are. `page` is how many
     /// rows the screen has.

@@ -317,9 +317,9 @@ mod tests {
         assert_eq!(held(None), 6);
         assert_eq!(held(Some(Timestamp::from_secs(70))), 3);
         let later = Scale::of(&series, None, Timestamp::from_secs(101)).unwrap();
-        assert_eq!(later.window, Duration::from_secs(120));
+        assert_eq!(later.window, Duration::from_secs(90));
         let values = resample(&series, None, &later, 12);
-        assert_eq!(values.iter().position(Option::is_some), Some(5), "{values:?}");
+        assert_eq!(values.iter().position(Option::is_some), Some(3), "{values:?}");
     }
 
     #[test]

@@ -30,12 +30,20 @@ printf '%s\n' root:x:0:0::/root:/bin/sh postgres:x:70:70::/:/bin/sh redis:x:71:7
 chmod 644 "$users"
 mount --bind "$users" /etc/passwd
 rm "$users"
+release=$(mktemp)
+uname -r | grep -o '^[0-9]*\.[0-9]*' >"$release"
+mount --bind "$release" /proc/sys/kernel/osrelease
+rm "$release"
 if [ -n "$CGROUP" ]; then
     case $CGROUP in
         /sys/fs/cgroup/memory/*) tree=/sys/fs/cgroup/memory limit=memory.limit_in_bytes ;;
         *) tree=/sys/fs/cgroup limit=memory.max ;;
     esac
-    mount --bind "$CGROUP" "$tree"
+    aside=$(mktemp -d) # not over the old mount: that would stay in the list of mounts
+    mount --bind "$CGROUP" "$aside"
+    umount "$tree"
+    mount --move "$aside" "$tree"
+    rmdir "$aside"
 fi
 
 # limit NAME BYTES: a memory cgroup of that name with that limit, for in_cgroup.
@@ -62,7 +70,7 @@ pipe=$(mktemp -u)
 mkfifo "$pipe"
 chmod 644 "$pipe"
 exec 9<>"$pipe" 3<&0
-limit web 268435456
+limit web 536870912
 limit job-7 536870912
 
 (HOLD_MIB=7 as root -1000 sshd -D) &
@@ -85,7 +93,7 @@ limit job-7 536870912
     in_cgroup job-7
     (HOLD_MIB=120 HOLD_GROWTH=1.9 as 1000 0 a.test -test.timeout=10m0s -test.run=TestLeak) &
     (HOLD_MIB=31 as 1000 0 b.test -test.timeout=10m0s -test.run=TestOK) &
-    (HOLD_MIB=96 as 1000 300 link -o c.test -importcfg importcfg.link) &
+    (HOLD_MIB=96 as 1000 100 link -o c.test -importcfg importcfg.link) &
     HOLD_MIB=25.7 as 1000 0 go test ./...
 ) &
 for name in a.test sshd redis-server go nginx: postgres; do

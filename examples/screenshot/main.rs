@@ -53,10 +53,13 @@ fn main() {
         eprintln!("the scene does not show: {screen}");
         std::process::exit(1);
     }
+    terminal.press("/a.test\r");
     terminal.watch(HISTORY);
     for shot in SHOTS {
-        terminal.resize(shot.columns, shot.rows);
-        terminal.watch(SETTLE);
+        if (shot.columns, shot.rows) != terminal.size() {
+            terminal.resize(shot.columns, shot.rows);
+            terminal.watch(SETTLE);
+        }
         terminal.press(shot.keys);
         terminal.watch(SETTLE);
         let path = Path::new(&directory).join(shot.name).with_extension("svg");

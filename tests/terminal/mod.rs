@@ -94,10 +94,15 @@ impl Terminal {
         self.parser.screen()
     }
 
+    /// Columns and rows.
+    pub fn size(&self) -> (u16, u16) {
+        let (rows, columns) = self.screen().size();
+        (columns.get(), rows.get())
+    }
+
     /// The rows of the screen as text.
     pub fn text(&self) -> Vec<String> {
-        let (_, columns) = self.screen().size();
-        self.screen().rows(0, columns.get()).collect()
+        self.screen().rows(0, self.size().0).collect()
     }
 
     /// Types these bytes.

@@ -30,7 +30,13 @@ const SHOTS: &[Shot] = &[
     Shot { name: "overview-200x60", columns: 200, rows: 60, keys: "", back: "" },
     Shot { name: "overview-80x24", columns: 80, rows: 24, keys: "", back: "" },
     Shot { name: "tree-120x34", columns: 120, rows: 34, keys: "t", back: "t" },
-    Shot { name: "editor-120x34", columns: 120, rows: 34, keys: "o\u{1b}[5~", back: "\u{1b}" },
+    Shot {
+        name: "editor-120x34",
+        columns: 120,
+        rows: 34,
+        keys: "o\u{1b}[6~\u{1b}[6~\u{1b}[6~\u{1b}[6~",
+        back: "\u{1b}",
+    },
     Shot { name: "help-120x34", columns: 120, rows: 34, keys: "?", back: "\u{1b}" },
 ];
 
@@ -70,6 +76,8 @@ fn main() {
         }
         println!("{}", path.display());
         terminal.press(shot.back);
+        // Else an escape and the next key would be one.
+        terminal.watch(SETTLE);
     }
     terminal.press("q");
     let _ = terminal.ended(Duration::from_secs(3));

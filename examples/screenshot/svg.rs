@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 
 use vt100::{Cell, Color, Screen};
 
-const CELL_WIDTH: f32 = 8.4;
-const CELL_HEIGHT: f32 = 18.0;
-const BASELINE: f32 = 13.6;
+const CELL_WIDTH: f32 = 9.0;
+const CELL_HEIGHT: f32 = 19.0;
+const BASELINE: f32 = 14.5;
 const MARGIN: f32 = 12.0;
+
+const FULL_BLOCK: char = '█';
 
 const BACKGROUND: &str = "#15181e";
 const FOREGROUND: &str = "#d5dae3";
@@ -64,7 +66,7 @@ pub fn draw(screen: &Screen, title: &str) -> String {
     let height = f32::from(rows) * CELL_HEIGHT + 2.0 * MARGIN;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
-         font-family=\"'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace\" font-size=\"14\" \
+         font-family=\"'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace\" font-size=\"15\" \
          xml:space=\"preserve\">\n<title>{}</title>\n<rect width=\"{width}\" height=\"{height}\" rx=\"8\" \
          fill=\"{BACKGROUND}\"/>\n",
         escape(title)
@@ -120,6 +122,13 @@ impl Run {
         let mut index = 0;
         while index < self.cells.len() {
             let character = self.cells[index].chars().next().unwrap_or(' ');
+            if character == FULL_BLOCK {
+                // One rectangle for all of them: between neighbours a hair of background would show.
+                let alike = self.cells[index..].iter().take_while(|cell| cell.starts_with(FULL_BLOCK)).count();
+                shapes.push_str(&rectangle(self.left(index), top, alike as f32 * CELL_WIDTH, CELL_HEIGHT));
+                index += alike;
+                continue;
+            }
             if let Some(shape) = shape(character, self.left(index), top) {
                 shapes.push_str(&shape);
                 index += 1;
@@ -134,7 +143,10 @@ impl Run {
         if !shapes.is_empty() {
             let colour = &self.style.foreground;
             let dim = if self.style.dim { " opacity=\"0.6\"" } else { "" };
-            let _ = writeln!(svg, "<g fill=\"{colour}\" stroke=\"none\"{dim} color=\"{colour}\">{shapes}</g>");
+            let _ = writeln!(
+                svg,
+                "<g fill=\"{colour}\" color=\"{colour}\"{dim} shape-rendering=\"crispEdges\">{shapes}</g>"
+            );
         }
     }
 
@@ -214,12 +226,14 @@ fn braille(character: char, x: f32, y: f32) -> String {
     const DOTS: [(f32, f32); 8] =
         [(0.0, 0.0), (0.0, 1.0), (0.0, 2.0), (1.0, 0.0), (1.0, 1.0), (1.0, 2.0), (0.0, 3.0), (1.0, 3.0)];
     let bits = u32::from(character) - 0x2800;
-    let mut circles = String::new();
+    let mut dots = String::new();
     for (_, (column, row)) in DOTS.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0) {
         let (cx, cy) = (x + CELL_WIDTH * (0.25 + column * 0.5), y + CELL_HEIGHT * (0.125 + row * 0.25));
-        let _ = write!(circles, "<circle cx=\"{cx:.2}\" cy=\"{cy:.2}\" r=\"1.35\"/>");
+        let _ = write!(dots, "M{cx:.1} {cy:.1}h0");
     }
-    circles
+    format!(
+        "<path d=\"{dots}\" stroke=\"currentColor\" stroke-width=\"2.6\" stroke-linecap=\"round\" shape-rendering=\"auto\"/>"
+    )
 }
 
 /// Box lines that reach the edges of their cell, so that they meet; `None` for the rarer ones, which stay text.

@@ -15,7 +15,7 @@ use super::history::{Epoch, Millis};
 use super::kernel_rules::KernelRules;
 use super::label::label;
 use super::memory::Memory;
-use super::ranking::{self, Pass, Ranking, Scan};
+use super::ranking::{self, Members, Pass, Ranking, Scan};
 use super::report::{DomainKind, DomainReport, Identity, Immune, ProcessReport, Report};
 
 /// A process that ended in this pass and what it held: a fall that it explains is no sign of anything.
@@ -29,7 +29,8 @@ pub(super) struct Domains {
     tracks: Vec<(DomainKind, CgroupPath, Track)>,
     ranking: Ranking,
     scratch: Scratch,
-    members: Vec<(usize, u64)>,
+    /// Rows of the cgroup at hand, in the order of the scan.
+    members: Vec<u32>,
     wanted: Vec<ProcessId>,
 }
 
@@ -165,17 +166,18 @@ impl Domains {
             let hidden = self.gather(*cgroup, &report.processes);
             let partial = round.snapshot.scope != Scope::All && cgroup.is_none();
             let pass = Pass { rules, rows: &report.processes, memories, epoch, swapped };
-            self.ranking.rank(domain, self.members.iter().copied(), &pass, Scan { hidden, partial });
-            domain.kill_group = self.kill_group(domain, &report.processes);
+            let members = if cgroup.is_some() { Members::These(&self.members) } else { Members::All };
+            self.ranking.rank(domain, members, &pass, Scan { hidden, partial });
             let most = config.candidates_per_domain.min((budget / 4).max(4));
             let before = self.wanted.len();
-            self.wanted.extend(self.ranking.wanted(pass, most));
+            self.wanted.extend(self.ranking.wanted(members, pass, most));
             budget = budget.saturating_sub(self.wanted.len() - before);
+            domain.kill_group = self.kill_group(domain, &report.processes);
             let track = self.tracks.iter().find(|(kind, path, _)| *kind == domain.kind && *path == domain.path);
             let rush = track
                 .and_then(|(_, _, track)| track.rush(domain.headroom, domain.limit, config.warning.imminent))
                 .or(domain.growth.filter(|_| domain.time_left.is_some_and(|left| left <= config.warning.imminent)));
-            for (index, rank) in self.ranking.places() {
+            for (index, rank) in self.ranking.places(members) {
                 let (row, memory) = (&mut report.processes[index], &mut memories[index]);
                 if memory.leading.is_none() {
                     memory.leading = u16::try_from(place).ok();
@@ -192,22 +194,20 @@ impl Domains {
         self.wanted.truncate(config.candidates_in_all.saturating_mul(2));
     }
 
-    /// Collects the rows of a domain with their place in the kernel's scan; gives whether that order is hidden.
+    /// Collects the rows of a cgroup in the order of the kernel's scan; gives whether that order is hidden. The machine
+    /// needs no list.
     fn gather(&mut self, cgroup: Option<usize>, rows: &[ProcessReport]) -> bool {
         self.members.clear();
         let Some(first) = cgroup else {
-            // for_each_process: in the order of creation. A number needs 22 bits at most.
-            let order = |row: &ProcessReport| row.id.start_time.0 << 22 | u64::from(row.id.pid.0);
-            self.members.extend(rows.iter().enumerate().map(|(index, row)| (index, order(row))));
             return false;
         };
         let path = &self.cgroups[first].path;
         let subtree = || self.cgroups[first..].iter().take_while(|cgroup| cgroup.path.is_within(path));
-        for (order, member) in subtree().flat_map(|cgroup| &cgroup.members).enumerate() {
+        for member in subtree().flat_map(|cgroup| &cgroup.members) {
             if let Ok(index) = rows.binary_search_by_key(&member.pid, |row| row.id.pid)
                 && rows[index].id == *member
             {
-                self.members.push((index, order as u64));
+                self.members.push(index as u32);
             }
         }
         if !self.members.is_empty() {
@@ -216,7 +216,7 @@ impl Domains {
         // Its cgroup.procs could not be read: what each process says of itself has no order.
         let within = |row: &ProcessReport| row.identity.cgroup.as_ref().is_some_and(|own| own.is_within(path));
         let members = rows.iter().enumerate().filter(|(_, row)| within(row));
-        self.members.extend(members.map(|(index, _)| (index, index as u64)));
+        self.members.extend(members.map(|(index, _)| index as u32));
         true
     }
 

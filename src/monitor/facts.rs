@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use crate::snapshot::process::Status;
+use crate::snapshot::process::{Executable, Status};
 use crate::snapshot::{Fact, Snapshot, Unreadable};
 use crate::units::{MaybeKib, ProcessId, Timestamp};
 
 use super::history::{Bounds, Epoch};
-use super::memory::{Group, Memory};
+use super::memory::{Group, Memory, StatRss};
 use super::report::{Identity, ProcessReport};
 
 /// Lays all facts of processes over the rows; both are sorted by number. Gives whether what cannot be read changed.
@@ -18,13 +18,13 @@ pub(super) fn lay(
     memories: &mut [Memory],
     epoch: Epoch,
     bounds: Bounds,
-    pass: u32,
+    shared: &mut Shared,
 ) -> bool {
     let page = snapshot.machine.page_size;
     let mut rows = Known { rows, memories, refusals_changed: false };
     rows.lay(Group::Statm, &snapshot.statms, |row, memory, at, statm| {
         row.sized_at = at;
-        memory.passes.statm = pass;
+        (memory.stat_is_fresh, memory.status_is_fresh) = (false, false);
         let resident = statm.resident.bytes(page);
         row.rss = MaybeKib::from_bytes(resident);
         row.rss_anon = MaybeKib::from_bytes(statm.resident.saturating_sub(statm.shared).bytes(page));
@@ -36,8 +36,8 @@ pub(super) fn lay(
         row.parent = stat.parent;
         row.threads = stat.threads;
         row.state = stat.state;
-        memory.stat_rss = Some((stat.rss, at));
-        memory.passes.stat = pass;
+        memory.stat = Some(StatRss { pages: u32::try_from(stat.rss.0).unwrap_or(u32::MAX), at: epoch.millis(at) });
+        memory.stat_is_fresh = true;
         memory.dying = Memory::exits(stat);
         if *row.identity.name != *stat.name.as_bytes() {
             identity(row).name = stat.name.as_bytes().into();
@@ -49,7 +49,7 @@ pub(super) fn lay(
         // A dying process has no Vm lines any more: what it had stays, with the age it has.
         if status.rss.is_some() {
             row.status_at = at;
-            memory.passes.status = pass;
+            memory.status_is_fresh = true;
         }
     });
     rows.lay(Group::Adjustment, &snapshot.adjustments, |row, _, _, adj| row.oom_score_adj = Some(*adj));
@@ -68,7 +68,7 @@ pub(super) fn lay(
         if row.identity.executable.as_ref() != Some(executable) {
             let identity = identity(row);
             identity.test_package = executable.go.as_ref().and_then(|go| go.path.strip_suffix(".test")).map(Into::into);
-            identity.executable = Some(Arc::clone(executable));
+            identity.executable = Some(shared.of(executable));
         }
     });
     rows.lay(Group::Rollup, &snapshot.rollups, |row, _, at, rollup| {
@@ -78,6 +78,24 @@ pub(super) fn lay(
         row.swap_pss = MaybeKib::from_bytes(rollup.swap_pss);
     });
     rows.refusals_changed
+}
+
+/// Executables that were met lately: a hundred workers of one program share what is known of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shared(Vec<Arc<Executable>>);
+
+impl Shared {
+    const MOST: usize = 64;
+
+    fn of(&mut self, executable: &Arc<Executable>) -> Arc<Executable> {
+        if let Some(known) = self.0.iter().position(|known| known == executable) {
+            self.0[..=known].rotate_right(1);
+        } else {
+            self.0.truncate(Self::MOST - 1);
+            self.0.insert(0, Arc::clone(executable));
+        }
+        Arc::clone(&self.0[0])
+    }
 }
 
 fn identity(row: &mut ProcessReport) -> &mut Identity {

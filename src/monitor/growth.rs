@@ -74,7 +74,7 @@ struct Crest {
 
 impl Track {
     /// Readings kept: enough for a slope, few enough for all pairs of them.
-    const READINGS: usize = 48;
+    const READINGS: usize = 32;
     /// Readings that count however old they are, so that a long interval has a slope too.
     const ALWAYS: usize = 8;
     /// A prediction reaches this much further than growth has lasted.

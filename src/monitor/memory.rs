@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::snapshot::Unreadable;
 use crate::snapshot::needs::FactGroups;
 use crate::snapshot::process::Stat;
-use crate::units::{Bytes, Pages, ProcessId, Timestamp};
+use crate::units::{Bytes, ProcessId, Timestamp};
 
 use super::history::{Epoch, Millis, Series};
 use super::report::{Identity, ProcessReport, UnreadableReport};
@@ -17,31 +17,33 @@ use super::warning::Watch;
 pub(super) struct Memory {
     /// RSS over time.
     pub series: Series,
-    /// Field 24 of `stat`, and when it was read.
-    pub stat_rss: Option<(Pages, Timestamp)>,
+    /// Field 24 of `stat`, where it was read.
+    pub stat: Option<StatRss>,
     /// What could not be read.
     pub refused: Refused,
-    /// In which pass of the Monitor each was last read; 0 is never.
-    pub passes: Passes,
-    /// Index of the domain that leads for it.
-    pub leading: Option<u16>,
-    /// It has its share in a rush that fills its domain.
-    pub imminent: bool,
-    /// Its own early warning, and since when it says what the row says.
-    pub watch: Watch,
-    pub warned: Millis,
+    /// `stat` was read in the pass of the last `statm`, or later.
+    pub stat_is_fresh: bool,
+    /// So was `status`.
+    pub status_is_fresh: bool,
     /// PF_ flags and state say that it is on its way out.
     pub dying: bool,
     /// CapEff has CAP_SYS_ADMIN: before 4.17 the killer spared 3 % of such a process.
     pub administrator: bool,
+    /// It has its share in a rush that fills its domain.
+    pub imminent: bool,
+    /// Index of the domain that leads for it.
+    pub leading: Option<u16>,
+    /// Its own early warning, and since when it says what the row says.
+    pub watch: Watch,
+    pub warned: Millis,
 }
 
-/// Numbers of passes: facts of the same pass go together.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Passes {
-    pub statm: u32,
-    pub stat: u32,
-    pub status: u32,
+/// RSS by `stat`, and when it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StatRss {
+    /// In pages: up to 16 TiB of small ones.
+    pub pages: u32,
+    pub at: Millis,
 }
 
 impl Memory {
@@ -110,9 +112,9 @@ impl Group {
 const REASONS: [Unreadable; 5] =
     [Unreadable::Denied, Unreadable::Unsupported, Unreadable::Malformed, Unreadable::TimedOut, Unreadable::Failed];
 
-/// Why each group could not be read the last time, four bits a group: 0 is "it could".
+/// Why each group could not be read the last time, three bits a group: 0 is "it could".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Refused(u64);
+pub(super) struct Refused(u32);
 
 impl Refused {
     /// Notes the outcome of a read; gives whether that is news. "It ended" is no reason: the roster tells that.
@@ -120,12 +122,12 @@ impl Refused {
         let code = match outcome {
             Ok(()) => 0,
             Err(reason) => match REASONS.iter().position(|known| *known == reason) {
-                Some(index) => index as u64 + 1,
+                Some(index) => index as u32 + 1,
                 None => return false,
             },
         };
-        let shift = group as u32 * 4;
-        let next = self.0 & !(0xf << shift) | code << shift;
+        let shift = group as u32 * 3;
+        let next = self.0 & !(0x7 << shift) | code << shift;
         std::mem::replace(&mut self.0, next) != next
     }
 
@@ -133,8 +135,8 @@ impl Refused {
         self.0 != 0
     }
 
-    fn code(self, group: Group) -> u64 {
-        self.0 >> (group as u32 * 4) & 0xf
+    fn code(self, group: Group) -> u32 {
+        self.0 >> (group as u32 * 3) & 0x7
     }
 }
 
@@ -144,7 +146,7 @@ pub(super) fn unreadable(rows: &[ProcessReport], memories: &[Memory], into: &mut
     let refused = || rows.iter().zip(memories).filter(|(_, memory)| memory.refused.any());
     for (group, fields) in Group::ALL {
         for (index, reason) in REASONS.into_iter().enumerate() {
-            let of = || refused().filter(|(_, memory)| memory.refused.code(group) == index as u64 + 1);
+            let of = || refused().filter(|(_, memory)| memory.refused.code(group) == index as u32 + 1);
             let count = of().count() as u32;
             if count > 0 {
                 let pids: Vec<_> = of().take(20).map(|(row, _)| row.id.pid).collect();
@@ -199,10 +201,10 @@ pub(super) fn follow(
             came.push(*id);
         }
     }
-    // By a sixteenth at a time, not by doubling: the rows are most of what we weigh.
+    // By a part at a time, not by doubling: the rows are most of what we weigh.
     let need = kept + came.len();
     if need > rows.capacity() {
-        let room = need - kept + need / 16;
+        let room = need - kept + need / 32;
         rows.reserve_exact(room);
         memories.reserve_exact(room);
     }
@@ -300,7 +302,7 @@ mod tests {
             for (turn, roster) in rosters.iter().enumerate() {
                 let roster: Vec<_> = roster.iter().map(|(pid, start)| ProcessId::new(*pid, *start)).collect();
                 let mut gone = Vec::new();
-                follow(&mut rows, &mut memories, &roster, |row, memory| gone.push((row.id, memory.stat_rss)));
+                follow(&mut rows, &mut memories, &roster, |row, memory| gone.push((row.id, memory.stat)));
                 prop_assert_eq!(rows.iter().map(|row: &ProcessReport| row.id).collect::<Vec<_>>(), roster.clone());
                 prop_assert_eq!(memories.len(), roster.len());
                 let expected: Vec<_> = known.iter().map(|(id, mark)| (*id, Some(*mark)))
@@ -309,10 +311,10 @@ mod tests {
                 prop_assert_eq!(gone, expected);
                 known.retain(|id, _| roster.contains(id));
                 for (row, memory) in rows.iter_mut().zip(&mut memories) {
-                    let mark = (Pages(turn as u64 * 1000 + u64::from(row.id.pid.0)), Timestamp(turn as u64));
-                    prop_assert_eq!(memory.stat_rss, known.get(&row.id).copied());
+                    let mark = StatRss { pages: row.id.pid.0, at: turn as Millis };
+                    prop_assert_eq!(memory.stat, known.get(&row.id).copied());
                     prop_assert_eq!(row.threads > 0, known.contains_key(&row.id));
-                    memory.stat_rss = Some(mark);
+                    memory.stat = Some(mark);
                     row.threads = 7;
                     known.insert(row.id, mark);
                 }

@@ -27,6 +27,7 @@ use crate::snapshot::{Scope, Snapshot};
 use crate::units::{Bytes, ProcessId, Rate, Timestamp};
 
 use domains::{Domains, Round};
+use facts::Shared;
 use growth::Scratch;
 use history::{Bounds, Epoch, Millis, Series};
 use kernel_rules::KernelRules;
@@ -55,8 +56,7 @@ pub struct Monitor {
     ended: EndedList,
     domains: Domains,
     rules: KernelRules,
-    /// Counts passes that had a roster, from 1.
-    passes: u32,
+    shared: Shared,
     mapped: Mapped,
     /// When the early warning took its last samples.
     sampled: Option<Timestamp>,
@@ -89,7 +89,7 @@ impl Monitor {
             ended: EndedList::default(),
             domains: Domains::default(),
             rules: KernelRules::of(&Machine::default()),
-            passes: 0,
+            shared: Shared::default(),
             mapped: Mapped::default(),
             sampled: None,
             scratch: Scratch::default(),
@@ -121,7 +121,6 @@ impl Monitor {
             // Of a process that is missing under another scope than before nobody knows whether it ended.
             let same_scope = self.previous.is_none_or(|previous| previous.scope == snapshot.scope);
             let (ended, bound) = (&mut self.ended, self.config.ended);
-            self.passes += 1;
             memory::follow(&mut report.processes, &mut self.memories, &snapshot.roster, |row, memory| {
                 left.push((Arc::clone(&row.identity), row.rss.get().unwrap_or_default()));
                 if same_scope {
@@ -133,7 +132,8 @@ impl Monitor {
             }
             self.previous = Some(machine(report, snapshot, self.previous));
         }
-        let refusals = facts::lay(snapshot, &mut report.processes, &mut self.memories, self.epoch, bounds, self.passes);
+        let refusals =
+            facts::lay(snapshot, &mut report.processes, &mut self.memories, self.epoch, bounds, &mut self.shared);
         if snapshot.scope != Scope::Facts {
             let now = self.epoch.millis(snapshot.ended);
             self.moving = 0;

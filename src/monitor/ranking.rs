@@ -2,7 +2,7 @@
 //! a candidate of which something was not read as late as its RSS carries slack, and whoever reaches the first within
 //! the slack of both could be first too. Refuses to call certain what only probably is.
 
-use crate::units::{Bytes, Pages, ProcessId};
+use crate::units::{Bytes, Pages, ProcessId, Timestamp};
 
 use super::badness::{Parts, adjustment_pages, badness, oom_score};
 use super::history::Epoch;
@@ -21,15 +21,43 @@ pub(super) struct Pass<'a> {
     pub swapped: Pages,
 }
 
-/// One that is eligible.
+/// One of the domain.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
-    row: u32,
-    /// Place in the kernel's scan.
-    order: u64,
     badness: i64,
-    /// By how much the sum may be wrong, either way.
-    slack: i64,
+    /// By how many pages the sum may be wrong, either way.
+    slack: u32,
+    /// Place among the members.
+    member: u32,
+}
+
+/// Who is in a domain.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Members<'a> {
+    /// Every row; the kernel scans them in the order in which they were created.
+    All,
+    /// Indices of rows, in the order of the scan.
+    These(&'a [u32]),
+}
+
+impl Members<'_> {
+    fn row(self, candidate: &Candidate) -> usize {
+        match self {
+            Self::All => candidate.member as usize,
+            Self::These(rows) => rows[candidate.member as usize] as usize,
+        }
+    }
+
+    /// Place in the kernel's scan.
+    fn order(self, candidate: &Candidate, rows: &[ProcessReport]) -> (u64, u32) {
+        match self {
+            Self::All => {
+                let id = rows[candidate.member as usize].id;
+                (id.start_time.0, id.pid.0)
+            }
+            Self::These(_) => (0, candidate.member),
+        }
+    }
 }
 
 /// What a ranking leaves to be told beside the report.
@@ -53,20 +81,18 @@ fn parts(row: &ProcessReport, memory: &Memory, pass: &Pass<'_>) -> (Parts, u64) 
     let rules = pass.rules;
     let pages = |size: Bytes| rules.pages(size);
     let statm = row.rss.get().map(pages);
+    // As good as read together with RSS: in the same pass, or RSS has not moved since.
     let changed = memory.series.changed().unwrap_or(0);
-    // As good as read together: in the same pass, or RSS has not moved since.
-    let together =
-        |read: crate::units::Timestamp, when: u32| when >= memory.passes.statm || pass.epoch.millis(read) >= changed;
-    let (rss, mut slack) = match (rules.rss, memory.stat_rss) {
-        (KillerRss::Stat, Some((rss, at))) if together(at, memory.passes.stat) => (rss, 0),
-        (KillerRss::Stat, None) if statm.is_none() => (Pages(0), 0),
+    let stat = memory.stat.map(|stat| (Pages(u64::from(stat.pages)), memory.stat_is_fresh || stat.at >= changed));
+    let (rss, mut slack) = match (rules.rss, stat) {
+        (KillerRss::Stat, Some((rss, true))) => (rss, 0),
         (KillerRss::Stat, stat) => (statm.or(stat.map(|(rss, _)| rss)).unwrap_or_default(), rules.statm_error.0),
         (KillerRss::Statm, _) => (statm.unwrap_or_default(), 0),
     };
-    if memory.passes.status == 0 {
+    if row.status_at == Timestamp(0) {
         // One page table a page is the worst; what is swapped may all be its own.
         slack += rss.0 + pass.swapped.0;
-    } else if !together(row.status_at, memory.passes.status) {
+    } else if !memory.status_is_fresh && pass.epoch.millis(row.status_at) < changed {
         slack += rss.0 / 16;
     }
     let parts = Parts {
@@ -107,60 +133,62 @@ pub(super) fn immune(
 
 impl Ranking {
     /// Ranks these rows, given with their place in the kernel's scan, and writes victims and verdict into the report.
-    pub(super) fn rank(
-        &mut self,
-        domain: &mut DomainReport,
-        members: impl Iterator<Item = (usize, u64)>,
-        pass: &Pass<'_>,
-        scan: Scan,
-    ) {
+    pub(super) fn rank(&mut self, domain: &mut DomainReport, members: Members<'_>, pass: &Pass<'_>, scan: Scan) {
         self.eligible.clear();
         self.immune.clear();
         let total = domain.total_pages;
-        for (index, order) in members {
+        let count = match members {
+            Members::All => pass.rows.len(),
+            Members::These(rows) => rows.len(),
+        };
+        // By a part at a time, not by doubling: there may be ten thousand.
+        if self.eligible.capacity() < count {
+            self.eligible.reserve_exact(count + count / 32);
+        }
+        for member in 0..count as u32 {
+            let mut candidate = Candidate { badness: 0, slack: 0, member };
+            let index = members.row(&candidate);
             let row = &pass.rows[index];
-            let (parts, slack) = parts(row, &pass.memories[index], pass);
-            let mut slack = signed(slack);
+            let (parts, mut slack) = parts(row, &pass.memories[index], pass);
             if row.oom_score_adj.is_none() {
-                slack = slack.saturating_add(adjustment_pages(1000, total));
+                slack = slack.saturating_add(adjustment_pages(1000, total).unsigned_abs());
             }
-            let badness = badness(&parts, total, pass.rules);
-            let candidate = Candidate { row: index as u32, order, badness, slack };
-            match row.immune {
-                None => self.eligible.push(candidate),
+            candidate.badness = badness(&parts, total, pass.rules);
+            candidate.slack = u32::try_from(slack).unwrap_or(u32::MAX);
+            if row.immune.is_none() {
+                self.eligible.push(candidate);
+            } else {
                 // By what they hold: their adjustment decides nothing.
-                Some(_) => self.immune.push(Candidate {
-                    badness: badness.saturating_sub(adjustment_pages(parts.adj, total)),
-                    ..candidate
-                }),
+                candidate.badness = candidate.badness.saturating_sub(adjustment_pages(parts.adj, total));
+                self.immune.push(candidate);
             }
         }
-        let ties = pass.rules.ties;
-        sort_first(&mut self.eligible, ties);
-        sort_first(&mut self.immune, ties);
+        sort_first(&mut self.eligible, members, pass);
+        sort_first(&mut self.immune, members, pass);
         if pass.rules.child_sacrifice {
-            self.sacrifice(pass);
+            self.sacrifice(members, pass);
         }
         domain.candidates = self.eligible.len() as u32;
         domain.ranked = self.eligible.iter().filter(|candidate| candidate.slack == 0).count() as u32;
         domain.victims.clear();
         for (place, candidate) in self.eligible.iter().take(DomainReport::VICTIMS).enumerate() {
-            domain.victims.push(victim(candidate, place as u32 + 1, total, pass));
+            domain.victims.push(victim(members.row(candidate), place as u32 + 1, total, pass));
         }
         for candidate in self.immune.iter().take(DomainReport::VICTIMS) {
-            domain.victims.push(victim(candidate, 0, total, pass));
+            domain.victims.push(victim(members.row(candidate), 0, total, pass));
         }
-        self.judge(domain, pass, scan);
+        self.judge(domain, members, pass, scan);
     }
 
     /// Up to 5.0 the worst child of the chosen one dies in its place.
-    fn sacrifice(&mut self, pass: &Pass<'_>) {
-        let Some(chosen) = self.eligible.first().map(|chosen| pass.rows[chosen.row as usize].id.pid) else { return };
+    fn sacrifice(&mut self, members: Members<'_>, pass: &Pass<'_>) {
+        let row = |candidate: &Candidate| &pass.rows[members.row(candidate)];
+        let Some(chosen) = self.eligible.first().map(|chosen| row(chosen).id.pid) else { return };
         let child = self
             .eligible
             .iter()
             .enumerate()
-            .filter(|(_, candidate)| pass.rows[candidate.row as usize].parent == chosen && candidate.badness > 0)
+            .filter(|(_, candidate)| row(candidate).parent == chosen && candidate.badness > 0)
             .max_by_key(|(place, candidate)| (candidate.badness, std::cmp::Reverse(*place)));
         if let Some((place, _)) = child {
             self.eligible[..=place].rotate_right(1);
@@ -168,7 +196,7 @@ impl Ranking {
     }
 
     /// Whether the first is the first, and who else could be.
-    fn judge(&self, domain: &mut DomainReport, pass: &Pass<'_>, scan: Scan) {
+    fn judge(&self, domain: &mut DomainReport, members: Members<'_>, pass: &Pass<'_>, scan: Scan) {
         domain.tied_with.clear();
         domain.margin = None;
         domain.certain = false;
@@ -178,18 +206,19 @@ impl Ranking {
         };
         domain.margin = others.first().map(|second| Pages(first.badness.abs_diff(second.badness)));
         let reach = |other: &Candidate| {
-            let slack = first.slack.saturating_add(other.slack);
+            let slack = i64::from(first.slack) + i64::from(other.slack);
             let distance = first.badness.saturating_sub(other.badness);
             distance < slack || distance == 0 && scan.hidden || distance == slack && slack > 0
         };
-        let unread = others.iter().filter(|other| reach(other)).filter(|other| other.slack + first.slack > 0).count();
+        let unread =
+            others.iter().filter(|other| reach(other)).filter(|other| (other.slack, first.slack) != (0, 0)).count();
         let equal = others.iter().filter(|other| reach(other)).count() - unread;
         domain.tied_with.extend(
             others
                 .iter()
                 .filter(|other| reach(other))
                 .take(DomainReport::VICTIMS)
-                .map(|other| pass.rows[other.row as usize].id),
+                .map(|other| pass.rows[members.row(other)].id),
         );
         let doubt = if !pass.rules.known {
             Some("the kernel's release could not be understood: the newest rules were taken".to_owned())
@@ -215,45 +244,48 @@ impl Ranking {
     }
 
     /// The ones whose exact facts would settle this domain, the likeliest first.
-    pub(super) fn wanted<'a>(&'a self, pass: Pass<'a>, most: usize) -> impl Iterator<Item = ProcessId> + 'a {
+    pub(super) fn wanted<'a>(
+        &'a self,
+        members: Members<'a>,
+        pass: Pass<'a>,
+        most: usize,
+    ) -> impl Iterator<Item = ProcessId> + 'a {
         // Those that the kernel scores 0 may only be between vfork and exec.
         let spared = self
             .immune
             .iter()
             .take(most / 4)
-            .filter(move |candidate| pass.rows[candidate.row as usize].immune == Some(Immune::Kernel));
-        self.eligible.iter().take(most).chain(spared).map(move |candidate| pass.rows[candidate.row as usize].id)
+            .filter(move |candidate| pass.rows[members.row(candidate)].immune == Some(Immune::Kernel));
+        self.eligible.iter().take(most).chain(spared).map(move |candidate| pass.rows[members.row(candidate)].id)
     }
 
     /// All rows of the domain that was ranked last; with their rank where they are among the first.
-    pub(super) fn places(&self) -> impl Iterator<Item = (usize, Option<u32>)> {
-        let ranked = self.eligible.iter().enumerate().map(|(place, candidate)| {
+    pub(super) fn places<'a>(&'a self, members: Members<'a>) -> impl Iterator<Item = (usize, Option<u32>)> + 'a {
+        let ranked = self.eligible.iter().enumerate().map(move |(place, candidate)| {
             let rank = (place < DomainReport::VICTIMS).then_some(place as u32 + 1);
-            (candidate.row as usize, rank)
+            (members.row(candidate), rank)
         });
-        ranked.chain(self.immune.iter().map(|candidate| (candidate.row as usize, None)))
+        ranked.chain(self.immune.iter().map(move |candidate| (members.row(candidate), None)))
     }
 }
 
 /// Sorts the first ones; the rest only lies behind them.
-fn sort_first(candidates: &mut [Candidate], ties: Ties) {
+fn sort_first(candidates: &mut [Candidate], members: Members<'_>, pass: &Pass<'_>) {
     let compare = |a: &Candidate, b: &Candidate| {
-        let scanned = match ties {
-            Ties::Last => b.order.cmp(&a.order),
-            Ties::First => a.order.cmp(&b.order),
-        };
-        b.badness.cmp(&a.badness).then(scanned)
+        let scanned = || members.order(a, pass.rows).cmp(&members.order(b, pass.rows));
+        b.badness.cmp(&a.badness).then_with(|| match pass.rules.ties {
+            Ties::First => scanned(),
+            Ties::Last => scanned().reverse(),
+        })
     };
-    if candidates.len() > DomainReport::VICTIMS {
-        candidates.select_nth_unstable_by(DomainReport::VICTIMS, compare);
-        candidates[..DomainReport::VICTIMS].sort_unstable_by(compare);
-    } else {
-        candidates.sort_unstable_by(compare);
+    let first = candidates.len().min(DomainReport::VICTIMS);
+    if candidates.len() > first {
+        candidates.select_nth_unstable_by(first, compare);
     }
+    candidates[..first].sort_unstable_by(compare);
 }
 
-fn victim(candidate: &Candidate, rank: u32, total: Pages, pass: &Pass<'_>) -> Victim {
-    let index = candidate.row as usize;
+fn victim(index: usize, rank: u32, total: Pages, pass: &Pass<'_>) -> Victim {
     let row = &pass.rows[index];
     let (parts, _) = parts(row, &pass.memories[index], pass);
     Victim {

@@ -126,7 +126,7 @@ fn facts_alone_end_nobody_and_move_no_clock() {
     assert_eq!(row.identity.test_package.as_deref(), Some("example.com/p"));
     assert_eq!((report.time, report.processes.len()), (time, 1));
     let fields: Vec<_> = report.unreadable.iter().map(|entry| (entry.field, entry.count)).collect();
-    assert_eq!(fields, [("pss_bytes", 1), ("uss_bytes", 1)]);
+    assert_eq!(fields, [("pss_bytes", 1), ("uss_bytes", 1), ("swap_pss_bytes", 1)]);
     drop(report);
     assert!(monitor.absorb(&snapshot(4, &[])).unreadable.is_empty());
 }

@@ -43,8 +43,9 @@ impl Dump {
         }
     }
 
+    /// Lines without any wrapping are the second lines of a record (the journal prints them so): of whoever came last.
     pub fn is_of_machine(&self, envelope: &Envelope<'_>) -> bool {
-        self.machine.as_deref() == envelope.machine
+        self.machine.as_deref() == envelope.machine || envelope.is_bare()
     }
 
     /// Whether the same thread wrote it, as far as the log says.
@@ -98,13 +99,18 @@ impl Dump {
             self.episode.tasks.push(row);
             return true;
         }
-        if self.in_statistics
-            && let Some((key, value)) = message::statistic(text, complete)
-        {
-            self.episode.usage.note(key, value);
-            return true;
+        if !self.in_statistics {
+            return false;
         }
-        false
+        // From 5.3 to 5.19 all of them are one record of many lines.
+        let mut found = false;
+        for line in text.split(|byte| *byte == b'\n') {
+            if let Some((key, value)) = message::statistic(line, complete) {
+                self.episode.usage.note(key, value);
+                found = true;
+            }
+        }
+        found
     }
 
     pub fn invoked(

@@ -21,6 +21,13 @@ pub(super) struct Envelope<'a> {
     pub text: Cow<'a, [u8]>,
 }
 
+impl Envelope<'_> {
+    /// Nothing was wrapped around the text.
+    pub fn is_bare(&self) -> bool {
+        self.time == Time::default() && self.machine.is_none() && self.caller.is_none()
+    }
+}
+
 /// Who wrote a record: a thread, or a CPU outside of any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Caller {
@@ -45,25 +52,36 @@ impl Time<'_> {
     }
 }
 
-/// A line that says of itself that somebody else than the kernel wrote it.
+/// A line that says of itself that somebody else than the kernel wrote it; only its time is of use.
 #[derive(Debug)]
-struct Foreign;
+pub(super) struct Foreign<'a>(pub Time<'a>);
+
+impl Foreign<'_> {
+    fn timeless() -> Self {
+        Self(Time::default())
+    }
+}
 
 /// What a form of wrapping says of a line that has it.
-type Unwrapped<'a> = Result<Envelope<'a>, Foreign>;
+type Unwrapped<'a> = Result<Envelope<'a>, Foreign<'a>>;
 
-/// Unwraps a line; `None`: not the kernel's, or not a line that this knows.
-pub(super) fn open(line: &[u8]) -> Option<Envelope<'_>> {
+/// When a line was written, whoever wrote it.
+pub(super) fn time(line: &[u8]) -> Time<'_> {
+    open(line).map_or_else(|foreign| foreign.0, |envelope| envelope.time)
+}
+
+/// Unwraps a line.
+pub(super) fn open(line: &[u8]) -> Unwrapped<'_> {
     let unwrapped = match line {
         [b'[', ..] => console(line).map(Ok),
         [b'0'..=b'9', ..] => device_record(line).or_else(|| dated_by_number(line)),
         [b'<', ..] => with_priority(line),
-        [b'{', ..] => Some(super::journal::open(line).ok_or(Foreign)),
+        [b'{', ..] => Some(super::journal::open(line)),
         [b'A'..=b'Z', ..] => dated_by_name(line).or_else(|| glued(line).map(Ok)),
         [b'a'..=b'z', ..] => facility_in_words(line).or_else(|| tagged_only(line).or_else(|| glued(line)).map(Ok)),
         _ => glued(line).map(Ok),
     };
-    unwrapped.unwrap_or_else(|| Ok(bare(line))).ok()
+    unwrapped.unwrap_or_else(|| Ok(bare(line)))
 }
 
 fn bare(line: &[u8]) -> Envelope<'_> {
@@ -80,14 +98,15 @@ fn device_record(line: &[u8]) -> Option<Unwrapped<'_>> {
     let microseconds = cursor.unsigned()?;
     cursor.tag(b",")?;
     let head = cursor.until(b";")?;
+    let time = Time { since_boot: Some(microseconds), ..Time::default() };
     if priority >= 8 {
-        return Some(Err(Foreign));
+        return Some(Err(Foreign(time)));
     }
     let (flags, extra) = head.split_at(head.iter().position(|byte| *byte == b',').unwrap_or(head.len()));
     let mut extra = Cursor(extra);
     let caller = extra.until(b"caller=").and_then(|_| caller_name(&mut extra));
     Some(Ok(Envelope {
-        time: Time { since_boot: Some(microseconds), ..Time::default() },
+        time,
         caller,
         continues: flags.contains(&b'c'),
         text: unescape(cursor.0),
@@ -123,10 +142,10 @@ fn with_priority(line: &[u8]) -> Option<Unwrapped<'_>> {
     let priority = cursor.unsigned()?;
     cursor.tag(b">")?;
     if priority >= 8 {
-        return Some(Err(Foreign));
+        return Some(Err(Foreign(behind_facility(cursor.0).map_or_else(|foreign| foreign.0, |inner| inner.time))));
     }
     if cursor.tag(b"1 ").is_some() {
-        return Some(from_structured(cursor).ok_or(Foreign));
+        return Some(from_structured(cursor).ok_or_else(Foreign::timeless));
     }
     Some(behind_facility(cursor.0))
 }
@@ -237,7 +256,7 @@ fn dated_by_number(line: &[u8]) -> Option<Unwrapped<'_>> {
         since_boot(&mut cursor)?;
         let date = &line[..line.len() - cursor.0.len()];
         cursor.tag(b" ")?;
-        return Some(from_host(Time { date, ..Time::default() }, cursor.0).ok_or(Foreign));
+        return Some(from_host(Time { date, ..Time::default() }, cursor.0));
     }
     let end = 19 + line[19..].iter().position(|byte| *byte == b' ')?;
     let time = Time { date: &line[..end], ..Time::default() };
@@ -253,7 +272,7 @@ fn dated_by_number(line: &[u8]) -> Option<Unwrapped<'_>> {
     if rest.first() == Some(&b'[') {
         return console(rest).map(|inner| Ok(Envelope { time: Time { date: time.date, ..inner.time }, ..inner }));
     }
-    Some(from_host(time, rest).ok_or(Foreign))
+    Some(from_host(time, rest))
 }
 
 /// `Nov 21 08:41:22 host kernel: text`, `Tue 2026-11-21 08:41:22 UTC host kernel: text`,
@@ -275,27 +294,27 @@ fn dated_by_name(line: &[u8]) -> Option<Unwrapped<'_>> {
     if is_year || is_zone {
         end += 1 + following.len();
     }
-    Some(from_host(Time { date: &line[..end], ..Time::default() }, line.get(end + 1..)?).ok_or(Foreign))
+    Some(from_host(Time { date: &line[..end], ..Time::default() }, line.get(end + 1..)?))
 }
 
 /// `host kernel: text`, `host kern.warn kernel: text`, `kern.warn kernel: text`; another tag is another's text.
-fn from_host<'a>(time: Time<'a>, rest: &'a [u8]) -> Option<Envelope<'a>> {
+fn from_host<'a>(time: Time<'a>, rest: &'a [u8]) -> Unwrapped<'a> {
     let mut cursor = Cursor(rest);
     let mut machine = None;
     for _ in 0..3 {
         if kernel_tag(&mut cursor).is_some() {
-            return Some(after_kernel_tag(&Envelope { time, machine, ..Envelope::default() }, cursor.0));
+            return Ok(after_kernel_tag(&Envelope { time, machine, ..Envelope::default() }, cursor.0));
         }
-        let word = cursor.until(b" ")?;
+        let word = cursor.until(b" ").ok_or(Foreign(time))?;
         if !word.starts_with(b"kern.") {
             if machine.is_some() || !is_host(word) {
-                return None;
+                return Err(Foreign(time));
             }
             machine = Some(word);
         }
         cursor.blanks();
     }
-    None
+    Err(Foreign(time))
 }
 
 fn kernel_tag(cursor: &mut Cursor<'_>) -> Option<()> {
@@ -346,7 +365,7 @@ fn facility_in_words(line: &[u8]) -> Option<Unwrapped<'_>> {
         cursor.blanks();
         return Some(behind_facility(cursor.0));
     }
-    (OTHERS.contains(&facility) || facility.starts_with(b"local")).then_some(Err(Foreign))
+    (OTHERS.contains(&facility) || facility.starts_with(b"local")).then(|| Err(Foreign::timeless()))
 }
 
 /// `kernel: text`, with nothing ahead.
@@ -418,7 +437,7 @@ mod tests {
             ("2026-11-21T08:41:22Z [   12.5] ", Some(12_500_000), "2026-11-21T08:41:22Z", None),
         ] {
             let line = format!("{prefix}{TEXT}");
-            let envelope = open(line.as_bytes()).unwrap_or_else(|| panic!("{prefix:?} refused"));
+            let envelope = open(line.as_bytes()).unwrap_or_else(|_| panic!("{prefix:?} refused"));
             assert_eq!(String::from_utf8_lossy(&envelope.text), TEXT, "{prefix:?}");
             assert_eq!(envelope.time.since_boot, since_boot, "{prefix:?}");
             assert_eq!(envelope.time.date, date.as_bytes(), "{prefix:?}");
@@ -438,21 +457,21 @@ mod tests {
             "2026-11-21T08:41:22.123456+00:00 web-1 app: [   12.5] ",
             "<3>1 2026-11-21T08:41:22Z web-1 app 1 - - ",
         ] {
-            assert_eq!(open(format!("{prefix}{TEXT}").as_bytes()), None, "{prefix:?}");
+            assert!(open(format!("{prefix}{TEXT}").as_bytes()).is_err(), "{prefix:?}");
         }
     }
 
     #[test]
     fn a_row_of_the_table_is_no_time() {
         let row = b"[  338]     0   338     3490 gl0_0";
-        assert_eq!(open(row).map(|envelope| envelope.text), Some(Cow::Borrowed(&row[..])));
+        assert_eq!(open(row).expect("the kernel's").text, &row[..]);
         let called = b"[    1.5][  T12] [  338]     0   338     3490 gl0_0";
-        assert_eq!(open(called).map(|envelope| envelope.text), Some(Cow::Borrowed(&row[..])));
+        assert_eq!(open(called).expect("the kernel's").text, &row[..]);
     }
 
     #[test]
     fn escapes_of_the_device_become_bytes() {
         let line = b"6,1,2,-;a\\x0ab\\x5cx41 \\x4";
-        assert_eq!(open(line).map(|envelope| envelope.text.into_owned()), Some(b"a\nb\\x41 \\x4".to_vec()));
+        assert_eq!(&*open(line).expect("the kernel's").text, b"a\nb\\x41 \\x4");
     }
 }

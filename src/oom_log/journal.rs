@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::envelope::{Envelope, Time};
+use super::envelope::{Envelope, Foreign, Time};
 use crate::units::WallTime;
 
 /// The fields that matter; the journal has many more (systemd.journal-fields(7)).
@@ -51,9 +51,15 @@ impl Text<'_> {
     }
 }
 
-/// Unwraps a journal record; `None`: not the kernel's, or not a record.
-pub(super) fn open(line: &[u8]) -> Option<Envelope<'_>> {
-    let record: Record<'_> = serde_json::from_slice(line).ok()?;
+/// Unwraps a journal record.
+pub(super) fn open(line: &[u8]) -> Result<Envelope<'_>, Foreign<'_>> {
+    let record: Record<'_> = serde_json::from_slice(line).map_err(|_| Foreign(Time::default()))?;
+    let received = record.received.and_then(|text| text.number::<i64>());
+    let time = Time {
+        since_boot: record.since_boot.and_then(|text| text.number()),
+        wall: received.and_then(|microseconds| microseconds.checked_mul(1000)).map(WallTime),
+        ..Time::default()
+    };
     let by_kernel = match (&record.transport, &record.identifier) {
         (Some(transport), _) => transport.is("kernel"),
         (None, Some(identifier)) => identifier.is("kernel"),
@@ -61,21 +67,15 @@ pub(super) fn open(line: &[u8]) -> Option<Envelope<'_>> {
     };
     // What a process writes to /dev/kmsg comes by the same transport, but never with the kernel's facility.
     if !by_kernel || record.facility.is_some_and(|facility| !facility.is("0")) {
-        return None;
+        return Err(Foreign(time));
     }
     let text = match record.message {
         Text::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
         Text::Owned(text) => Cow::Owned(text.into_bytes()),
         Text::Bytes(bytes) => Cow::Owned(bytes),
-        Text::Other(_) => return None,
+        Text::Other(_) => return Err(Foreign(time)),
     };
-    let received = record.received.and_then(|text| text.number::<i64>());
-    let time = Time {
-        since_boot: record.since_boot.and_then(|text| text.number()),
-        wall: received.and_then(|microseconds| microseconds.checked_mul(1000)).map(WallTime),
-        ..Time::default()
-    };
-    Some(Envelope { time, machine: record.machine.map(str::as_bytes), text, ..Envelope::default() })
+    Ok(Envelope { time, machine: record.machine.map(str::as_bytes), text, ..Envelope::default() })
 }
 
 #[cfg(test)]
@@ -97,7 +97,7 @@ mod tests {
             br#"{"_TRANSPORT":"kernel","MESSAGE":null}"#,
             br#"{"_TRANSPORT":"kernel","MESSAGE":"Killed"#,
         ] {
-            assert_eq!(open(other), None);
+            assert!(open(other).is_err());
         }
     }
 }

@@ -181,6 +181,7 @@ fn by_beginning(text: &[u8], complete: bool) -> Option<Message<'_>> {
 /// A line of the statistics, `anon 50053120`: bytes. Read only where a dump is in its statistics.
 pub(super) fn statistic(text: &[u8], complete: bool) -> Option<(&[u8], Bytes)> {
     let mut cursor = Cursor(text);
+    cursor.blanks();
     let key = cursor.until(b" ").filter(|key| key.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_'))?;
     let value = cursor.unsigned()?;
     (cursor.0.is_empty() && complete).then_some((key, Bytes(value)))

@@ -4,9 +4,23 @@
 use super::assemble::Assembler;
 use super::envelope;
 use super::episode::Episode;
+use super::stamp::Stamp;
 
 /// Bytes of a line that are looked at; the rest of a longer one is passed over.
 const LONGEST_LINE: usize = 64 * 1024;
+/// Bytes at the end of the log in which its last time is looked for.
+const TAIL: usize = 4096;
+/// Lines at its beginning in which its first time is.
+const HEAD_LINES: u32 = 100;
+
+/// The times that a log covers, as far as its first and last lines have any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// The first.
+    pub first: Option<Stamp>,
+    /// The last.
+    pub last: Option<Stamp>,
+}
 
 /// The reader of one log.
 #[derive(Debug, Default)]
@@ -14,23 +28,32 @@ pub struct LogReader {
     assembler: Assembler,
     /// A line whose end has not come yet.
     unfinished: Vec<u8>,
+    span: Span,
+    head_lines: u32,
+    tail: Vec<u8>,
+    is_json: bool,
+    is_begun: bool,
 }
 
 impl LogReader {
-    /// Takes the next bytes of the log.
+    /// Takes the next bytes of the log. Big chunks are fast ones: 256 KiB and more.
     pub fn push(&mut self, chunk: &[u8]) {
-        let mut rest = chunk;
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            let (line, behind) = (&rest[..end], &rest[end + 1..]);
-            rest = behind;
-            if self.unfinished.is_empty() {
-                self.line(line, true);
-            } else {
-                self.keep(line);
-                let whole = std::mem::take(&mut self.unfinished);
-                self.line(&whole, true);
-            }
+        if !self.is_begun {
+            self.is_begun = !chunk.is_empty();
+            self.is_json = chunk.first() == Some(&b'{');
         }
+        let Some(end) = memchr::memrchr(b'\n', chunk) else { return self.keep(chunk) };
+        let (mut whole, rest) = chunk.split_at(end + 1);
+        if !self.unfinished.is_empty()
+            && let Some(end) = memchr::memchr(b'\n', whole)
+        {
+            self.keep(&whole[..end]);
+            let line = std::mem::take(&mut self.unfinished);
+            self.line(&line, true);
+            whole = &whole[end + 1..];
+        }
+        self.lines(whole);
+        self.keep_tail(whole);
         self.keep(rest);
     }
 
@@ -39,7 +62,10 @@ impl LogReader {
         let line = std::mem::take(&mut self.unfinished);
         if !line.is_empty() {
             self.line(&line, false);
+            self.keep_tail(&line);
         }
+        let times = self.tail.rsplit(|byte| *byte == b'\n').map(|line| envelope::time(line).stamp());
+        self.span.last = times.into_iter().find(Stamp::is_known);
         self.assembler.finish();
     }
 
@@ -48,28 +74,85 @@ impl LogReader {
         self.assembler.next_ready()
     }
 
+    /// The times of the log; the last one is known after [`Self::finish`].
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Whole lines. Where no dump is going on only lines with a mark are looked at.
+    fn lines(&mut self, block: &[u8]) {
+        let mut marks = Marks::new(self.is_json);
+        let mut at = 0;
+        while at < block.len() {
+            if !self.assembler.is_in_dump() && !self.looks_for_first_time() {
+                let Some(mark) = marks.next(block, at) else { return };
+                at += memchr::memrchr(b'\n', &block[at..mark]).map_or(0, |newline| newline + 1);
+            }
+            let end = memchr::memchr(b'\n', &block[at..]).map_or(block.len(), |length| at + length);
+            self.line(&block[at..end], true);
+            at = end + 1;
+        }
+    }
+
+    fn looks_for_first_time(&self) -> bool {
+        self.span.first.is_none() && self.head_lines < HEAD_LINES
+    }
+
     fn keep(&mut self, part: &[u8]) {
         let room = LONGEST_LINE - self.unfinished.len().min(LONGEST_LINE);
         self.unfinished.extend_from_slice(&part[..part.len().min(room)]);
     }
 
+    fn keep_tail(&mut self, block: &[u8]) {
+        let new = &block[block.len().saturating_sub(TAIL)..];
+        let excess = (self.tail.len() + new.len()).saturating_sub(TAIL).min(self.tail.len());
+        self.tail.drain(..excess);
+        self.tail.extend_from_slice(new);
+    }
+
     fn line(&mut self, line: &[u8], complete: bool) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = &line[..line.len().min(LONGEST_LINE)];
-        if !self.assembler.is_in_dump() && !may_begin(line) {
-            return;
+        if self.looks_for_first_time() {
+            self.head_lines += 1;
+            self.span.first = Some(envelope::time(line).stamp()).filter(Stamp::is_known);
         }
-        if let Some(envelope) = envelope::open(line) {
+        if let Ok(envelope) = envelope::open(line) {
             self.assembler.push(&envelope, complete);
         }
     }
 }
 
-/// Whether a line can begin something while no dump is going on.
-fn may_begin(line: &[u8]) -> bool {
-    const MARKS: [&[u8]; 8] =
-        [b"oom-k", b"ill", b"ut of memory", b"oom_", b"total_vm", b"memory.oom", b"Linux version", b"\"MESSAGE\":["];
-    MARKS.iter().any(|mark| memchr::memmem::find(line, mark).is_some())
+/// What stands in every line that can begin something: a dump, a kill without one, the end of a story. Each mark is looked
+/// for by itself in the whole block, which the processor does faster than lines can be counted.
+struct Marks {
+    /// Where each was found last; `usize::MAX` where there is none ahead.
+    found: [usize; MARKS.len()],
+    count: usize,
+}
+
+/// `kill`: `invoked oom-killer`, `oom-kill:`, `no killable`, `killed as a result`, `to be killed due to`, `is already exiting.
+/// Skip killing`. `Kill`: `Kill process`, `Killed process`. `total_vm`: the table of a dump whose beginning is lost. The last
+/// one only in a journal's JSON: a text that is written as a list of bytes.
+const MARKS: [&[u8]; 6] = [b"kill", b"Kill", b"oom_reaper: ", b"total_vm", b"not syncing: ", b"\"MESSAGE\":["];
+
+impl Marks {
+    fn new(is_json: bool) -> Self {
+        Self { found: [0; MARKS.len()], count: if is_json { MARKS.len() } else { MARKS.len() - 1 } }
+    }
+
+    /// The first mark at `from` or behind it.
+    fn next(&mut self, block: &[u8], from: usize) -> Option<usize> {
+        let mut first = usize::MAX;
+        for (found, mark) in self.found.iter_mut().zip(MARKS).take(self.count) {
+            if *found <= from {
+                *found = memchr::memmem::find(&block[from..], mark).map_or(usize::MAX, |ahead| from + ahead);
+            }
+            first = first.min(*found);
+        }
+        (first != usize::MAX).then_some(first)
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,113 @@
+//! The stories of a kernel log as text for people. Refuses colours and a width: it is read in pipes and mails.
+
+use std::io::{self, Write};
+
+use crate::oom_log::{Domain, Score, Story, words};
+use crate::text::printable;
+use crate::units::{Bytes, Pages};
+
+/// Candidates that are listed of one dump.
+const LISTED: usize = 8;
+
+/// Writes one story: what happened, why this one, who else was there.
+///
+/// # Errors
+/// What `out` answers.
+pub fn write_story(out: &mut impl Write, story: &Story) -> io::Result<()> {
+    let episode = &story.episode;
+    match words::when(&episode.began) {
+        Some(when) => write!(out, "{when}")?,
+        None => write!(out, "(no time)")?,
+    }
+    if let Some(machine) = &episode.machine {
+        write!(out, " on {}", printable(machine.as_bytes()))?;
+    }
+    writeln!(out, "\n  {}", words::headline(story))?;
+    let mut line = |label: &str, text: &str| writeln!(out, "    {label:<9} {text}");
+    line("why", &words::why(story))?;
+    if let Some(asked) = words::who_asked(story) {
+        line("asked", &asked)?;
+    }
+    if let Some(first) = episode.victims.first() {
+        if let Some(held) = words::held(first) {
+            line("it held", &held)?;
+        }
+        if let Some(freed) = words::freed(first) {
+            line("freed", &freed)?;
+        }
+    }
+    if let Some(score) = episode.chosen.and_then(|chosen| chosen.score).filter(|_| !episode.allocating_task) {
+        line("score", &format!("{score} of 1000 by the kernel's own count"))?;
+    }
+    if let Some(usage) = words::usage(story) {
+        line("memory", &usage)?;
+    }
+    if let Some(Domain::Cgroup(Some(path))) = &episode.domain {
+        line("cgroup", &printable(path))?;
+    }
+    if let Some(of) = episode.victim_cgroup.as_ref().filter(|of| is_other(of, episode.domain.as_ref())) {
+        line("victim in", &printable(of))?;
+    }
+    if let Some(group) = &episode.kill_group {
+        line("as a unit", &format!("all of {} (memory.oom.group)", printable(group)))?;
+    }
+    for other in episode.victims.iter().skip(1).take(LISTED) {
+        let held = words::held(other).unwrap_or_default();
+        line("also died", &format!("{} {held}", words::victim_name(other)))?;
+    }
+    if episode.victims.len() > LISTED + 1 {
+        line("", &format!("and {} more", episode.victims.len() - LISTED - 1))?;
+    }
+    if episode.repeats > 0 {
+        let times = if episode.repeats == 1 { "once more".into() } else { format!("{} times more", episode.repeats) };
+        let until = words::when(&episode.ended).map(|until| format!(", until {until}")).unwrap_or_default();
+        line("again", &format!("{times}{until}"))?;
+    }
+    write_candidates(out, story)
+}
+
+fn is_other(path: &[u8], domain: Option<&Domain>) -> bool {
+    path != b"/" && !matches!(domain, Some(Domain::Cgroup(Some(limit))) if **limit == *path)
+}
+
+fn write_candidates(out: &mut impl Write, story: &Story) -> io::Result<()> {
+    if story.ranking.len() < 2 {
+        return writeln!(out);
+    }
+    writeln!(out, "      {:>8} {:>7} {:>7} {:>7} {:>5} {:>8}  NAME", "BADNESS", "RSS", "SWAP", "TABLES", "ADJ", "PID")?;
+    let own = words::own_place(story);
+    let shown = story.ranking.iter().enumerate().filter(|(place, _)| *place < LISTED || Some(*place) == own);
+    for (place, ranked) in shown {
+        let row = &story.episode.tasks.rows[ranked.row];
+        let size =
+            |pages: Option<Pages>| pages.map_or("-".into(), |pages| pages.bytes(story.scale.page_size).to_string());
+        writeln!(
+            out,
+            "    {} {:>8} {:>7} {:>7} {:>7} {:>5} {:>8}  {}",
+            if Some(place) == own { ">" } else { " " },
+            badness(&ranked.score, story.scale.page_size),
+            size(Some(row.rss)),
+            size(row.swap),
+            size(ranked.score.page_tables),
+            row.oom_score_adj.map_or("-".into(), |adj| adj.to_string()),
+            row.tgid,
+            printable(row.name.as_bytes()),
+        )?;
+    }
+    let rest = story.ranking.len().saturating_sub(LISTED + usize::from(own.is_some_and(|place| place >= LISTED)));
+    if rest > 0 {
+        writeln!(out, "      and {rest} more with less")?;
+    }
+    writeln!(out)
+}
+
+fn badness(score: &Score, page_size: Bytes) -> String {
+    match (score.is_never_taken, score.points) {
+        (true, _) => "never".into(),
+        (false, None) => "-".into(),
+        (false, Some(points)) => {
+            let size = Pages(points.unsigned_abs()).bytes(page_size);
+            if points < 0 { format!("-{size}") } else { size.to_string() }
+        }
+    }
+}

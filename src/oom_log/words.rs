@@ -1,0 +1,383 @@
+//! A story in sentences. The text of `oomtop explain` and its JSON use the same ones. Refuses to lay out lines, and to
+//! show a byte of a name that is not plainly visible.
+
+use std::borrow::Cow;
+
+use super::episode::{Constraint, Domain, Episode, Outcome, Reaped, Victim};
+use super::stamp::Stamp;
+use super::story::{Because, Ranked, Reason, Story};
+use super::tasks::Candidate;
+use crate::text::printable;
+use crate::units::{Bytes, Pages, Pid};
+
+/// When, as the log says it; `None` where it does not.
+#[must_use]
+pub fn when(stamp: &Stamp) -> Option<String> {
+    if let Some(date) = stamp.date() {
+        return Some(date.to_owned());
+    }
+    if let Some(time) = stamp.wall.and_then(|wall| jiff::Timestamp::from_nanosecond(i128::from(wall.0)).ok()) {
+        return Some(format!("{time:.3}"));
+    }
+    let microseconds = stamp.since_boot?;
+    Some(format!("{}.{:06}s after boot", microseconds / 1_000_000, microseconds % 1_000_000))
+}
+
+/// What happened, in one line.
+#[must_use]
+pub fn headline(story: &Story) -> String {
+    let episode = &story.episode;
+    let cause = cause(story);
+    match (episode.outcome, episode.victims.as_slice()) {
+        (_, [first, others @ ..]) => {
+            let who = victim_name(first);
+            match others.len() {
+                0 => format!("{who} was killed: {cause}"),
+                1 => format!("{who} and {} were killed: {cause}", victim_name(&others[0])),
+                count => format!("{who} and {count} others were killed: {cause}"),
+            }
+        }
+        (Outcome::NobodyToKill, []) => format!("nobody was left to kill: {cause}"),
+        (Outcome::Panic, []) => format!("the kernel panicked: {cause}"),
+        (Outcome::AlreadyExiting, []) => format!("nobody was killed, the chosen one was exiting by itself: {cause}"),
+        (_, []) => format!("the OOM killer ran, and this log does not say whom it killed: {cause}"),
+    }
+}
+
+fn cause(story: &Story) -> String {
+    let episode = &story.episode;
+    if episode.invoker.as_ref().is_some_and(|invoker| invoker.order == Some(-1)) {
+        return "somebody asked for it (SysRq f)".into();
+    }
+    match (&episode.domain, episode.constraint) {
+        (Some(Domain::Cgroup(path)), _) => {
+            let name = path.as_deref().map_or(Cow::Borrowed("its memory cgroup"), |path| {
+                Cow::Owned(format!("memory cgroup {}", cgroup_name(path)))
+            });
+            match episode.counters.memory.and_then(|memory| memory.limit) {
+                Some(limit) => format!("{name} was at its limit of {limit}"),
+                None => format!("{name} was at its limit"),
+            }
+        }
+        (Some(Domain::Host), Some(Constraint::Cpuset)) => {
+            let cpuset = episode.cpuset.as_deref().map_or(Cow::Borrowed("?"), printable);
+            let nodes = episode.mems_allowed.as_deref().unwrap_or("?");
+            format!("the memory nodes of cpuset {cpuset} ({nodes}) ran out")
+        }
+        (Some(Domain::Host), _) if episode.nodemask.is_some() => {
+            format!("the memory nodes of a policy ({}) ran out", episode.nodemask.as_deref().unwrap_or("?"))
+        }
+        (Some(Domain::Host), _) => match story.scale.total {
+            Some(_) => format!("the machine ran out of memory{}", host_size(story)),
+            None => "the machine ran out of memory".into(),
+        },
+        (None, _) => "memory ran out".into(),
+    }
+}
+
+fn host_size(story: &Story) -> String {
+    let host = &story.episode.host;
+    let ram = host.ram.map(|ram| ram.saturating_sub(host.reserved.unwrap_or_default()).bytes(story.scale.page_size));
+    match (ram, host.swap_total) {
+        (Some(ram), Some(Bytes(0))) => format!(" ({ram} of RAM, no swap)"),
+        (Some(ram), Some(swap)) => format!(" ({ram} of RAM, {swap} of swap)"),
+        (Some(ram), None) => format!(" ({ram} of RAM)"),
+        (None, _) => String::new(),
+    }
+}
+
+/// Why this one, in one sentence or two.
+#[must_use]
+pub fn why(story: &Story) -> String {
+    let episode = &story.episode;
+    let mut text = match story.reason {
+        Reason::NoVictim => match episode.outcome {
+            Outcome::NobodyToKill => "no process in it may be killed, or all were dying already".into(),
+            Outcome::Panic => "the kernel is set to panic, or had nobody left to kill".into(),
+            _ => "the log does not name anyone".into(),
+        },
+        Reason::AllocatingTask => "nothing was compared: vm.oom_kill_allocating_task takes whoever asks".into(),
+        Reason::NoTable => match episode.invoker {
+            Some(_) => "the log has no table of candidates (vm.oom_dump_tasks is 0, or it was cut)".into(),
+            None => {
+                "the kernel's dump is not in this log (it writes at most 10 in 5s): who else was there is not known"
+                    .into()
+            }
+        },
+        Reason::NotInTable => "it is not in the table of candidates of this log".into(),
+        Reason::NoRanking => "the table of this log lacks what the kernel's rule needs".into(),
+        Reason::OnlyOne => format!("it was the only one that may be killed: {}", own_parts(story)),
+        Reason::Tied { others } => {
+            format!("{}; {others} more had exactly as much, and the kernel's order decided", own_parts(story))
+        }
+        Reason::Most { runner_up, margin } => {
+            let of = candidates(story);
+            let next = story.ranking.get(runner_up).map(|ranked| row_name(story, ranked)).unwrap_or_default();
+            let margin = Pages(margin).bytes(story.scale.page_size);
+            format!("1st of {of} by {margin}: {}; next was {next}", own_parts(story))
+        }
+        Reason::Outranked { by, margin, because } => {
+            let higher = story.ranking.get(by).map(|ranked| row_name(story, ranked)).unwrap_or_default();
+            let margin = Pages(margin).bytes(story.scale.page_size);
+            format!(
+                "the table in this log shows that {higher} had the higher score by {margin}, but {}",
+                but(because, episode)
+            )
+        }
+    };
+    if let Some(sacrificed) = sacrificed(episode) {
+        text = format!("{sacrificed}. Of the chosen one: {text}");
+    }
+    for remark in remarks(story) {
+        text.push_str(". ");
+        text.push_str(&remark);
+    }
+    text
+}
+
+fn but(because: Because, episode: &Episode) -> Cow<'static, str> {
+    Cow::Borrowed(match because {
+        Because::AlreadyKilled => "it had been killed shortly before and was dying",
+        Because::OtherNodes => {
+            let nodes = episode.nodemask.as_deref().or(episode.mems_allowed.as_deref()).unwrap_or("?");
+            return Cow::Owned(format!(
+                "only tasks that may use the nodes that ran out ({nodes}) count, and the table does not say which those are"
+            ));
+        }
+        Because::RootDiscount => "this kernel counts root's processes 3% lower",
+        Because::SwapUnknown => "what oom_score_adj counts depends on the machine's swap, which this log does not say",
+        Because::Rough => "that is less than the numbers may move between the choice and the table",
+        Because::Mixed => "records of another dump stand among these",
+        Because::Unsaid => {
+            "the log does not say why it was passed over (it may have been exiting, in vfork, or seen with other numbers)"
+        }
+    })
+}
+
+/// Before 5.1 a child of the chosen one died in its place, if it had memory of its own.
+fn sacrificed(episode: &Episode) -> Option<String> {
+    let chosen = episode.chosen?;
+    let victim = episode.victims.first()?;
+    let row = episode.tasks.of(chosen.pid);
+    if victim.pid == chosen.pid || row.is_some_and(|row| Some(row.tgid) == victim.tgid) {
+        return None;
+    }
+    let same_name = chosen.name.is_some() && chosen.name == victim.name && victim.tgid.is_none();
+    let name = chosen.name.map_or_else(|| chosen.pid.to_string(), |name| name_and_pid(name.as_bytes(), chosen.pid));
+    Some(if same_name {
+        format!("the kernel chose {name} and killed another thread or a child of it")
+    } else {
+        format!("the kernel chose {name} and killed its child in its place, as kernels before 5.1 do")
+    })
+}
+
+/// What surprises: somebody held more and lives.
+fn remarks(story: &Story) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let Some(own) = own_place(story).map(|place| story.ranking[place]) else { return remarks };
+    let size = |ranked: &Ranked| Pages(ranked.score.held.unsigned_abs()).bytes(story.scale.page_size);
+    let more = |ranked: &&Ranked| ranked.score.held > own.score.held && ranked.row != own.row;
+    let immune = story.ranking.iter().filter(|ranked| ranked.score.is_never_taken);
+    if let Some(immune) = immune.filter(more).max_by_key(|ranked| ranked.score.held) {
+        let (name, held) = (row_name(story, immune), size(immune));
+        remarks.push(format!("{name} held more ({held}) but is never taken: its oom_score_adj is -1000"));
+    }
+    if matches!(story.reason, Reason::Most { .. } | Reason::Tied { .. }) {
+        let others = story.ranking.iter().filter(|ranked| !ranked.score.is_never_taken);
+        if let Some(bigger) = others.filter(more).max_by_key(|ranked| ranked.score.held) {
+            let (name, held) = (row_name(story, bigger), size(bigger));
+            remarks.push(format!("{name} held more ({held} against {}): oom_score_adj decided", size(&own)));
+        }
+        if !story.scale.total_is_shown && is_outbid_by_swap(story, &own) {
+            remarks.push("The machine's swap is not in this log: what oom_score_adj counts is reckoned without".into());
+        }
+        if !own.score.is_whole {
+            remarks.push("This kernel's table has no swap and page tables; they counted too".into());
+        }
+    }
+    if story.episode.mixed {
+        remarks.push("Records of another dump stand among these: the table may hold rows of either".into());
+    }
+    if story.episode.tasks.left_out > 0 {
+        remarks.push(format!("The table had {} more rows than are kept here", story.episode.tasks.left_out));
+    }
+    remarks
+}
+
+/// Whether more swap would raise somebody above the one that was taken: it raises the higher oom_score_adj by more.
+fn is_outbid_by_swap(story: &Story, own: &Ranked) -> bool {
+    let adj = |ranked: &Ranked| story.episode.tasks.rows[ranked.row].oom_score_adj;
+    story.ranking.iter().any(|other| adj(other) > adj(own))
+}
+
+/// The place of the one that was taken in the ranking.
+#[must_use]
+pub fn own_place(story: &Story) -> Option<usize> {
+    let row = story.episode.tasks.of(super::story::taken(&story.episode)?)?;
+    story.ranking.iter().position(|ranked| story.episode.tasks.rows[ranked.row].pid == row.pid)
+}
+
+fn candidates(story: &Story) -> usize {
+    story.ranking.iter().filter(|ranked| !ranked.score.is_never_taken).count()
+}
+
+fn own_parts(story: &Story) -> String {
+    let ranked = own_place(story).map(|place| story.ranking[place]);
+    ranked.map(|ranked| parts(story, &ranked)).unwrap_or_default()
+}
+
+/// The parts of a score: `812M RSS + 3.00M page tables + 0 swap, adj +300 counts as 307M of this 1.00G cgroup`.
+#[must_use]
+pub fn parts(story: &Story, ranked: &Ranked) -> String {
+    let scale = &story.scale;
+    let row = &story.episode.tasks.rows[ranked.row];
+    let size = |pages: Pages| pages.bytes(scale.page_size);
+    let mut text = format!("{} RSS", size(row.rss));
+    if let Some(tables) = ranked.score.page_tables {
+        text.push_str(&format!(" + {} page tables", size(tables)));
+    }
+    if let Some(swap) = row.swap {
+        text.push_str(&format!(" + {} swap", size(swap)));
+    }
+    if let (Some(adj), Some(counts)) = (row.oom_score_adj.filter(|adj| *adj != 0), ranked.score.adj) {
+        let sign = if counts < 0 { "-" } else { "" };
+        let counts = size(Pages(counts.unsigned_abs()));
+        let of = scale.total.map(size).unwrap_or_default();
+        let whose = if matches!(story.episode.domain, Some(Domain::Cgroup(_))) { "cgroup" } else { "machine" };
+        text.push_str(&format!(", adj {adj:+} counts as {sign}{counts} of this {of} {whose}"));
+    }
+    text
+}
+
+/// Who asked for the memory that was not there.
+#[must_use]
+pub fn who_asked(story: &Story) -> Option<String> {
+    let episode = &story.episode;
+    let invoker = episode.invoker.as_ref()?;
+    let name = match invoker.pid {
+        Some(pid) => name_and_pid(invoker.name.as_bytes(), pid),
+        None => printable(invoker.name.as_bytes()).into_owned(),
+    };
+    let died = invoker.pid.is_some()
+        && episode.victims.iter().any(|victim| Some(victim.pid) == invoker.pid || victim.tgid == invoker.pid);
+    let itself = if died { " itself" } else { "" };
+    let what = match invoker.order {
+        Some(-1) => return Some(format!("{name}, on behalf of SysRq f")),
+        Some(0) => "one page".into(),
+        Some(order @ 1..=20) => {
+            let size = Pages(1 << order).bytes(story.scale.page_size);
+            format!("{size} in one piece (order {order})")
+        }
+        _ => "memory".into(),
+    };
+    let mask = printable(invoker.gfp_mask.as_bytes());
+    let mask = mask.split_once('(').map_or(&*mask, |(_, names)| names.trim_end_matches(')'));
+    Some(format!("{name}{itself} asked for {what} ({mask})"))
+}
+
+/// What a victim held.
+#[must_use]
+pub fn held(victim: &Victim) -> Option<String> {
+    let rss = victim.rss()?;
+    let mut text = format!("{rss} in RAM");
+    let kinds = [(victim.anon, "anonymous"), (victim.file, "of files"), (victim.shmem, "shared")];
+    let kinds: Vec<_> = kinds.iter().filter_map(|(size, kind)| size.map(|size| format!("{size} {kind}"))).collect();
+    text.push_str(&format!(" ({})", kinds.join(", ")));
+    if let Some(tables) = victim.page_tables {
+        text.push_str(&format!(", {tables} of page tables"));
+    }
+    if let Some(adj) = victim.oom_score_adj {
+        text.push_str(&format!(", oom_score_adj {adj}"));
+    }
+    Some(text)
+}
+
+/// What came back, as far as the log says.
+#[must_use]
+pub fn freed(victim: &Victim) -> Option<String> {
+    match victim.reaped? {
+        Reaped::Unable => {
+            Some("the kernel could not take its memory (unable to reap): it came back when it exited, if it did".into())
+        }
+        Reaped::Left { anon, file, shmem } => {
+            let left = anon.saturating_add(file).saturating_add(shmem.unwrap_or_default());
+            let freed = victim.rss()?.saturating_sub(left);
+            Some(match left {
+                Bytes(0) => format!("{freed} were taken back at once, before it exited"),
+                left => format!("{freed} were taken back at once, before it exited; {left} were left to it"),
+            })
+        }
+    }
+}
+
+/// What the domain's memory was.
+#[must_use]
+pub fn usage(story: &Story) -> Option<String> {
+    let episode = &story.episode;
+    let Some(memory) = episode.counters.memory else { return host_usage(story) };
+    let mut text = match memory.limit {
+        Some(limit) => format!("{} of {limit} in use", memory.usage),
+        None => format!("{} in use", memory.usage),
+    };
+    let stats = episode.usage;
+    let kinds = [(stats.anon, "anonymous"), (stats.file, "of files"), (stats.kernel, "the kernel's")];
+    let kinds: Vec<_> = kinds.iter().filter_map(|(size, kind)| size.map(|size| format!("{size} {kind}"))).collect();
+    if !kinds.is_empty() {
+        text.push_str(&format!(": {}", kinds.join(", ")));
+    }
+    match episode.counters.swap {
+        Some(swap) if swap.limit == Some(Bytes(0)) => text.push_str("; it may not swap"),
+        Some(swap) => text.push_str(&format!("; {} of swap", swap.usage)),
+        None => {}
+    }
+    if let Some(shmem) = stats.shmem.filter(|shmem| shmem.0 >= memory.usage.0 / 10 && shmem.0 > 0) {
+        text.push_str(&format!(
+            "; {shmem} of it is tmpfs or shared memory, which no death gives back while the file is there"
+        ));
+    }
+    Some(text)
+}
+
+fn host_usage(story: &Story) -> Option<String> {
+    let host = &story.episode.host;
+    let swap = host.swap_total.filter(|swap| swap.0 > 0)?;
+    let free = host.swap_free?;
+    Some(format!("{free} of {swap} of swap were free"))
+}
+
+/// `postgres 1204`, in a form that is safe to show.
+#[must_use]
+pub fn name_and_pid(name: &[u8], pid: Pid) -> String {
+    let name = printable(name);
+    if name.is_empty() { pid.to_string() } else { format!("{name} {pid}") }
+}
+
+/// Name and number of a victim: of the process, where that is known to differ from the thread's.
+#[must_use]
+pub fn victim_name(victim: &Victim) -> String {
+    let pid = victim.tgid.unwrap_or(victim.pid);
+    name_and_pid(victim.name.as_ref().map_or(&b""[..], |name| name.as_bytes()), pid)
+}
+
+/// Name and number of a candidate.
+#[must_use]
+pub fn row_name(story: &Story, ranked: &Ranked) -> String {
+    let row: &Candidate = &story.episode.tasks.rows[ranked.row];
+    name_and_pid(row.name.as_bytes(), row.tgid)
+}
+
+/// A cgroup as people call it: runtime and first digits of the id where the path has one, else the path.
+#[must_use]
+pub fn cgroup_name(path: &[u8]) -> String {
+    let whole = printable(path);
+    let last = whole.rsplit('/').next().unwrap_or_default();
+    let id = last.trim_end_matches(".scope");
+    let (runtime, id) = id.rsplit_once(['-', ':']).unwrap_or(("", id));
+    let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_id {
+        let parent = whole.trim_end_matches(last).trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let runtime = if runtime.is_empty() { parent } else { runtime };
+        return format!("{runtime} {}", &id[..12]);
+    }
+    if whole.chars().count() > 60 { format!(".../{last}") } else { whole.into_owned() }
+}

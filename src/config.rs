@@ -112,3 +112,28 @@ pub enum Format {
     /// One line per process.
     Csv,
 }
+
+/// Choices of `oomtop explain`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExplainConfig {
+    /// Where the kernel's log is.
+    pub log: KernelLogSource,
+    /// As one object, schema `oomtop.explain/1`.
+    pub json: bool,
+    /// Only what happened to this process.
+    pub pid: Option<Pid>,
+}
+
+/// Where a kernel log is read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum KernelLogSource {
+    /// Standard input.
+    #[default]
+    StandardInput,
+    /// A file.
+    File(PathBuf),
+    /// The kernel's ring buffer, from its oldest record.
+    RingBuffer,
+    /// The journal, by `journalctl -k -o json`.
+    Journal,
+}

@@ -19,10 +19,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("filter", CORE),
     ("golang", CORE),
     ("oom_log", CORE),
+    ("post_mortem", CORE),
     ("run", CORE),
     ("record", &["snapshot", "units"]),
     ("source", &["golang", "record", "snapshot", "text", "units"]),
-    ("export", &["monitor", "table", "snapshot", "mapping_class", "golang", "oom_log", "run", "text", "units"]),
+    (
+        "export",
+        &["monitor", "table", "snapshot", "mapping_class", "golang", "oom_log", "post_mortem", "run", "text", "units"],
+    ),
     ("control", &["source::proc_files", "text", "units"]),
     ("config", &["text", "units"]),
     ("cli", &["config", "table", "filter", "text", "units"]),
@@ -34,10 +38,33 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The pure core: one layer whose modules may use one another, but never in a circle.
-const CORE: &[&str] =
-    &["snapshot", "text", "units", "monitor", "mapping_class", "table", "filter", "golang", "oom_log", "run"];
-const APP: &[&str] =
-    &["monitor", "table", "filter", "run", "mapping_class", "golang", "oom_log", "snapshot", "config", "text", "units"];
+const CORE: &[&str] = &[
+    "snapshot",
+    "text",
+    "units",
+    "monitor",
+    "mapping_class",
+    "table",
+    "filter",
+    "golang",
+    "oom_log",
+    "post_mortem",
+    "run",
+];
+const APP: &[&str] = &[
+    "monitor",
+    "table",
+    "filter",
+    "run",
+    "mapping_class",
+    "golang",
+    "oom_log",
+    "post_mortem",
+    "snapshot",
+    "config",
+    "text",
+    "units",
+];
 const UI: &[&str] = &[
     "app",
     "monitor",
@@ -47,6 +74,7 @@ const UI: &[&str] = &[
     "mapping_class",
     "golang",
     "oom_log",
+    "post_mortem",
     "snapshot",
     "config",
     "text",
@@ -63,6 +91,7 @@ const EVERYTHING: &[&str] = &[
     "mapping_class",
     "monitor",
     "oom_log",
+    "post_mortem",
     "record",
     "run",
     "snapshot",

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::oom_log::{Domain, Score, Story, words};
+use crate::oom_log::Domain;
+use crate::post_mortem::{Score, Story, words};
 use crate::text::printable;
 use crate::units::{Bytes, Pages};
 

@@ -2,6 +2,7 @@
 //! refuses to choose, sort or filter processes: the caller hands over the rows it wants, the same as on the screen.
 
 pub mod csv;
+pub mod explain_json;
 pub mod explain_text;
 #[cfg(test)]
 mod fixture;

@@ -10,18 +10,13 @@ mod episode;
 mod journal;
 mod message;
 mod reader;
-mod score;
 mod stamp;
-mod story;
 mod tasks;
-pub mod words;
 
 pub use episode::{
     Chosen, Constraint, Counter, Counters, Domain, Episode, HostMemory, Invoker, Name, Outcome, Reaped, Summary, Usage,
     Victim,
 };
 pub use reader::{LogReader, Span};
-pub use score::{NEVER, Scale, Score, version};
 pub use stamp::Stamp;
-pub use story::{Because, Ranked, Reason, Story, Teller, taken};
 pub use tasks::{Candidate, MOST_ROWS, PageTables, Tasks};

@@ -3,10 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::episode::{Constraint, Domain, Episode, Outcome, Reaped, Victim};
-use super::stamp::Stamp;
 use super::story::{Because, Ranked, Reason, Story};
-use super::tasks::Candidate;
+use crate::monitor::label::label;
+use crate::oom_log::{Candidate, Constraint, Domain, Episode, Outcome, Reaped, Stamp, Victim};
 use crate::text::printable;
 use crate::units::{Bytes, Pages, Pid};
 
@@ -52,7 +51,7 @@ fn cause(story: &Story) -> String {
     match (&episode.domain, episode.constraint) {
         (Some(Domain::Cgroup(path)), _) => {
             let name = path.as_deref().map_or(Cow::Borrowed("its memory cgroup"), |path| {
-                Cow::Owned(format!("memory cgroup {}", cgroup_name(path)))
+                Cow::Owned(format!("memory cgroup {}", printable(label(path).as_bytes())))
             });
             match episode.counters.memory.and_then(|memory| memory.limit) {
                 Some(limit) => format!("{name} was at its limit of {limit}"),
@@ -175,7 +174,7 @@ fn sacrificed(episode: &Episode) -> Option<String> {
 fn remarks(story: &Story) -> Vec<String> {
     let mut remarks = Vec::new();
     let Some(own) = own_place(story).map(|place| story.ranking[place]) else { return remarks };
-    let size = |ranked: &Ranked| Pages(ranked.score.held.unsigned_abs()).bytes(story.scale.page_size);
+    let size = |ranked: &Ranked| ranked.score.held.bytes(story.scale.page_size);
     let more = |ranked: &&Ranked| ranked.score.held > own.score.held && ranked.row != own.row;
     let immune = story.ranking.iter().filter(|ranked| ranked.score.is_never_taken);
     if let Some(immune) = immune.filter(more).max_by_key(|ranked| ranked.score.held) {
@@ -239,12 +238,18 @@ pub fn parts(story: &Story, ranked: &Ranked) -> String {
     if let Some(swap) = row.swap {
         text.push_str(&format!(" + {} swap", size(swap)));
     }
-    if let (Some(adj), Some(counts)) = (row.oom_score_adj.filter(|adj| *adj != 0), ranked.score.adj) {
-        let sign = if counts < 0 { "-" } else { "" };
-        let counts = size(Pages(counts.unsigned_abs()));
-        let of = scale.total.map(size).unwrap_or_default();
-        let whose = if matches!(story.episode.domain, Some(Domain::Cgroup(_))) { "cgroup" } else { "machine" };
-        text.push_str(&format!(", adj {adj:+} counts as {sign}{counts} of this {of} {whose}"));
+    let whose = if matches!(story.episode.domain, Some(Domain::Cgroup(_))) { "cgroup" } else { "machine" };
+    let of = scale.total.map_or_else(|| whose.to_owned(), |total| format!("{} {whose}", size(total)));
+    match (row.oom_score_adj, ranked.score.adj) {
+        (Some(0), _) => text.push_str(", adj 0"),
+        (Some(adj), Some(0)) => text.push_str(&format!(", adj {adj:+} counts as nothing: this {of} is too small")),
+        (Some(adj), Some(counts)) => {
+            let sign = if counts < 0 { "-" } else { "" };
+            let counts = size(Pages(counts.unsigned_abs()));
+            text.push_str(&format!(", adj {adj:+} counts as {sign}{counts} of this {of}"));
+        }
+        (Some(adj), None) => text.push_str(&format!(", adj {adj:+}")),
+        (None, _) => {}
     }
     text
 }
@@ -364,20 +369,4 @@ pub fn victim_name(victim: &Victim) -> String {
 pub fn row_name(story: &Story, ranked: &Ranked) -> String {
     let row: &Candidate = &story.episode.tasks.rows[ranked.row];
     name_and_pid(row.name.as_bytes(), row.tgid)
-}
-
-/// A cgroup as people call it: runtime and first digits of the id where the path has one, else the path.
-#[must_use]
-pub fn cgroup_name(path: &[u8]) -> String {
-    let whole = printable(path);
-    let last = whole.rsplit('/').next().unwrap_or_default();
-    let id = last.trim_end_matches(".scope");
-    let (runtime, id) = id.rsplit_once(['-', ':']).unwrap_or(("", id));
-    let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_id {
-        let parent = whole.trim_end_matches(last).trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let runtime = if runtime.is_empty() { parent } else { runtime };
-        return format!("{runtime} {}", &id[..12]);
-    }
-    if whole.chars().count() > 60 { format!(".../{last}") } else { whole.into_owned() }
 }

@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use super::episode::{Constraint, Domain, Episode, Outcome};
-use super::score::{Scale, Score, version};
+use super::score::{Scale, Score};
+use crate::oom_log::{Constraint, Domain, Episode, Outcome};
 use crate::units::Pid;
 
 /// Victims that are remembered to explain later choices: they may be in later tables while they die.
@@ -153,7 +153,6 @@ impl Teller {
             let lately = at.zip(now).is_none_or(|(at, now)| now >= at && now - at < 600_000_000);
             same && lately
         });
-        let release = episode.release.as_deref().and_then(version);
         let constrained = matches!(episode.constraint, Some(Constraint::Cpuset | Constraint::MemoryPolicy))
             || episode.constraint.is_none() && episode.nodemask.is_some();
         if was_killed {
@@ -162,7 +161,7 @@ impl Teller {
             Because::Mixed
         } else if constrained && matches!(episode.domain, Some(Domain::Host)) {
             Because::OtherNodes
-        } else if row.uid == 0 && release.is_some_and(|version| version < (4, 17)) && is_within(margin, higher, scale) {
+        } else if row.uid == 0 && scale.rules.root_bonus && is_within(margin, higher, scale) {
             Because::RootDiscount
         } else if !scale.total_is_shown && episode.tasks.rows.iter().any(|row| !matches!(row.oom_score_adj, Some(0))) {
             Because::SwapUnknown
@@ -180,7 +179,7 @@ const ROUGH: u64 = 512;
 
 /// 3 % of the score, or (before 3.14) of the total.
 fn is_within(margin: u64, higher: &Ranked, scale: &Scale) -> bool {
-    let of_score = higher.score.held.unsigned_abs() * 3 / 100;
+    let of_score = higher.score.held.0 * 3 / 100;
     let of_total = scale.total.map_or(0, |total| total.0 * 3 / 100);
     margin <= of_score.max(of_total) + ROUGH
 }
@@ -202,7 +201,7 @@ fn ranking(episode: &Episode, scale: &Scale) -> Vec<Ranked> {
     // Stable: those with the same score stay in the order in which the kernel looked.
     ranking.sort_by_key(|ranked| {
         let score = ranked.score;
-        (score.is_never_taken, score.points.is_none(), std::cmp::Reverse(score.points.unwrap_or(score.held)))
+        (score.is_never_taken, score.points.is_none(), std::cmp::Reverse(score.points), std::cmp::Reverse(score.held))
     });
     ranking
 }

@@ -2,15 +2,17 @@
 //! a dump. Pages of RAM, swap and page tables, and oom_score_adj thousandths of the domain's total. Refuses a number
 //! where an addend is missing, and says where one is only assumed.
 
-use super::episode::{Constraint, Counter, Domain, Episode};
-use super::tasks::{Candidate, PageTables};
+use crate::monitor::badness::{self, Parts, adjustment_pages};
+use crate::monitor::kernel_rules::KernelRules;
+use crate::oom_log::{Candidate, Constraint, Counter, Domain, Episode, PageTables};
+use crate::snapshot::system::Machine;
 use crate::units::{Bytes, Pages};
 
 /// The page size that nearly every machine has.
 const USUAL_PAGE: Bytes = Bytes(4096);
 
 /// A process with this oom_score_adj is never taken (OOM_SCORE_ADJ_MIN).
-pub const NEVER: i16 = -1000;
+const NEVER: i16 = -1000;
 
 /// What a dump was compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct Scale {
     pub total: Option<Pages>,
     /// Whether the log shows all of that total; else the swap that a cgroup might use is taken for none.
     pub total_is_shown: bool,
+    /// The rules of the kernel that wrote the log; where it does not say which, those of the newest.
+    pub rules: KernelRules,
 }
 
 impl Scale {
@@ -41,7 +45,9 @@ impl Scale {
             Some(Domain::Host) => host_total(episode, pages),
             None => (None, false),
         };
-        Self { page_size, page_size_is_shown: shown.is_some(), total, total_is_shown }
+        let kernel_release = episode.release.as_deref().unwrap_or_default().into();
+        let rules = KernelRules::of(&Machine { kernel_release, page_size, ..Machine::default() });
+        Self { page_size, page_size_is_shown: shown.is_some(), total, total_is_shown, rules }
     }
 
     /// The score of a row, from its parts.
@@ -52,19 +58,23 @@ impl Scale {
             PageTables::Pages(pages) => Some(pages),
             PageTables::Bytes(bytes) => Some(Pages(bytes.0 / self.page_size.0.max(1))),
         };
-        let adj = match (row.oom_score_adj, self.total) {
-            (Some(0), _) => Some(0),
-            // In whole thousandths: below 1000 pages it counts for nothing.
-            (Some(adj), Some(total)) => Some(i64::from(adj).saturating_mul(signed(total.0 / 1000))),
-            (_, None) | (None, _) => None,
+        let swap = row.swap.unwrap_or_default();
+        let parts = Parts {
+            rss: row.rss,
+            swap,
+            page_tables: page_tables.unwrap_or_default(),
+            adj: row.oom_score_adj.unwrap_or_default(),
+            // Who had CAP_SYS_ADMIN is not in the table.
+            administrator: false,
         };
-        let swap_and_tables = row.swap.unwrap_or_default().0.saturating_add(page_tables.unwrap_or_default().0);
-        let held = signed(row.rss.0.saturating_add(swap_and_tables));
+        // Without a total only those with an oom_score_adj of 0 can be scored.
+        let total = self.total.or((row.oom_score_adj == Some(0)).then_some(Pages(0)));
+        let scored = total.zip(row.oom_score_adj);
         Score {
-            held,
+            held: Pages(row.rss.0.saturating_add(swap.0).saturating_add(parts.page_tables.0)),
             page_tables,
-            adj,
-            points: adj.map(|adj| held.saturating_add(adj)),
+            adj: scored.map(|(total, adj)| adjustment_pages(adj, total)),
+            points: scored.map(|(total, _)| badness::badness(&parts, total, &self.rules)),
             is_whole: row.swap.is_some() && page_tables.is_some(),
             is_never_taken: row.oom_score_adj == Some(NEVER),
         }
@@ -75,7 +85,7 @@ impl Scale {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Score {
     /// RAM, swap and page tables, as far as the table has them.
-    pub held: i64,
+    pub held: Pages,
     /// Page tables.
     pub page_tables: Option<Pages>,
     /// What oom_score_adj adds or takes away; `None` where the total is not known.
@@ -152,17 +162,6 @@ fn in_list(list: &str, node: u32) -> bool {
     })
 }
 
-/// Major and minor number of a release.
-#[must_use]
-pub fn version(release: &str) -> Option<(u32, u32)> {
-    let mut numbers = release.split(|character: char| !character.is_ascii_digit());
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-}
-
-fn signed(pages: u64) -> i64 {
-    i64::try_from(pages).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,7 +213,5 @@ mod tests {
     #[test]
     fn nodes_are_read_from_lists() {
         assert!(in_list("0-1,4", 1) && in_list("0-1,4", 4) && !in_list("0-1,4", 2) && !in_list("", 0));
-        assert_eq!(version("6.18.15+deb13-cloud-amd64"), Some((6, 18)));
-        assert_eq!(version("x"), None);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, Format, Glyphs, Look, SnapshotConfig, Task, ThemeName};
+use crate::config::{Config, ExplainConfig, Format, Glyphs, KernelLogSource, Look, SnapshotConfig, Task, ThemeName};
 use crate::filter::Filter;
 use crate::table::{self, COLUMNS};
 use crate::units::{self, Pid};
@@ -86,7 +86,36 @@ enum Theme {
 enum Subcommands {
     /// Look once and print it, for scripts and cron
     Snapshot(Snapshot),
+    /// Tell the OOM kills in a kernel log: who died, by whose limit, why that one; -p PID says what killed it, or that
+    /// nothing in the log did
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(Explain),
 }
+
+#[derive(Debug, Args)]
+struct Explain {
+    /// The log: dmesg, journalctl or syslog text, journal JSON, or records of /dev/kmsg; - is standard input, as is nothing
+    #[arg(value_name = "FILE", conflicts_with_all = ["kernel", "journal"])]
+    file: Option<PathBuf>,
+    /// The kernel's ring buffer, from its oldest record
+    #[arg(long, conflicts_with = "journal")]
+    kernel: bool,
+    /// The journal of this boot (journalctl -k -o json)
+    #[arg(long)]
+    journal: bool,
+    /// One JSON object, schema oomtop.explain/1
+    #[arg(long)]
+    json: bool,
+}
+
+const EXPLAIN_HELP: &str = "\
+Examples:
+  oomtop explain --kernel                       this machine, since it started
+  oomtop explain /var/log/kern.log              a log file
+  journalctl -k -b -1 -o json | oomtop explain  the boot before this one
+  oomtop explain -p 4711 --journal              what killed process 4711?
+
+Exit status: 0 also when the log has no kill (it says so), 1 failed, 2 wrong usage.";
 
 #[derive(Debug, Args)]
 struct Snapshot {
@@ -179,6 +208,15 @@ pub fn parse(
             limit: snapshot.limit,
             samples: snapshot.samples,
             mappings: snapshot.mappings,
+        }),
+        Some(Subcommands::Explain(explain)) => Task::Explain(ExplainConfig {
+            log: match explain.file {
+                _ if explain.kernel => KernelLogSource::RingBuffer,
+                _ if explain.journal => KernelLogSource::Journal,
+                Some(file) if file.as_os_str() != "-" => KernelLogSource::File(file),
+                _ => KernelLogSource::StandardInput,
+            },
+            json: explain.json,
         }),
     };
     Ok((config, task))
@@ -292,6 +330,24 @@ mod tests {
             assert_eq!((config.interval, config.sort.as_deref()), (Duration::from_secs(2), Some("pid")));
             let expected = SnapshotConfig { format: Format::Json, limit: Some(5), samples: 3, mappings: Some(Pid(7)) };
             assert_eq!(task, Task::Snapshot(expected));
+        }
+    }
+
+    #[test]
+    fn explain_reads_from_one_place() {
+        let task = |line: &str| parsed(line).map(|(config, task)| (config.pids, task));
+        let explain = |log, json| Task::Explain(ExplainConfig { log, json });
+        for (line, pids, log, json) in [
+            ("oomtop explain", vec![], KernelLogSource::StandardInput, false),
+            ("oomtop explain - --json", vec![], KernelLogSource::StandardInput, true),
+            ("oomtop explain -p 7 kern.log", vec![Pid(7)], KernelLogSource::File("kern.log".into()), false),
+            ("oomtop explain --kernel", vec![], KernelLogSource::RingBuffer, false),
+            ("oomtop -p 7,8 explain --journal", vec![Pid(7), Pid(8)], KernelLogSource::Journal, false),
+        ] {
+            assert_eq!(task(line).ok(), Some((pids, explain(log, json))), "{line}");
+        }
+        for line in ["oomtop explain --kernel x", "oomtop explain --kernel --journal"] {
+            assert_eq!(task(line).expect_err(line).exit_code(), 2);
         }
     }
 

@@ -86,6 +86,8 @@ pub enum Task {
     Watch,
     /// Look once and print it.
     Snapshot(SnapshotConfig),
+    /// Tell the OOM kills in a kernel log.
+    Explain(ExplainConfig),
 }
 
 /// Choices of `oomtop snapshot`.
@@ -113,15 +115,13 @@ pub enum Format {
     Csv,
 }
 
-/// Choices of `oomtop explain`.
+/// Choices of `oomtop explain`; the processes that are asked for stand in [`Config::pids`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExplainConfig {
     /// Where the kernel's log is.
     pub log: KernelLogSource,
     /// As one object, schema `oomtop.explain/1`.
     pub json: bool,
-    /// Only what happened to this process.
-    pub pid: Option<Pid>,
 }
 
 /// Where a kernel log is read from.

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let ending = color_eyre::install().and_then(|()| match task {
         Task::Watch => runtime::live(config).map(runtime::Ending::exit_code),
         Task::Snapshot(snapshot) => runtime::headless::snapshot(&config, snapshot).map(|()| ExitCode::SUCCESS),
+        Task::Explain(explain) => runtime::explain::run(&config, &explain),
     });
     ending.unwrap_or_else(|error| {
         // Not eprintln!: it panics when nobody is there to read.

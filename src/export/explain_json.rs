@@ -42,13 +42,14 @@ impl<W: Write> Writer<W> {
         serde_json::to_writer(&mut self.out, &StoryJson::new(story)).map_err(io::Error::from)
     }
 
-    /// Ends the object; `asked` is the process that was asked for, and the answer.
+    /// Ends the object; `asked` are the processes that were asked for, each with the answer.
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn finish(mut self, span: &Span, asked: Option<(Pid, &str)>) -> io::Result<()> {
-        let log = LogJson { first: span.first.as_ref().map(TimeJson::new), last: span.last.as_ref().map(TimeJson::new) };
-        let asked = asked.map(|(pid, answer)| AskedJson { pid: pid.0, answer });
+    pub fn finish(mut self, span: &Span, asked: impl Iterator<Item = (Pid, String)>) -> io::Result<()> {
+        let log =
+            LogJson { first: span.first.as_ref().map(TimeJson::new), last: span.last.as_ref().map(TimeJson::new) };
+        let asked: Vec<_> = asked.map(|(pid, answer)| AskedJson { pid: pid.0, answer }).collect();
         self.out.write_all(b"],\n\"log\":")?;
         serde_json::to_writer(&mut self.out, &log).map_err(io::Error::from)?;
         self.out.write_all(b",\"asked\":")?;
@@ -65,9 +66,9 @@ struct LogJson<'a> {
 }
 
 #[derive(Serialize)]
-struct AskedJson<'a> {
+struct AskedJson {
     pid: u32,
-    answer: &'a str,
+    answer: String,
 }
 
 #[derive(Serialize)]
@@ -243,7 +244,10 @@ impl<'a> DomainJson<'a> {
         let episode = &story.episode;
         let path = if let Domain::Cgroup(path) = domain { path.as_deref() } else { None };
         let counter = |counter: Option<Counter>| {
-            counter.map(|counter| CounterJson { usage_bytes: counter.usage.0, limit_bytes: counter.limit.map(|limit| limit.0) })
+            counter.map(|counter| CounterJson {
+                usage_bytes: counter.usage.0,
+                limit_bytes: counter.limit.map(|limit| limit.0),
+            })
         };
         let bytes = |size: Option<Bytes>| size.map(|size| size.0);
         let ram = episode.host.ram.map(|ram| ram.saturating_sub(episode.host.reserved.unwrap_or_default()));

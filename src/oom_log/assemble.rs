@@ -87,8 +87,8 @@ impl Assembler {
             return None;
         }
         let text = &envelope.text;
-        let goes_on =
-            envelope.continues || [&b"/"[..], b",task", b" killed as"].iter().any(|begin| text.starts_with(begin));
+        let goes_on = envelope.continues
+            || [&b"/"[..], b",task", b" killed as", b": cache:"].iter().any(|begin| text.starts_with(begin));
         let same = partial.machine.as_deref() == envelope.machine;
         if !goes_on || !same || partial.text.len() + text.len() > LONGEST_JOINED {
             return None;

@@ -114,6 +114,7 @@ impl Message<'_> {
     pub fn lacks_its_end(&self, text: &[u8]) -> bool {
         match self {
             Self::Summary(summary) => summary.victim.is_none(),
+            Self::Statistics { path, .. } => path.is_none(),
             Self::LimitOf { limit, .. } => limit.is_none() && text.starts_with(b"Task in /"),
             _ => false,
         }

@@ -3,7 +3,9 @@
 
 mod score;
 mod story;
+mod tally;
 pub mod words;
 
 pub use score::{Scale, Score};
 pub use story::{Because, Ranked, Reason, Story, Teller, taken};
+pub use tally::Tally;

@@ -136,10 +136,9 @@ fn host_total(episode: &Episode, pages: impl Fn(Bytes) -> Pages) -> (Option<Page
     let host = &episode.host;
     let swap = host.swap_total.map(&pages);
     let nodes = match episode.constraint {
-        Some(Constraint::MemoryPolicy) => episode.nodemask.as_deref(),
+        // Before 5.0 no constraint is written: only a policy is seen, by its mask.
+        Some(Constraint::MemoryPolicy) | None => episode.nodemask.as_deref(),
         Some(Constraint::Cpuset) => episode.mems_allowed.as_deref(),
-        // Before 5.0 only a policy is seen, by its mask.
-        None => episode.nodemask.as_deref(),
         Some(Constraint::None | Constraint::Memcg) => None,
     };
     let ram = match nodes {

@@ -231,27 +231,22 @@ pub fn parts(story: &Story, ranked: &Ranked) -> String {
     let scale = &story.scale;
     let row = &story.episode.tasks.rows[ranked.row];
     let size = |pages: Pages| pages.bytes(scale.page_size);
-    let mut text = format!("{} RSS", size(row.rss));
-    if let Some(tables) = ranked.score.page_tables {
-        text.push_str(&format!(" + {} page tables", size(tables)));
-    }
-    if let Some(swap) = row.swap {
-        text.push_str(&format!(" + {} swap", size(swap)));
-    }
+    let holds = [(Some(row.rss), "RSS"), (ranked.score.page_tables, "page tables"), (row.swap, "swap")];
+    let holds = holds.iter().filter_map(|(pages, what)| pages.map(|pages| format!("{} {what}", size(pages))));
+    let holds = holds.collect::<Vec<_>>().join(" + ");
     let whose = if matches!(story.episode.domain, Some(Domain::Cgroup(_))) { "cgroup" } else { "machine" };
     let of = scale.total.map_or_else(|| whose.to_owned(), |total| format!("{} {whose}", size(total)));
     match (row.oom_score_adj, ranked.score.adj) {
-        (Some(0), _) => text.push_str(", adj 0"),
-        (Some(adj), Some(0)) => text.push_str(&format!(", adj {adj:+} counts as nothing: this {of} is too small")),
+        (None, _) => holds,
+        (Some(0), _) => format!("{holds}, adj 0"),
+        (Some(adj), None) => format!("{holds}, adj {adj:+}"),
+        (Some(adj), Some(0)) => format!("{holds}, adj {adj:+} counts as nothing: this {of} is too small"),
         (Some(adj), Some(counts)) => {
             let sign = if counts < 0 { "-" } else { "" };
             let counts = size(Pages(counts.unsigned_abs()));
-            text.push_str(&format!(", adj {adj:+} counts as {sign}{counts} of this {of}"));
+            format!("{holds}, adj {adj:+} counts as {sign}{counts} of this {of}")
         }
-        (Some(adj), None) => text.push_str(&format!(", adj {adj:+}")),
-        (None, _) => {}
     }
-    text
 }
 
 /// Who asked for the memory that was not there.
@@ -284,17 +279,16 @@ pub fn who_asked(story: &Story) -> Option<String> {
 #[must_use]
 pub fn held(victim: &Victim) -> Option<String> {
     let rss = victim.rss()?;
-    let mut text = format!("{rss} in RAM");
-    let kinds = [(victim.anon, "anonymous"), (victim.file, "of files"), (victim.shmem, "shared")];
-    let kinds: Vec<_> = kinds.iter().filter_map(|(size, kind)| size.map(|size| format!("{size} {kind}"))).collect();
-    text.push_str(&format!(" ({})", kinds.join(", ")));
-    if let Some(tables) = victim.page_tables {
-        text.push_str(&format!(", {tables} of page tables"));
-    }
-    if let Some(adj) = victim.oom_score_adj {
-        text.push_str(&format!(", oom_score_adj {adj}"));
-    }
-    Some(text)
+    let kinds = listed(&[(victim.anon, "anonymous"), (victim.file, "of files"), (victim.shmem, "shared")]);
+    let tables = victim.page_tables.map(|tables| format!(", {tables} of page tables")).unwrap_or_default();
+    let adj = victim.oom_score_adj.map(|adj| format!(", oom_score_adj {adj}")).unwrap_or_default();
+    Some(format!("{rss} in RAM ({kinds}){tables}{adj}"))
+}
+
+/// Those that are known, with commas between them.
+fn listed(sizes: &[(Option<Bytes>, &str)]) -> String {
+    let known = sizes.iter().filter_map(|(size, what)| size.map(|size| format!("{size} {what}")));
+    known.collect::<Vec<_>>().join(", ")
 }
 
 /// What came back, as far as the log says.
@@ -320,27 +314,25 @@ pub fn freed(victim: &Victim) -> Option<String> {
 pub fn usage(story: &Story) -> Option<String> {
     let episode = &story.episode;
     let Some(memory) = episode.counters.memory else { return host_usage(story) };
-    let mut text = match memory.limit {
-        Some(limit) => format!("{} of {limit} in use", memory.usage),
-        None => format!("{} in use", memory.usage),
-    };
+    let of = memory.limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
+    let mut clauses = vec![format!("{}{of} in use", memory.usage)];
     let stats = episode.usage;
-    let kinds = [(stats.anon, "anonymous"), (stats.file, "of files"), (stats.kernel, "the kernel's")];
-    let kinds: Vec<_> = kinds.iter().filter_map(|(size, kind)| size.map(|size| format!("{size} {kind}"))).collect();
+    let kinds = listed(&[(stats.anon, "anonymous"), (stats.file, "of files"), (stats.kernel, "the kernel's")]);
     if !kinds.is_empty() {
-        text.push_str(&format!(": {}", kinds.join(", ")));
+        clauses[0].push_str(": ");
+        clauses[0].push_str(&kinds);
     }
     match episode.counters.swap {
-        Some(swap) if swap.limit == Some(Bytes(0)) => text.push_str("; it may not swap"),
-        Some(swap) => text.push_str(&format!("; {} of swap", swap.usage)),
+        Some(swap) if swap.limit == Some(Bytes(0)) => clauses.push("it may not swap".into()),
+        Some(swap) => clauses.push(format!("{} of swap", swap.usage)),
         None => {}
     }
     if let Some(shmem) = stats.shmem.filter(|shmem| shmem.0 >= memory.usage.0 / 10 && shmem.0 > 0) {
-        text.push_str(&format!(
-            "; {shmem} of it is tmpfs or shared memory, which no death gives back while the file is there"
+        clauses.push(format!(
+            "{shmem} of it is tmpfs or shared memory, which no death gives back while the file is there"
         ));
     }
-    Some(text)
+    Some(clauses.join("; "))
 }
 
 fn host_usage(story: &Story) -> Option<String> {

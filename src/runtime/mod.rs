@@ -2,6 +2,7 @@
 //! and does what the effects ask for. Refuses to decide anything that a screen shows.
 
 pub mod encoder;
+pub mod explain;
 pub mod headless;
 pub mod input;
 pub mod latest;

@@ -1,0 +1,148 @@
+//! What a whole log comes to: how many kills, whose limits, and what happened to a process that somebody asked for. Refuses
+//! to keep stories: a log may have any number of them.
+
+use super::story::Story;
+use super::words;
+use crate::monitor::label::label;
+use crate::oom_log::{Domain, Outcome, Span};
+use crate::text::printable;
+use crate::units::Pid;
+
+/// Domains that are counted by themselves.
+const MOST_DOMAINS: usize = 256;
+/// Domains that are named at the end.
+const NAMED: usize = 5;
+
+/// Counts over the stories of one log.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    killed: u64,
+    nobody: u64,
+    domains: Vec<(String, u64)>,
+    asked: Vec<Asked>,
+}
+
+/// A process that was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    pid: Pid,
+    killed: u64,
+    /// Dumps in whose table it is, without having died of them.
+    spared: u64,
+    /// Dumps that it brought about, without having died of them.
+    caused: u64,
+}
+
+impl Tally {
+    /// For these processes; none: for the whole log.
+    #[must_use]
+    pub fn of(pids: &[Pid]) -> Self {
+        let asked = |pid: &Pid| Asked { pid: *pid, killed: 0, spared: 0, caused: 0 };
+        Self { asked: pids.iter().map(asked).collect(), ..Self::default() }
+    }
+
+    /// Counts a story; whether it is to be told: one where nobody was asked for, or one that killed one of them.
+    pub fn count(&mut self, story: &Story) -> bool {
+        let episode = &story.episode;
+        self.killed += episode.victims.len() as u64;
+        self.nobody += u64::from(episode.outcome == Outcome::NobodyToKill);
+        if !episode.victims.is_empty() {
+            let name = match &episode.domain {
+                Some(Domain::Cgroup(Some(path))) => label(path),
+                Some(Domain::Cgroup(None)) => "a cgroup that is not named".into(),
+                Some(Domain::Host) => "the whole machine".into(),
+                None => "not said whose limit".into(),
+            };
+            if let Some((_, count)) = self.domains.iter_mut().find(|(known, _)| *known == name) {
+                *count += 1;
+            } else if self.domains.len() < MOST_DOMAINS {
+                self.domains.push((name, 1));
+            }
+        }
+        let mut is_told = self.asked.is_empty();
+        for asked in &mut self.asked {
+            let died = episode.victims.iter().any(|victim| victim.pid == asked.pid || victim.tgid == Some(asked.pid));
+            is_told |= died;
+            asked.killed += u64::from(died);
+            if !died {
+                asked.spared += u64::from(episode.tasks.of(asked.pid).is_some());
+                let invoker = episode.invoker.as_ref().and_then(|invoker| invoker.pid);
+                asked.caused += u64::from(invoker == Some(asked.pid));
+            }
+        }
+        is_told
+    }
+
+    /// Whether the log has anything at all about the OOM killer.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.killed == 0 && self.nobody == 0
+    }
+
+    /// What the log comes to, in a sentence.
+    #[must_use]
+    pub fn closing(&self, span: &Span) -> String {
+        let covers = covers(span);
+        if self.is_empty() {
+            return format!("No process was killed by the kernel's OOM killer in this log ({covers}).");
+        }
+        let mut domains = self.domains.clone();
+        domains.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let mut whose: Vec<_> = domains
+            .iter()
+            .take(NAMED)
+            .map(|(name, count)| format!("{count} by {}", printable(name.as_bytes())))
+            .collect();
+        if domains.len() > NAMED {
+            whose.push(format!("the rest by {} others", domains.len() - NAMED));
+        }
+        let processes = if self.killed == 1 { "1 process" } else { &format!("{} processes", self.killed) };
+        let whose = if whose.is_empty() { String::new() } else { format!(": {}", whose.join(", ")) };
+        format!("{processes} killed in this log ({covers}){whose}.")
+    }
+
+    /// What happened to each process that was asked for.
+    pub fn answers(&self, span: &Span) -> impl Iterator<Item = (Pid, String)> {
+        let covers = covers(span);
+        self.asked.iter().map(move |asked| (asked.pid, answer(asked, &covers, self.killed)))
+    }
+}
+
+fn answer(asked: &Asked, covers: &str, killed: u64) -> String {
+    let pid = asked.pid;
+    match asked.killed {
+        0 => {}
+        1 => return format!("The kernel's OOM killer took {pid}: see above."),
+        times => {
+            return format!("The kernel's OOM killer took a process {pid} {times} times, the number being used again.");
+        }
+    }
+    let mut sentences = vec![format!("Nothing in this log killed {pid} ({covers}; {killed} others were killed).")];
+    if asked.spared > 0 {
+        sentences
+            .push(format!("It was among the candidates of {}, and others were taken.", times(asked.spared, "dump")));
+    }
+    if asked.caused > 0 {
+        sentences.push(format!("It asked for the memory that was not there in {}.", times(asked.caused, "dump")));
+    }
+    sentences.push(
+        "A kill by systemd-oomd, earlyoom, a container runtime or a person leaves no record here; and inside a container a \
+         process has another number than the kernel's log gives it."
+            .into(),
+    );
+    sentences.join(" ")
+}
+
+fn times(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// `it covers 12:00 to 13:00`.
+fn covers(span: &Span) -> String {
+    let time = |stamp: Option<_>| stamp.as_ref().and_then(words::when);
+    match (time(span.first), time(span.last)) {
+        (Some(first), Some(last)) => format!("it covers {first} to {last}"),
+        (Some(only), None) | (None, Some(only)) => format!("it begins or ends at {only}"),
+        (None, None) => "its lines have no times".into(),
+    }
+}

@@ -1,0 +1,179 @@
+//! `oomtop explain`: reads a kernel log from where it is and prints its stories as they come, in bounded memory however
+//! long it is. Refuses to understand a line: that is `oom_log`; and to conclude: that is `post_mortem`.
+
+use std::fs::File;
+use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Read, Write};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use color_eyre::Result;
+use color_eyre::eyre::{WrapErr as _, eyre};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::config::{Config, ExplainConfig, KernelLogSource};
+use crate::export::{explain_json, explain_text};
+use crate::oom_log::LogReader;
+use crate::post_mortem::{Tally, Teller};
+use crate::units::Pid;
+
+/// Bytes that are read at once.
+const CHUNK: usize = 256 * 1024;
+/// Bytes of the longest record of `/dev/kmsg`, with its key=value lines.
+const LONGEST_RECORD: usize = 16 * 1024;
+
+/// Tells the stories of a log.
+///
+/// # Errors
+/// What cannot be read, and what to do about it. A reader of our output that leaves early is no error.
+pub fn run(config: &Config, explain: &ExplainConfig) -> Result<ExitCode> {
+    if explain.log == KernelLogSource::StandardInput && io::stdin().is_terminal() {
+        let _ = writeln!(
+            io::stderr(),
+            "oomtop: nothing to read: name a log file, pipe one in (dmesg | oomtop explain), or use --kernel or --journal"
+        );
+        return Ok(ExitCode::from(2));
+    }
+    let out = BufWriter::with_capacity(CHUNK, io::stdout().lock());
+    match tell(explain, &config.pids, out) {
+        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        ending => ending.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn is_broken_pipe(error: &color_eyre::Report) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+#[expect(clippy::disallowed_methods, reason = "opens the log that was named")]
+fn tell(explain: &ExplainConfig, pids: &[Pid], out: impl Write) -> Result<()> {
+    let mut telling = Telling::new(explain.json, pids, out)?;
+    match &explain.log {
+        KernelLogSource::StandardInput => telling.read(io::stdin().lock()).wrap_err("standard input")?,
+        KernelLogSource::File(path) => {
+            let file = File::open(path).wrap_err_with(|| path.display().to_string())?;
+            telling.read(file).wrap_err_with(|| path.display().to_string())?;
+        }
+        KernelLogSource::RingBuffer => telling.read_ring_buffer(Path::new("/dev/kmsg"))?,
+        KernelLogSource::Journal => telling.read_journal()?,
+    }
+    telling.finish()
+}
+
+/// A log on its way to our output.
+struct Telling<W: Write> {
+    reader: LogReader,
+    teller: Teller,
+    tally: Tally,
+    out: Output<W>,
+}
+
+enum Output<W: Write> {
+    Text(W),
+    Json(explain_json::Writer<W>),
+}
+
+impl<W: Write> Telling<W> {
+    fn new(json: bool, pids: &[Pid], out: W) -> Result<Self> {
+        let out = if json { Output::Json(explain_json::Writer::new(out)?) } else { Output::Text(out) };
+        Ok(Self { reader: LogReader::default(), teller: Teller::default(), tally: Tally::of(pids), out })
+    }
+
+    fn read(&mut self, mut log: impl Read) -> Result<()> {
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match log.read(&mut chunk) {
+                Ok(0) => return Ok(()),
+                Ok(length) => self.push(&chunk[..length])?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The ring buffer gives one record per read, from its oldest on.
+    fn read_ring_buffer(&mut self, path: &Path) -> Result<()> {
+        let denied = "the kernel's log may not be read: that needs CAP_SYSLOG while kernel.dmesg_restrict is 1. \
+                      Try sudo, --journal (for members of adm or systemd-journal), or a log file";
+        let log = match rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(log) => log,
+            Err(Errno::PERM | Errno::ACCESS) => return Err(eyre!(denied)),
+            Err(error) => return Err(error).wrap_err_with(|| path.display().to_string()),
+        };
+        let mut records = Vec::with_capacity(CHUNK);
+        loop {
+            let filled = records.len();
+            records.resize(filled + LONGEST_RECORD, 0);
+            let read = rustix::io::read(&log, &mut records[filled..]);
+            records.truncate(filled + *read.as_ref().unwrap_or(&0));
+            match read {
+                // What was overwritten while we read is lost; the next read goes on behind it.
+                Ok(1..) | Err(Errno::PIPE | Errno::INTR) => {}
+                Ok(0) | Err(Errno::AGAIN) => return self.push(&records),
+                Err(Errno::PERM | Errno::ACCESS) => return Err(eyre!(denied)),
+                Err(error) => return Err(error).wrap_err_with(|| path.display().to_string()),
+            }
+            if records.len() + LONGEST_RECORD > CHUNK {
+                self.push(&records)?;
+                records.clear();
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the journal is read by its own program")]
+    fn read_journal(&mut self) -> Result<()> {
+        let instead = "cannot run journalctl: name a log file instead, or try --kernel";
+        let mut command = Command::new("journalctl");
+        command.args(["-k", "-o", "json", "--no-pager"]).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut journal = command.spawn().wrap_err(instead)?;
+        let told = match journal.stdout.take() {
+            Some(log) => self.read(log),
+            None => Ok(()),
+        };
+        if told.is_err() {
+            // Nobody listens any more: journalctl would wait for ever at a full pipe, were it not closed already.
+            let _ = journal.kill();
+        }
+        let status = journal.wait()?;
+        told?;
+        if status.success() { Ok(()) } else { Err(eyre!("journalctl failed ({status}): try --kernel or a log file")) }
+    }
+
+    fn push(&mut self, chunk: &[u8]) -> Result<()> {
+        self.reader.push(chunk);
+        self.tell()
+    }
+
+    fn tell(&mut self) -> Result<()> {
+        while let Some(episode) = self.reader.next_episode() {
+            let story = self.teller.tell(episode);
+            if self.tally.count(&story) {
+                match &mut self.out {
+                    Output::Text(out) => explain_text::write_story(out, &story)?,
+                    Output::Json(out) => out.story(&story)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.reader.finish();
+        self.tell()?;
+        let span = self.reader.span();
+        match self.out {
+            Output::Json(out) => out.finish(&span, self.tally.answers(&span))?,
+            Output::Text(mut out) => {
+                let mut answers = self.tally.answers(&span).peekable();
+                if answers.peek().is_none() {
+                    writeln!(out, "{}", self.tally.closing(&span))?;
+                }
+                for (_, answer) in answers {
+                    writeln!(out, "{answer}")?;
+                }
+                out.flush()?;
+            }
+        }
+        Ok(())
+    }
+}

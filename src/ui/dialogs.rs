@@ -54,6 +54,11 @@ impl Whom<'_> {
         }
     }
 
+    /// Columns for the dialog: a reason wants to be read to its end.
+    fn width(&self, columns: u16) -> u16 {
+        if self.left_out.is_empty() { columns } else { columns.max(112) }
+    }
+
     /// Lines that name everyone, within reason.
     fn lines(&self) -> u16 {
         (self.targets.len() as u16).clamp(1, 6) + (self.left_out.len() as u16).min(2)
@@ -92,7 +97,7 @@ fn list_targets(canvas: &mut Canvas<'_>, area: Rect, state: &State, whom: Whom<'
         line += 1;
     }
     for reason in whom.left_out.iter().take(usize::from(shown.saturating_sub(line))) {
-        canvas.pen(area, line).gap(1).put("! not ", Role::Warned).put(&printable(reason.as_bytes()), Role::Dim);
+        canvas.pen(area, line).gap(1).put("! left out: ", Role::Warned).put(&printable(reason.as_bytes()), Role::Dim);
         line += 1;
     }
     if all > usize::from(shown) {
@@ -124,7 +129,7 @@ fn menu<T>(
 fn signal(canvas: &mut Canvas<'_>, screen: Rect, state: &State, whom: Whom<'_>, cursor: usize, keys: &str) {
     let height = whom.lines() + 3 + SIGNALS.len() as u16;
     let title = format!("Send which signal to {}?", whom.words(state));
-    let inner = open(canvas, screen, 72, height, &title, keys);
+    let inner = open(canvas, screen, whom.width(72), height, &title, keys);
     // On a low screen the list of targets goes before the signals do: one must see what one sends.
     let listed = whom.lines().min(inner.height.saturating_sub(4));
     list_targets(canvas, Rect { height: listed, ..inner }, state, whom);
@@ -187,7 +192,7 @@ fn adjust(canvas: &mut Canvas<'_>, screen: Rect, state: &State, whom: Whom<'_>, 
     let several = whom.targets.len() > 1 || !whom.left_out.is_empty();
     let listed = if several { whom.lines() + 1 } else { 0 };
     let title = format!("oom_score_adj of {}", whom.words(state));
-    let inner = open(canvas, screen, 84, listed + 14, &title, keys);
+    let inner = open(canvas, screen, whom.width(84), listed + 14, &title, keys);
     let listed = listed.min(inner.height.saturating_sub(9));
     list_targets(canvas, Rect { height: listed.saturating_sub(1), ..inner }, state, whom);
     let inner = Rect { y: inner.y + listed, height: inner.height - listed, ..inner };

@@ -92,14 +92,40 @@ fn dialogs() -> Vec<(&'static str, Dialog)> {
 
 #[test]
 fn each_dialog() {
+    // What help, sort menu and column chooser say of columns is the column table's: see the test below.
     for (name, dialog) in dialogs() {
-        let state = with(dialog, (100, 32), UNICODE);
+        if matches!(name, "help" | "help_end" | "sort" | "columns") {
+            continue;
+        }
+        let state = with(dialog.clone(), (100, 32), UNICODE);
         insta::assert_snapshot!(format!("dialog_{name}"), screen(&state));
-    }
-    for (name, dialog) in dialogs().into_iter().filter(|(name, _)| matches!(*name, "adjust" | "signal" | "help")) {
         let state = with(dialog, (80, 24), ASCII);
         insta::assert_snapshot!(format!("dialog_{name}_80x24_ascii"), screen(&state));
     }
+}
+
+#[test]
+fn the_help_begins_with_keys_and_ends_with_signs() {
+    for size in [(80, 24), (200, 60), (40, 12)] {
+        let begin = screen(&with(Dialog::Help { scroll: 0 }, size, UNICODE));
+        assert!(begin.contains("Moving") && begin.contains("one row up"), "{begin}");
+        let end = screen(&with(Dialog::Help { scroll: usize::MAX }, size, UNICODE));
+        assert!(end.contains("probably of"), "{end}");
+    }
+}
+
+#[test]
+fn menus_of_columns_mark_what_is_chosen() {
+    let sort = screen(&with(Dialog::Sort { cursor: 5 }, (100, 32), UNICODE));
+    assert!(sort.contains("│▸ ▼ RSS "), "{sort}");
+    let chosen = vec![Column::Pid, Column::Rss, Column::Command];
+    let columns = screen(&with(Dialog::Columns { cursor: 5, chosen }, (100, 32), UNICODE));
+    for line in ["│  [ 1] PID ", "│  [  ] PPID", "│▸ [ 2] RSS ", "│  [ 3] COMMAND"] {
+        assert!(columns.contains(line), "{line} in {columns}");
+    }
+    // The line under the cursor is on the screen, however low that is.
+    let low = screen(&with(Dialog::Sort { cursor: 24 }, (60, 8), UNICODE));
+    assert!(low.contains("COMMAND"), "{low}");
 }
 
 #[test]

@@ -17,6 +17,28 @@ struct Group {
     members: Vec<u32>,
 }
 
+/// What the members of a group have in common, as it was read: compared 10,000 times, while labels are made once per
+/// group.
+#[derive(PartialEq, Eq, Hash)]
+enum Kin<'report> {
+    Command(&'report [u8]),
+    User(Option<u32>),
+    Cgroup(Option<&'report [u8]>),
+}
+
+impl<'report> Kin<'report> {
+    fn of(process: &'report ProcessReport, arrangement: Arrangement) -> Self {
+        let identity = &process.identity;
+        match arrangement {
+            Arrangement::ByUser => Self::User(identity.uid),
+            Arrangement::ByCgroup => Self::Cgroup(identity.cgroup.as_ref().map(|path| path.0.as_ref())),
+            Arrangement::ByCommand | Arrangement::Flat | Arrangement::Tree => {
+                Self::Command(identity.test_package.as_ref().map_or(&identity.name, |package| package.as_bytes()))
+            }
+        }
+    }
+}
+
 /// Rows of the groups; the members of opened ones, in their order, under them.
 pub fn gather(
     report: &Report,
@@ -26,13 +48,13 @@ pub fn gather(
     opened: &BTreeSet<Box<str>>,
     rows: &mut Vec<Row>,
 ) {
-    let mut by_label: HashMap<Cow<'_, str>, usize> = HashMap::new();
+    let mut by_kin: HashMap<Kin<'_>, usize> = HashMap::new();
     let mut groups: Vec<Group> = Vec::new();
     for &index in order {
         let process = &report.processes[index as usize];
-        let label = label(report, process, arrangement);
-        let at = *by_label.entry(label).or_insert_with_key(|label| {
-            groups.push(Group { label: label.as_ref().into(), sums: Sums::default(), members: Vec::new() });
+        let at = *by_kin.entry(Kin::of(process, arrangement)).or_insert_with(|| {
+            let label = label(report, process, arrangement).into();
+            groups.push(Group { label, sums: Sums::default(), members: Vec::new() });
             groups.len() - 1
         });
         groups[at].sums.add(process);

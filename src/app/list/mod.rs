@@ -60,6 +60,8 @@ pub struct List {
     pub offset: usize,
     /// The rows, in order: derived from the report and all of the above.
     pub rows: Vec<Row>,
+    /// Numbers in the order of the last time, where the sorted column is one of words: what the next sort begins with.
+    former: Vec<Pid>,
 }
 
 /// How rows are arranged.
@@ -191,6 +193,7 @@ impl Default for List {
             cursor: 0,
             offset: 0,
             rows: Vec::new(),
+            former: Vec::new(),
         }
     }
 }
@@ -227,7 +230,9 @@ impl List {
     /// rows the screen has.
     pub fn arrange(&mut self, report: &Report, page: usize) {
         let line = self.cursor.checked_sub(self.offset).filter(|line| *line < page);
-        let order = order::sorted(report, self.sort, self.reversed, self.shown(report));
+        let mut former = std::mem::take(&mut self.former);
+        let order = order::sorted(report, (self.sort, self.reversed), &mut former, self.shown(report));
+        self.former = former;
         let mut rows = std::mem::take(&mut self.rows);
         rows.clear();
         match self.arrangement {

@@ -3,20 +3,33 @@
 
 use crate::monitor::report::{ProcessReport, Report};
 use crate::table::{self, Column, Value};
+use crate::units::Pid;
 
 /// Indices of the processes that are shown, in the column's order; ties by number. In reverse what is not known stays
 /// last.
-pub fn sorted(report: &Report, column: Column, reversed: bool, shown: impl Fn(&ProcessReport) -> bool) -> Vec<u32> {
-    let shown = report.processes.iter().enumerate().filter(|(_, process)| shown(process));
+///
+/// `former` holds the numbers of the processes in the order of the last time, where comparing is dear: between two
+/// passes little moves, and a sort that begins with what was sorted compares each but once or twice.
+pub fn sorted(
+    report: &Report,
+    (column, reversed): (Column, bool),
+    former: &mut Vec<Pid>,
+    shown: impl Fn(&ProcessReport) -> bool,
+) -> Vec<u32> {
     if is_words(column) {
-        let mut order: Vec<u32> = shown.map(|(index, _)| index as u32).collect();
+        let mut order = seeded(report, former);
+        order.retain(|index| shown(&report.processes[*index as usize]));
         let process = |index: &u32| &report.processes[*index as usize];
         order.sort_by(|one, other| {
             let (one, other) = if reversed { (other, one) } else { (one, other) };
             table::compare(column, process(one), process(other), report)
         });
+        former.clear();
+        former.extend(order.iter().map(|index| process(index).id.pid));
         return order;
     }
+    former.clear();
+    let shown = report.processes.iter().enumerate().filter(|(_, process)| shown(process));
     let mut ranks: Vec<(i64, u32)> = shown
         .map(|(index, process)| {
             let rank = match rank(column, process, report) {
@@ -28,6 +41,21 @@ pub fn sorted(report: &Report, column: Column, reversed: bool, shown: impl Fn(&P
         .collect();
     ranks.sort_unstable();
     ranks.into_iter().map(|(_, index)| index).collect()
+}
+
+/// All processes: those of the former order in that order, then the others.
+fn seeded(report: &Report, former: &[Pid]) -> Vec<u32> {
+    let mut is_new = vec![true; report.processes.len()];
+    let mut order = Vec::with_capacity(is_new.len());
+    for pid in former {
+        if let Ok(index) = report.processes.binary_search_by_key(pid, |process| process.id.pid)
+            && std::mem::replace(&mut is_new[index], false)
+        {
+            order.push(index as u32);
+        }
+    }
+    order.extend((0..is_new.len()).filter(|index| is_new[*index]).map(|index| index as u32));
+    order
 }
 
 const fn is_words(column: Column) -> bool {
@@ -114,7 +142,11 @@ mod tests {
                 expected.sort_by(|one, other| {
                     table::compare(info.column, &report.processes[*one as usize], &report.processes[*other as usize], &report)
                 });
-                prop_assert_eq!(&sorted(&report, info.column, false, |_| true), &expected, "{}", info.key);
+                let mut former: Vec<Pid> = (0..20).rev().map(Pid).collect();
+                for _ in 0..2 {
+                    let order = sorted(&report, (info.column, false), &mut former, |_| true);
+                    prop_assert_eq!(&order, &expected, "{}", info.key);
+                }
             }
         }
     }
@@ -124,7 +156,7 @@ mod tests {
         let rss = |pid, rss| ProcessReport { rss, ..ProcessReport::unread(ProcessId::new(pid, 0)) };
         let processes = vec![rss(1, MaybeKib::from_kib(9)), rss(2, MaybeKib::UNKNOWN), rss(3, MaybeKib::from_kib(4))];
         let report = Report { processes, ..Report::default() };
-        assert_eq!(sorted(&report, Column::Rss, false, |_| true), [0, 2, 1]);
-        assert_eq!(sorted(&report, Column::Rss, true, |_| true), [2, 0, 1]);
+        assert_eq!(sorted(&report, (Column::Rss, false), &mut Vec::new(), |_| true), [0, 2, 1]);
+        assert_eq!(sorted(&report, (Column::Rss, true), &mut Vec::new(), |_| true), [2, 0, 1]);
     }
 }

@@ -16,16 +16,18 @@ use crate::units::{Bytes, Pages, Timestamp};
 
 use super::cgroupfs::Cgroupfs;
 use super::files::{FileName, Tree};
+use super::listing::Listing;
 use super::machine::{MachineFiles, machine};
 use super::recycler::Recycler;
-use super::roster::{Kind, Process, Roster};
+use super::roster::{Kind, Process, Roster, Size};
 use super::rotation::{Budget, Rotation, WARM, Wanted};
 use super::warm::Warm;
 use super::{Source, SourceError, clock, proc_files};
 
 /// Reads a procfs and the cgroups beside it. What is read when:
 ///
-/// - the list of processes: every pass; a number whose inode changed is another process
+/// - the list of processes: every pass, but where there are thousands only when somebody started or ended; a number
+///   whose inode changed is another process
 /// - `statm`: every pass of those with a kept descriptor ([`Live::DESCRIPTORS`]), of those that moved last time, are
 ///   new or are asked for; of the rest half per pass. So growth is seen within two passes
 /// - `stat`: at first sight (it has the start time), when the address space or the text size changed (a sign of exec),
@@ -45,6 +47,7 @@ pub struct Live {
     machine: Arc<Machine>,
     machine_files: MachineFiles,
     roster: Roster,
+    listing: Listing,
     cgroups: Cgroupfs,
     warm: Warm,
     rotation: Rotation,
@@ -79,6 +82,7 @@ impl Live {
         let most_kept = if tree.is_live() { allowed_descriptors() } else { 0 };
         Ok(Self {
             machine_files: MachineFiles::open(&tree),
+            listing: Listing::open(&tree, machine.own.id),
             warm: Warm::new(cgroups.version()),
             machine: Arc::new(machine),
             proc_root: tree,
@@ -96,7 +100,8 @@ impl Live {
     }
 
     /// Looks at those that are new: when they started and whether they are kernel threads.
-    fn meet(&mut self, snapshot: &mut Snapshot) {
+    fn meet(&mut self, arrived: usize, snapshot: &mut Snapshot) {
+        snapshot.stats.reserve(arrived);
         for process in self.roster.processes.iter_mut().filter(|process| process.kind == Kind::New) {
             let reading = self
                 .proc_root
@@ -147,6 +152,11 @@ impl Live {
 
     /// Reads sizes and notices what they are signs of.
     fn read_sizes(&mut self, needs: &Needs, snapshot: &mut Snapshot) {
+        if snapshot.roster.capacity() == 0 {
+            // Once to the right size: doubling would hold half as much again.
+            snapshot.roster.reserve_exact(self.roster.processes.capacity());
+            snapshot.statms.reserve_exact(self.roster.processes.capacity());
+        }
         let mut wanted = Wanted::new(needs);
         let turn = (self.sequence & 1) as u32;
         self.kept = 0;
@@ -159,8 +169,10 @@ impl Live {
             }
             let reading = read_size(&mut self.proc_root, process, self.kept < self.most_kept);
             self.kept += u32::from(process.descriptor.is_some());
-            if let Ok(statm) = reading {
-                notice(process, statm);
+            match reading {
+                Ok(statm) => notice(process, statm),
+                Err(Unreadable::Gone) => self.listing.somebody_ended(),
+                Err(_) => {}
             }
             snapshot.statms.push(Fact { id: process.id, at: clock::now(), reading });
         }
@@ -173,7 +185,7 @@ impl Live {
         for process in self.roster.processes.iter().filter(|process| process.is_shown()) {
             if !process.due.without(FactGroups::OOM_SCORE).is_empty() {
                 never_read |= process.passes > 0 && process.due.contains(FactGroups::CGROUP);
-                self.budget.add(process.statm.resident.0);
+                self.budget.add(process.size.resident);
             }
         }
         self.budget.begin(never_read);
@@ -191,12 +203,15 @@ impl Live {
                 groups = groups.without(FactGroups::STAT.without(process.due));
             }
             let rest = process.due.without(groups).without(FactGroups::OOM_SCORE);
-            if !rest.is_empty() && self.budget.takes(rest, process.statm.resident.0) {
+            if !rest.is_empty() && self.budget.takes(rest, process.size.resident) {
                 groups = groups.union(rest);
             }
             process.passes = process.passes.saturating_add(1);
             if !groups.is_empty() {
                 self.warm.read(&mut self.proc_root, process, groups, snapshot);
+                if !process.is_shown() {
+                    self.listing.somebody_ended();
+                }
             }
         }
     }
@@ -207,10 +222,13 @@ impl Source for Live {
         let cpu = clock::thread_cpu();
         let began = clock::now();
         let elapsed = self.last.map_or(Duration::ZERO, |last| began.since(last));
-        let arrived = self
-            .roster
-            .refresh(self.proc_root.root())
-            .map_err(|errno| SourceError::List { path: self.proc_root.path().to_path_buf(), cause: errno.into() })?;
+        let mut arrived = 0;
+        if self.listing.is_due(&mut self.proc_root, began, self.roster.processes.len()) {
+            arrived = self.roster.refresh(self.proc_root.root()).map_err(|errno| SourceError::List {
+                path: self.proc_root.path().to_path_buf(),
+                cause: errno.into(),
+            })?;
+        }
         self.last = Some(began);
         self.sequence += 1;
 
@@ -224,7 +242,7 @@ impl Source for Live {
             snapshot.machine = Arc::clone(&self.machine);
         }
         if arrived > 0 {
-            self.meet(snapshot);
+            self.meet(arrived, snapshot);
         }
         self.apply_scope(needs.scope, arrived > 0, snapshot);
         self.read_sizes(needs, snapshot);
@@ -274,19 +292,15 @@ fn read_size(tree: &mut Tree, process: &mut Process, may_keep: bool) -> Result<S
 
 /// What a new size is a sign of.
 fn notice(process: &mut Process, statm: Statm) {
-    let before = std::mem::replace(&mut process.statm, statm);
-    process.moving = process.passes > 0 && statm.resident != before.resident;
-    if process.passes > 0 && (statm.size != before.size || statm.text != before.text) {
+    let size = Size::from(statm);
+    let before = std::mem::replace(&mut process.size, size);
+    process.moving = process.passes > 0 && size.resident != before.resident;
+    if process.passes > 0 && (size.total != before.total || size.text != before.text) {
         process.due = process.due.union(FactGroups::STAT);
     }
-    if process.sized != sizes(&statm) {
+    if process.told != (size.resident, size.shared) {
         process.due = process.due.union(FactGroups::STATUS);
     }
-}
-
-/// What decides whether `status` has news.
-pub(super) fn sizes(statm: &Statm) -> (u32, u32) {
-    (statm.resident.0 as u32, statm.shared.0 as u32)
 }
 
 /// Raises the soft limit on descriptors to the hard one, and says how many may be kept: half of it is left to the

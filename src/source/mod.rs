@@ -13,6 +13,7 @@ pub mod system_files;
 mod cgroupfs;
 mod clock;
 mod files;
+mod listing;
 mod machine;
 mod recycler;
 mod regions;

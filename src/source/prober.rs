@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::snapshot::mapping::Rollup;
 use crate::snapshot::needs::Needs;
 use crate::snapshot::process::{Command, Executable};
 use crate::snapshot::{Fact, Scope, Snapshot, Unreadable};
@@ -131,16 +132,11 @@ impl Prober {
                 let ended = clock::now();
                 let took = ended.since(began);
                 self.targets.rollup_took(id, ended, took, reading.is_ok());
-                let reading = reading.map(|rollup| smaps_with(rollup, took));
+                let reading = reading.map(|rollup| Rollup { took, ..rollup });
                 snapshot.rollups.push(Fact { id, at: ended, reading });
             }
         }
     }
-}
-
-fn smaps_with(mut rollup: crate::snapshot::mapping::Rollup, took: Duration) -> crate::snapshot::mapping::Rollup {
-    rollup.took = took;
-    rollup
 }
 
 /// `/proc/PID/cmdline`. A process that has overwritten its own has no NUL at the end; nothing is added.
@@ -166,8 +162,7 @@ fn hash<T: Fingerprint>(reading: &Result<T, Unreadable>) -> u64 {
         Ok(value) => value.fingerprint(&mut hasher),
         Err(reason) => reason.hash(&mut hasher),
     }
-    // Zero is "never read".
-    hasher.finish() | 1
+    hasher.finish()
 }
 
 trait Fingerprint {

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use crate::snapshot::needs::FactGroups;
 use crate::snapshot::process::Statm;
-use crate::units::{Pid, ProcessId};
+use crate::units::{Pages, Pid, ProcessId};
 
 use super::files::each_entry;
 use super::proc_files::decimal;
@@ -17,18 +17,18 @@ use super::proc_files::decimal;
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) id: ProcessId,
-    /// Of its directory in /proc: changes with the process behind the number.
-    pub(super) inode: u64,
+    /// Of its directory in /proc: changes with the process behind the number. procfs numbers them in 32 bits.
+    inode: u32,
     pub(super) kind: Kind,
     pub(super) parent: Pid,
     /// Whether it is in the scope of the passes.
     pub(super) in_scope: bool,
     /// `statm`, kept open.
     pub(super) descriptor: Option<OwnedFd>,
-    /// As last read.
-    pub(super) statm: Statm,
+    /// `statm` as last read.
+    pub(super) size: Size,
     /// `resident` and `shared` when `status` was last read.
-    pub(super) sized: (u32, u32),
+    pub(super) told: (u32, u32),
     /// Groups that are to be read when the budget allows.
     pub(super) due: FactGroups,
     /// In how many passes it was seen, up to 255.
@@ -38,6 +38,22 @@ pub(super) struct Process {
     /// Where the leader has ended and other threads live: one of those.
     pub(super) living_thread: Option<Pid>,
     seen: bool,
+}
+
+/// Sizes in pages, to be compared with the next reading: the low 32 bits are enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) total: u32,
+    pub(super) resident: u32,
+    pub(super) shared: u32,
+    pub(super) text: u32,
+}
+
+impl From<Statm> for Size {
+    fn from(statm: Statm) -> Self {
+        let low = |pages: Pages| pages.0 as u32;
+        Self { total: low(statm.size), resident: low(statm.resident), shared: low(statm.shared), text: low(statm.text) }
+    }
 }
 
 /// What a number in /proc turned out to be.
@@ -54,7 +70,7 @@ pub(super) enum Kind {
 }
 
 impl Process {
-    fn new(pid: u32, inode: u64) -> Self {
+    fn new(pid: u32, inode: u32) -> Self {
         Self {
             id: ProcessId::new(pid, 0),
             inode,
@@ -62,14 +78,20 @@ impl Process {
             parent: Pid(0),
             in_scope: false,
             descriptor: None,
-            statm: Statm::default(),
-            sized: (u32::MAX, u32::MAX),
+            size: Size::default(),
+            told: (u32::MAX, u32::MAX),
             due: FactGroups::NONE,
             passes: 0,
             moving: false,
             living_thread: None,
             seen: true,
         }
+    }
+
+    /// Has the next listing meet it anew: its number stands for another process.
+    pub(super) fn is_another(&mut self) {
+        self.kind = Kind::Vanished;
+        self.in_scope = false;
     }
 
     /// Whether it counts in this pass.
@@ -82,7 +104,7 @@ impl Process {
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     pub(super) processes: Vec<Process>,
-    listing: Vec<(u32, u64)>,
+    listing: Vec<(u32, u32)>,
     entries: Vec<u8>,
 }
 
@@ -94,7 +116,7 @@ impl Roster {
         listing.clear();
         each_entry(proc_root, entries, |name, inode, _| {
             if let Some(pid) = process_number(name) {
-                listing.push((pid, inode));
+                listing.push((pid, inode as u32));
             }
         })?;
         // procfs lists by number; other trees do not.
@@ -102,6 +124,9 @@ impl Roster {
             listing.sort_unstable();
         }
 
+        if processes.is_empty() {
+            processes.reserve_exact(listing.len() + listing.len() / 16);
+        }
         let known = processes.len();
         let mut next = 0;
         for process in processes.iter_mut() {

@@ -127,8 +127,8 @@ pub(super) struct Budget {
     /// Microseconds.
     left: u32,
     /// Smaller ones wait.
-    smallest: u64,
-    sizes: Vec<u64>,
+    smallest: u32,
+    sizes: Vec<u32>,
 }
 
 impl Budget {
@@ -144,7 +144,7 @@ impl Budget {
     }
 
     /// One that is due, with its size.
-    pub(super) fn add(&mut self, size: u64) {
+    pub(super) fn add(&mut self, size: u32) {
         self.sizes.push(size);
     }
 
@@ -160,7 +160,7 @@ impl Budget {
     }
 
     /// Whether to read these groups of a process of this size now; spends.
-    pub(super) fn takes(&mut self, groups: FactGroups, size: u64) -> bool {
+    pub(super) fn takes(&mut self, groups: FactGroups, size: u32) -> bool {
         let cost = cost(groups);
         let takes = size >= self.smallest && self.left >= cost;
         if takes {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::snapshot::needs::{FactGroups, Needs};
 use crate::snapshot::{Scope, Snapshot};
-use crate::units::{Pages, ProcessId, Timestamp};
+use crate::units::{ProcessId, Timestamp};
 
 use super::prober::{AFTER_REFUSAL, has_passed, pause_after};
 
@@ -18,45 +18,62 @@ pub(super) enum Due {
     Rollup,
 }
 
-/// What is remembered of one process.
+/// What is remembered of one process. Fingerprints are short: one in four thousand million changes goes unseen until
+/// the next.
 #[derive(Clone, Copy, Debug)]
 struct Target {
     id: ProcessId,
-    resident: Pages,
-    /// Sign of exec when it changes.
-    text: Pages,
-    /// Sign of exec when it changes; 0 before the name was seen.
-    name: u64,
+    /// Pages.
+    resident: u32,
+    /// Pages; a sign of exec when it changes.
+    text: u32,
+    /// Fingerprint; a sign of exec when it changes. 0 before the name was seen.
+    name: u32,
     /// Fingerprints of what was read last; 0 before.
-    command: u64,
-    executable: u64,
+    command: u32,
+    executable: u32,
     command_due: bool,
     executable_due: bool,
+    rollup_refused: bool,
+    rollup_took_us: u32,
+    /// `resident` when it was read.
+    rollup_resident: u32,
     rollup_at: Timestamp,
-    rollup_pause: Duration,
-    rollup_took: Duration,
 }
 
 impl Target {
     fn new(id: ProcessId) -> Self {
         Self {
             id,
-            resident: Pages(0),
-            text: Pages(0),
+            resident: 0,
+            text: 0,
             name: 0,
             command: 0,
             executable: 0,
             command_due: true,
             executable_due: true,
+            rollup_refused: false,
+            rollup_took_us: 0,
+            rollup_resident: 0,
             rollup_at: Timestamp::default(),
-            rollup_pause: Duration::ZERO,
-            rollup_took: Duration::ZERO,
         }
     }
 
     fn look_again(&mut self) {
         self.command_due = true;
         self.executable_due = true;
+    }
+
+    fn rollup_took(&self) -> Duration {
+        Duration::from_micros(u64::from(self.rollup_took_us))
+    }
+
+    /// Whether its rollup may be read again, by its cost and `at_least`.
+    fn is_rollup_due(&self, at_least: Duration, now: Timestamp) -> bool {
+        // Where nothing moved, only others that share its pages can have changed its share of them.
+        let at_least = if self.rollup_resident == self.resident { at_least.max(Targets::STILL) } else { at_least };
+        let pause = if self.rollup_refused { AFTER_REFUSAL } else { pause_after(self.rollup_took(), at_least) };
+        has_passed(pause, self.rollup_at, now)
     }
 }
 
@@ -67,7 +84,7 @@ pub(super) struct Targets {
     /// What is to be read in this slice, in order of importance; `next` of it is done.
     plan: Vec<(ProcessId, Due)>,
     next: usize,
-    order: Vec<(Pages, u32)>,
+    order: Vec<(u32, u32)>,
     /// How many command lines may still be read again in this interval, and behind whom to go on.
     rotation_left: usize,
     rotation_behind: ProcessId,
@@ -78,8 +95,12 @@ impl Targets {
     const VISIBLE: Duration = Duration::from_secs(2);
     /// Of the selected one.
     const SELECTED: Duration = Duration::from_secs(1);
+    /// Of a process whose size did not move since.
+    const STILL: Duration = Duration::from_secs(10);
     /// Of everyone: at least; and so seldom that all of them together take a fiftieth of the time.
     const EVERYONE: Duration = Duration::from_secs(10);
+    /// No slice is long enough for more.
+    const PLAN: usize = 2_048;
     /// Command lines read again after each pass, in rotation: an exec of the same program changes nothing else.
     const ROTATION: usize = 16;
 
@@ -94,11 +115,12 @@ impl Targets {
             let (Some(target), Ok(statm)) = (walk_to(&mut self.processes, &mut at, fact.id), fact.reading) else {
                 continue;
             };
-            if target.text != Pages(0) && target.text != statm.text && statm.text != Pages(0) {
+            let text = statm.text.0 as u32;
+            if target.text != 0 && target.text != text && text != 0 {
                 target.look_again();
             }
-            target.text = statm.text;
-            target.resident = statm.resident;
+            target.text = text;
+            target.resident = statm.resident.0 as u32;
         }
         at = 0;
         for fact in &snapshot.stats {
@@ -107,7 +129,7 @@ impl Targets {
             };
             let mut hasher = DefaultHasher::new();
             stat.name.as_bytes().hash(&mut hasher);
-            let name = hasher.finish() | 1;
+            let name = short(hasher.finish());
             if target.name != 0 && target.name != name {
                 target.look_again();
             }
@@ -117,6 +139,9 @@ impl Targets {
 
     /// Drops who is gone and adds who is new; both lists are sorted.
     fn merge(&mut self, roster: &[ProcessId]) {
+        if self.processes.is_empty() {
+            self.processes.reserve_exact(roster.len() + roster.len() / 16);
+        }
         let known = self.processes.len();
         let mut at = 0;
         for &id in roster {
@@ -178,7 +203,7 @@ impl Targets {
 
     fn plan_rollup(&mut self, id: ProcessId, pause: Duration, now: Timestamp) {
         let Some(target) = self.find(id).map(|index| &self.processes[index]) else { return };
-        if has_passed(target.rollup_pause.max(pause), target.rollup_at, now) {
+        if target.is_rollup_due(pause, now) {
             self.plan.push((id, Due::Rollup));
         }
     }
@@ -187,10 +212,9 @@ impl Targets {
     fn plan_rest(&mut self, needs: &Needs, now: Timestamp) {
         let everyone = needs.of_everyone.contains(FactGroups::ROLLUP);
         let all_took: Duration =
-            if everyone { self.processes.iter().map(|target| target.rollup_took).sum() } else { Duration::ZERO };
+            if everyone { self.processes.iter().map(Target::rollup_took).sum() } else { Duration::ZERO };
         let pause = Self::EVERYONE.max(all_took * 50);
-        let rollup_due =
-            |target: &Target| everyone && has_passed(target.rollup_pause.max(pause), target.rollup_at, now);
+        let rollup_due = |target: &Target| everyone && target.is_rollup_due(pause, now);
         self.order.clear();
         for (index, target) in self.processes.iter().enumerate() {
             if target.command_due || target.executable_due || rollup_due(target) {
@@ -204,6 +228,9 @@ impl Targets {
             if is_first(target.id) {
                 continue;
             }
+            if self.plan.len() >= Self::PLAN {
+                break;
+            }
             if target.command_due {
                 self.plan.push((target.id, Due::Command));
             }
@@ -213,6 +240,9 @@ impl Targets {
         }
         for &(_, index) in &self.order {
             let target = &self.processes[index as usize];
+            if self.plan.len() >= Self::PLAN {
+                break;
+            }
             if rollup_due(target) && !is_first(target.id) {
                 self.plan.push((target.id, Due::Rollup));
             }
@@ -263,6 +293,7 @@ impl Targets {
             Due::Executable => &mut target.executable,
             Due::Rollup => return true,
         };
+        let fingerprint = short(fingerprint);
         std::mem::replace(before, fingerprint) != fingerprint
     }
 
@@ -271,10 +302,16 @@ impl Targets {
         if let Some(index) = self.find(id) {
             let target = &mut self.processes[index];
             target.rollup_at = ended;
-            target.rollup_took = took;
-            target.rollup_pause = if worked { pause_after(took, Duration::ZERO) } else { AFTER_REFUSAL };
+            target.rollup_took_us = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+            target.rollup_resident = target.resident;
+            target.rollup_refused = !worked;
         }
     }
+}
+
+/// Half of a fingerprint; never 0, which is "not read".
+fn short(fingerprint: u64) -> u32 {
+    (fingerprint as u32) | 1
 }
 
 /// The target with this identity; both lists are sorted and `at` only moves forward.

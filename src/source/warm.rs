@@ -11,7 +11,6 @@ use crate::snapshot::{Fact, Snapshot, Unreadable};
 use crate::units::Pid;
 
 use super::files::{FileName, Tree, each_entry};
-use super::live::sizes;
 use super::roster::{Process, process_number};
 use super::{clock, proc_files};
 
@@ -47,7 +46,7 @@ impl Warm {
                 Some(thread) => FileName::of_thread(pid, thread, "status"),
                 None => FileName::of(pid, "status"),
             };
-            process.sized = sizes(&process.statm);
+            process.told = (process.size.resident, process.size.shared);
             let reading = tree.read(&file).and_then(|text| proc_files::status(text).ok_or(Unreadable::Malformed));
             to.statuses.push(Fact { id: process.id, at: clock::now(), reading });
         }
@@ -78,7 +77,7 @@ impl Warm {
         let (start_time, stat) = proc_files::stat(text).ok_or(Unreadable::Malformed)?;
         if start_time != process.id.start_time {
             // Another process has the number now: the next listing meets it.
-            process.inode = u64::MAX;
+            process.is_another();
             return Err(Unreadable::Gone);
         }
         process.parent = stat.parent;
@@ -88,7 +87,7 @@ impl Warm {
             if let Some(thread) = process.living_thread {
                 let statm = tree.read(&FileName::of_thread(process.id.pid, thread, "statm"));
                 if let Some(statm) = statm.ok().and_then(proc_files::statm) {
-                    process.statm = statm;
+                    process.size = statm.into();
                     if let Ok(index) = to.statms.binary_search_by_key(&process.id, |fact| fact.id) {
                         to.statms[index].reading = Ok(statm);
                     }

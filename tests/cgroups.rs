@@ -1,5 +1,6 @@
 //! Memory cgroups as facts: made-up trees of v1 and v2, and on a machine that lets us a real cgroup with a limit.
 
+mod require;
 mod support;
 
 use std::fs;
@@ -149,7 +150,7 @@ fn a_real_cgroup_with_a_limit_is_found_with_its_member() {
     let mut live = Live::open("/proc".as_ref(), "/sys".as_ref()).expect("opens");
     let _ = live.sample(&Needs::default()).expect("sampled");
     let Some(real) = RealCgroup::make() else {
-        eprintln!("SKIPPED: this machine does not let us make a memory cgroup");
+        require::missing("cgroup", "cannot make a memory cgroup here");
         return;
     };
     // Found soon because its member shows a path that was not known, without waiting for the rotation.

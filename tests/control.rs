@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods, reason = "a test of what touches the world touches the world")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail where it stands")]
 
+mod require;
+
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -112,11 +114,12 @@ fn elsewhere(launcher: &[&str], role: &str) -> Option<Output> {
     match output {
         Ok(output) if String::from_utf8_lossy(&output.stdout).contains("running 1 test") => Some(output),
         Ok(output) => {
-            eprintln!("SKIPPED {role}: {launcher:?} did not work: {}", String::from_utf8_lossy(&output.stderr).trim());
+            let told = String::from_utf8_lossy(&output.stderr);
+            require::missing("namespaces", &format!("{launcher:?} did not work: {}", told.trim()));
             None
         }
         Err(error) => {
-            eprintln!("SKIPPED {role}: {launcher:?} cannot be run: {error}");
+            require::missing("tools", &format!("{launcher:?} cannot be run: {error}"));
             None
         }
     }

@@ -146,10 +146,7 @@ fn sort(canvas: &mut Canvas<'_>, screen: Rect, state: &State, cursor: usize, key
     menu(canvas, inner, cursor, &COLUMNS, |canvas, row, info| {
         let sorted = if info.column == state.list.sort { canvas.glyphs.sorted[0] } else { " " };
         let mut pen = canvas.pen(row, 0);
-        pen.put(sorted, Role::Strong)
-            .gap(1)
-            .left(9, info.title, Role::Strong)
-            .put(first_sentence(info.help), Role::Dim);
+        pen.put(sorted, Role::Strong).gap(1).left(9, info.title, Role::Strong).put(info.summary(), Role::Dim);
     });
 }
 
@@ -160,12 +157,8 @@ fn choose_columns(canvas: &mut Canvas<'_>, screen: Rect, cursor: usize, chosen: 
         let mark = position.map_or_else(|| "[  ]".to_owned(), |position| format!("[{:>2}]", position + 1));
         let mut pen = canvas.pen(row, 0);
         pen.put(&mark, if position.is_some() { Role::Strong } else { Role::Dim }).gap(1);
-        pen.left(9, info.title, Role::Strong).put(first_sentence(info.help), Role::Dim);
+        pen.left(9, info.title, Role::Strong).put(info.summary(), Role::Dim);
     });
-}
-
-fn first_sentence(text: &str) -> &str {
-    text.find(". ").map_or(text, |end| &text[..=end])
 }
 
 fn user(canvas: &mut Canvas<'_>, screen: Rect, cursor: usize, users: &[(u32, String)], keys: &str) {
@@ -315,7 +308,7 @@ fn preview(
     canvas.pen(right, 0).gap(1).put("at ", Role::Dim).put(&value.to_string(), meaning_of(value));
     let rows = area.height.saturating_sub(3);
     for (area, domain) in [(left, domain), (right, &then)] {
-        for (line, victim) in (0..rows).zip(in_sight(&domain.victims, targets, rows)) {
+        for (line, victim) in (0..rows).zip(risk::in_sight(&domain.victims, targets, rows)) {
             candidate(canvas, area, line + 1, state, victim, targets.contains(&victim.id));
         }
     }
@@ -330,17 +323,6 @@ fn preview(
             None => pen.put("No value changes who is first.", Role::Dim),
         };
     }
-}
-
-/// The first victims; a target that stands behind them takes the last line, so that it is always seen.
-fn in_sight<'a>(order: &'a [Victim], targets: &[ProcessId], rows: u16) -> Vec<&'a Victim> {
-    let rows = usize::from(rows);
-    let mut shown: Vec<&Victim> = order.iter().take(rows).collect();
-    let hidden = order.iter().skip(rows).find(|victim| targets.contains(&victim.id));
-    if let (Some(hidden), Some(last)) = (hidden, shown.last_mut()) {
-        *last = hidden;
-    }
-    shown
 }
 
 fn candidate(canvas: &mut Canvas<'_>, area: Rect, line: u16, state: &State, victim: &Victim, target: bool) {

@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use crate::app::State;
 use crate::monitor::report::{DomainReport, Victim};
 use crate::text::printable;
-use crate::units::{Bytes, Pages, Rate, human_duration};
+use crate::units::{Bytes, Pages, ProcessId, Rate, human_duration};
 
 use super::canvas::Canvas;
 use super::chrome::urgency;
@@ -115,10 +115,23 @@ fn list(canvas: &mut Canvas<'_>, area: Rect, heading_rows: u16, state: &State, d
         return;
     }
     let scroll = state.risk.scroll.min(domain.victims.len() - 1);
-    for (line, victim) in (0..rows.height).zip(domain.victims.iter().skip(scroll)) {
+    let wanted: Vec<ProcessId> = state.list.selected.into_iter().collect();
+    for (line, victim) in (0..rows.height).zip(in_sight(&domain.victims[scroll..], &wanted, rows.height)) {
         let widths = Widths { name: name_width, parts };
         victim_line(canvas, rows, line, state, domain, victim, widths);
     }
+}
+
+/// The first of an order; one of `wanted` that stands behind them takes the last line, so that it is always seen.
+pub fn in_sight<'a>(order: &'a [Victim], wanted: &[ProcessId], rows: u16) -> Vec<&'a Victim> {
+    let rows = usize::from(rows);
+    let mut shown: Vec<&Victim> = order.iter().take(rows).collect();
+    let hidden = order.iter().skip(rows).find(|victim| wanted.contains(&victim.id));
+    // A list of one line keeps the first: who dies next comes before who is selected.
+    if let (Some(hidden), Some(last), true) = (hidden, shown.last_mut(), rows > 1) {
+        *last = hidden;
+    }
+    shown
 }
 
 #[derive(Clone, Copy)]

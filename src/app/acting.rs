@@ -251,7 +251,9 @@ impl State {
                 let to = to?;
                 let lowers = self.adjustment_of(id).is_none_or(|from| to < from);
                 (lowers && to < 0 && !own.has(OwnRights::SYS_RESOURCE)).then(|| {
-                    format!("{name}: oom_score_adj below 0 needs CAP_SYS_RESOURCE, which you lack; raising that of others protects it too")
+                    format!(
+                        "{name}: oom_score_adj below 0 needs CAP_SYS_RESOURCE, which you lack; or raise that of others"
+                    )
                 })
             }),
         }

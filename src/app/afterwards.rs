@@ -38,7 +38,8 @@ impl State {
             match newest.process(watched.id).filter(|process| !matches!(process.state, b'Z' | b'X')) {
                 None => ended.push(watched),
                 Some(process) => {
-                    watched.held = process.rss.get().or(watched.held);
+                    // A process on its way out has given its memory back already; that is not what it held.
+                    watched.held = process.rss.get().filter(|rss| rss.0 > 0).or(watched.held);
                     let waited = now.since(watched.sent);
                     if waited >= PATIENCE && !watched.told {
                         watched.told = true;

@@ -216,6 +216,14 @@ pub struct Binding {
 }
 
 impl Binding {
+    const fn only_in(self, place: Place) -> Self {
+        Self { place, ..self }
+    }
+
+    const fn labelled(self, label: &'static str) -> Self {
+        Self { label, ..self }
+    }
+
     /// All its keys as written on the screen.
     #[must_use]
     pub fn key_names(&self) -> String {
@@ -252,15 +260,8 @@ impl Section {
     }
 }
 
-const fn bind(
-    keys: &'static [Chord],
-    action: Action,
-    place: Place,
-    section: Section,
-    label: &'static str,
-    help: &'static str,
-) -> Binding {
-    Binding { keys, action, place, section, label, help }
+const fn bind(keys: &'static [Chord], action: Action, section: Section, help: &'static str) -> Binding {
+    Binding { keys, action, place: Place::Everywhere, section, label: "", help }
 }
 
 const fn key(code: KeyCode) -> Chord {
@@ -269,117 +270,62 @@ const fn key(code: KeyCode) -> Chord {
 
 use Action as A;
 use Chord as C;
-use Place::{Everywhere, Mappings, Top};
+use Place::{Mappings, Top};
 use Section::{Acting, Moving, Program, Table};
 
 /// Every key. The footer shows labels in this order; where two lines could apply, the first does.
+#[rustfmt::skip] // One binding, one line.
 pub const KEYS: &[Binding] = &[
-    bind(
-        &[C::f(1), C::of('?'), C::of('h')],
-        A::Help,
-        Everywhere,
-        Program,
-        "help",
-        "this help: keys, and what each number means",
-    ),
-    bind(&[key(KeyCode::Up)], A::Move(Move::Up), Everywhere, Moving, "", "one row up"),
-    bind(&[key(KeyCode::Down)], A::Move(Move::Down), Everywhere, Moving, "", "one row down"),
-    bind(&[key(KeyCode::PageUp)], A::Move(Move::PageUp), Everywhere, Moving, "", "a page up"),
-    bind(&[key(KeyCode::PageDown)], A::Move(Move::PageDown), Everywhere, Moving, "", "a page down"),
-    bind(&[key(KeyCode::Home)], A::Move(Move::First), Everywhere, Moving, "", "to the first row"),
-    bind(&[key(KeyCode::End)], A::Move(Move::Last), Everywhere, Moving, "", "to the last row"),
-    bind(&[key(KeyCode::Enter)], A::Open, Mappings, Moving, "open", "zoom the pane, then list the regions of a class"),
-    bind(&[key(KeyCode::Enter)], A::Open, Everywhere, Moving, "", "zoom the focused pane; open a group"),
-    bind(&[key(KeyCode::Esc)], A::Leave, Everywhere, Moving, "", "leave: dialog, search, filter, zoom, in this order"),
-    bind(&[key(KeyCode::Tab)], A::NextPane, Everywhere, Moving, "", "next pane"),
-    bind(&[key(KeyCode::BackTab)], A::PreviousPane, Everywhere, Moving, "", "pane before"),
-    bind(&[C::of('1')], A::View(Pane::Top), Everywhere, Moving, "", "processes; a second time zooms"),
-    bind(&[C::of('2')], A::View(Pane::Growth), Everywhere, Moving, "", "growth of the selected process"),
-    bind(&[C::of('3')], A::View(Pane::Mappings), Everywhere, Moving, "", "what the selected process holds"),
-    bind(&[C::of('4')], A::View(Pane::Risk), Everywhere, Moving, "", "who dies next"),
-    bind(&[C::of('/'), C::f(3)], A::Search, Everywhere, Moving, "find", "jump while you type to the row that matches"),
-    bind(&[C::of('n')], A::SearchNext, Everywhere, Moving, "", "next row that matches"),
-    bind(
-        &[C::of('N')],
-        A::SearchPrevious,
-        Everywhere,
-        Moving,
-        "",
-        "row before that matches; without a search: sort by PID",
-    ),
-    bind(
-        &[C::of('\\'), C::f(4), C::of('f')],
-        A::Filter,
-        Everywhere,
-        Table,
-        "filter",
-        "only rows that match: words, rss>1g, user=ci, adj<0, |, !, /re/",
-    ),
-    bind(&[C::of('t'), C::f(5)], A::Tree, Everywhere, Table, "tree", "children under their parents"),
-    bind(
-        &[key(KeyCode::Right), C::of('+'), C::of('=')],
-        A::Expand,
-        Top,
-        Table,
-        "",
-        "show the children of a process or the members of a group",
-    ),
-    bind(&[key(KeyCode::Left), C::of('-')], A::Collapse, Top, Table, "", "hide them: the row shows their sums"),
-    bind(&[C::of('*')], A::ToggleAll, Top, Table, "", "hide all children, or show them"),
-    bind(&[C::of('g')], A::GroupMenu, Everywhere, Table, "", "sums by command, user or memory cgroup"),
-    bind(
-        &[C::of('s'), C::f(6), C::of('<'), C::of('>'), C::of(','), C::of('.')],
-        A::SortMenu,
-        Everywhere,
-        Table,
-        "sort",
-        "choose the column that sorts",
-    ),
-    bind(&[C::of('M')], A::SortBy(Column::Rss), Everywhere, Table, "", "sort by RSS"),
-    bind(&[C::of('G')], A::SortBy(Column::Growth), Everywhere, Table, "", "sort by growth"),
-    bind(&[C::of('S')], A::SortBy(Column::Swap), Everywhere, Table, "", "sort by swap"),
-    bind(&[C::of('O')], A::SortBy(Column::Risk), Everywhere, Table, "", "sort by risk: who dies next first"),
-    bind(&[C::of('I')], A::Reverse, Everywhere, Table, "", "the other way round"),
-    bind(&[C::of('u')], A::UserMenu, Everywhere, Table, "", "only the processes of one user"),
-    bind(&[C::of('C'), C::f(2)], A::ColumnMenu, Everywhere, Table, "", "choose columns"),
-    bind(&[C::of('F')], A::Follow, Everywhere, Table, "", "the view moves with the selected process"),
-    bind(&[C::of(' ')], A::Tag, Top, Acting, "", "tag or untag, and go on; on a group: all its members"),
-    bind(&[C::of('c')], A::TagChildren, Top, Acting, "", "tag with all children"),
-    bind(&[C::of('U')], A::UntagAll, Everywhere, Acting, "", "untag all"),
-    bind(
-        &[C::of('k'), C::f(9)],
-        A::SignalMenu,
-        Everywhere,
-        Acting,
-        "signal",
-        "send a signal: a menu asks which, SIGTERM first",
-    ),
-    bind(&[C::of(']'), C::f(7)], A::Protect, Everywhere, Acting, "protect", "oom_score_adj 100 lower: killed later"),
-    bind(
-        &[C::of('['), C::f(8)],
-        A::Sacrifice,
-        Everywhere,
-        Acting,
-        "sacrifice",
-        "oom_score_adj 100 higher: killed sooner",
-    ),
-    bind(&[C::of('o')], A::Adjust, Everywhere, Acting, "adj...", "oom_score_adj with a preview of who would die next"),
-    bind(&[key(KeyCode::Backspace)], A::Undo, Everywhere, Acting, "", "take back the last change of oom_score_adj"),
-    bind(&[C::of('y')], A::CopyPid, Everywhere, Acting, "", "copy the PID (OSC 52)"),
-    bind(
-        &[C::of('d')],
-        A::NextDomain,
-        Everywhere,
-        Program,
-        "domain",
-        "next memory domain: this machine, a cgroup with a limit",
-    ),
-    bind(&[C::of('m')], A::Mark, Everywhere, Program, "mark", "changes of mappings count from now"),
-    bind(&[C::of('r')], A::Refresh, Everywhere, Program, "", "read PSS and mappings of the selected process now"),
-    bind(&[C::of('p'), C::of('Z')], A::Pause, Everywhere, Program, "pause", "hold the screen still; sampling goes on"),
-    bind(&[C::control('l')], A::Redraw, Everywhere, Program, "", "draw the screen again"),
-    bind(&[C::control('z')], A::Suspend, Everywhere, Program, "", "suspend; fg comes back"),
-    bind(&[C::of('q'), C::f(10), C::control('c')], A::Quit, Everywhere, Program, "quit", "quit"),
+    bind(&[C::f(1), C::of('?'), C::of('h')], A::Help, Program, "this help: keys, and what each number means").labelled("help"),
+    bind(&[key(KeyCode::Up)], A::Move(Move::Up), Moving, "one row up"),
+    bind(&[key(KeyCode::Down)], A::Move(Move::Down), Moving, "one row down"),
+    bind(&[key(KeyCode::PageUp)], A::Move(Move::PageUp), Moving, "a page up"),
+    bind(&[key(KeyCode::PageDown)], A::Move(Move::PageDown), Moving, "a page down"),
+    bind(&[key(KeyCode::Home)], A::Move(Move::First), Moving, "to the first row"),
+    bind(&[key(KeyCode::End)], A::Move(Move::Last), Moving, "to the last row"),
+    bind(&[key(KeyCode::Enter)], A::Open, Moving, "zoom the pane, then list the regions of a class").only_in(Mappings).labelled("open"),
+    bind(&[key(KeyCode::Enter)], A::Open, Moving, "zoom the focused pane; open a group"),
+    bind(&[key(KeyCode::Esc)], A::Leave, Moving, "leave: dialog, search, filter, zoom, in this order"),
+    bind(&[key(KeyCode::Tab)], A::NextPane, Moving, "next pane"),
+    bind(&[key(KeyCode::BackTab)], A::PreviousPane, Moving, "pane before"),
+    bind(&[C::of('1')], A::View(Pane::Top), Moving, "processes; a second time zooms"),
+    bind(&[C::of('2')], A::View(Pane::Growth), Moving, "growth of the selected process"),
+    bind(&[C::of('3')], A::View(Pane::Mappings), Moving, "what the selected process holds"),
+    bind(&[C::of('4')], A::View(Pane::Risk), Moving, "who dies next"),
+    bind(&[C::of('/'), C::f(3)], A::Search, Moving, "jump while you type to the row that matches").labelled("find"),
+    bind(&[C::of('n')], A::SearchNext, Moving, "next row that matches"),
+    bind(&[C::of('N')], A::SearchPrevious, Moving, "row before that matches; without a search: sort by PID"),
+    bind(&[C::of('\\'), C::f(4), C::of('f')], A::Filter, Table, "only rows that match: words, rss>1g, user=ci, adj<0, |, !, /re/").labelled("filter"),
+    bind(&[C::of('t'), C::f(5)], A::Tree, Table, "children under their parents").labelled("tree"),
+    bind(&[key(KeyCode::Right), C::of('+'), C::of('=')], A::Expand, Table, "show the children of a process or the members of a group").only_in(Top),
+    bind(&[key(KeyCode::Left), C::of('-')], A::Collapse, Table, "hide them: the row shows their sums").only_in(Top),
+    bind(&[C::of('*')], A::ToggleAll, Table, "hide all children, or show them").only_in(Top),
+    bind(&[C::of('g')], A::GroupMenu, Table, "sums by command, user or memory cgroup"),
+    bind(&[C::of('s'), C::f(6), C::of('<'), C::of('>'), C::of(','), C::of('.')], A::SortMenu, Table, "choose the column that sorts").labelled("sort"),
+    bind(&[C::of('M')], A::SortBy(Column::Rss), Table, "sort by RSS"),
+    bind(&[C::of('G')], A::SortBy(Column::Growth), Table, "sort by growth"),
+    bind(&[C::of('S')], A::SortBy(Column::Swap), Table, "sort by swap"),
+    bind(&[C::of('O')], A::SortBy(Column::Risk), Table, "sort by risk: who dies next first"),
+    bind(&[C::of('I')], A::Reverse, Table, "the other way round"),
+    bind(&[C::of('u')], A::UserMenu, Table, "only the processes of one user"),
+    bind(&[C::of('C'), C::f(2)], A::ColumnMenu, Table, "choose columns"),
+    bind(&[C::of('F')], A::Follow, Table, "the view moves with the selected process"),
+    bind(&[C::of(' ')], A::Tag, Acting, "tag or untag, and go on; on a group: all its members").only_in(Top),
+    bind(&[C::of('c')], A::TagChildren, Acting, "tag with all children").only_in(Top),
+    bind(&[C::of('U')], A::UntagAll, Acting, "untag all"),
+    bind(&[C::of('k'), C::f(9)], A::SignalMenu, Acting, "send a signal: a menu asks which, SIGTERM first").labelled("signal"),
+    bind(&[C::of(']'), C::f(7)], A::Protect, Acting, "oom_score_adj 100 lower: killed later").labelled("protect"),
+    bind(&[C::of('['), C::f(8)], A::Sacrifice, Acting, "oom_score_adj 100 higher: killed sooner").labelled("sacrifice"),
+    bind(&[C::of('o')], A::Adjust, Acting, "oom_score_adj with a preview of who would die next").labelled("adj..."),
+    bind(&[key(KeyCode::Backspace)], A::Undo, Acting, "take back the last change of oom_score_adj"),
+    bind(&[C::of('y')], A::CopyPid, Acting, "copy the PID (OSC 52)"),
+    bind(&[C::of('d')], A::NextDomain, Program, "next memory domain: this machine, a cgroup with a limit").labelled("domain"),
+    bind(&[C::of('m')], A::Mark, Program, "changes of mappings count from now").labelled("mark"),
+    bind(&[C::of('r')], A::Refresh, Program, "read PSS and mappings of the selected process now"),
+    bind(&[C::of('p'), C::of('Z')], A::Pause, Program, "hold the screen still; sampling goes on").labelled("pause"),
+    bind(&[C::control('l')], A::Redraw, Program, "draw the screen again"),
+    bind(&[C::control('z')], A::Suspend, Program, "suspend; fg comes back"),
+    bind(&[C::of('q'), C::f(10), C::control('c')], A::Quit, Program, "quit").labelled("quit"),
 ];
 
 /// What a key means while this pane has the keys.
@@ -394,4 +340,55 @@ pub fn footer(pane: Pane) -> impl Iterator<Item = (String, &'static str)> {
     KEYS.iter()
         .filter(move |binding| !binding.label.is_empty() && binding.place.holds(pane))
         .filter_map(|binding| Some((binding.keys.first()?.name(), binding.label)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_key_has_a_letter_twin_and_every_key_one_meaning() {
+        for (at, binding) in KEYS.iter().enumerate() {
+            let is_function = |chord: &Chord| matches!(chord.code, KeyCode::F(_));
+            let is_letter = |chord: &Chord| matches!(chord.code, KeyCode::Char(_));
+            let twins = !binding.keys.iter().any(is_function) || binding.keys.iter().any(is_letter);
+            assert!(twins, "{}: terminals steal function keys", binding.key_names());
+            for other in KEYS[at + 1..].iter().filter(|other| other.action != binding.action) {
+                let shared = binding.keys.iter().any(|chord| other.keys.contains(chord));
+                assert!(!shared, "{} and {}", binding.key_names(), other.key_names());
+            }
+        }
+    }
+
+    #[test]
+    fn htop_fingers_are_at_home() {
+        for (code, expected) in [
+            (KeyCode::Char('k'), Action::SignalMenu),
+            (KeyCode::F(9), Action::SignalMenu),
+            (KeyCode::Char('t'), Action::Tree),
+            (KeyCode::Char('M'), Action::SortBy(Column::Rss)),
+            (KeyCode::Char(' '), Action::Tag),
+            (KeyCode::F(7), Action::Protect),
+            (KeyCode::Char(']'), Action::Protect),
+            (KeyCode::F(8), Action::Sacrifice),
+            (KeyCode::Char('['), Action::Sacrifice),
+        ] {
+            assert_eq!(action(Pane::Top, Chord::key(code)), Some(expected));
+        }
+        // Not ours, and not the keys of vi.
+        for letter in ['P', 'j', 'x', '9'] {
+            assert_eq!(action(Pane::Top, Chord::of(letter)), None, "{letter}");
+        }
+        let shifted = KeyEvent::new(KeyCode::Char('M'), KeyModifiers::SHIFT);
+        assert_eq!(Chord::pressed(&shifted), Chord::of('M'));
+    }
+
+    #[test]
+    fn the_footer_begins_as_people_look_for_it() {
+        let footer: Vec<_> = footer(Pane::Top).map(|(key, label)| format!("{key} {label}")).collect();
+        assert_eq!(
+            footer.join("  "),
+            "F1 help  / find  \\ filter  t tree  s sort  k signal  ] protect  [ sacrifice  o adj...  d domain  m mark  p pause  q quit"
+        );
+    }
 }

@@ -11,7 +11,7 @@ use crate::monitor::report::Report;
 use crate::snapshot::needs::{FactGroups, Needs};
 use crate::table::{self, Column};
 use crate::text;
-use crate::units::Timestamp;
+use crate::units::{ProcessId, Timestamp};
 
 use super::dialog::{Answer, Choice, Dialog};
 use super::keys::{self, Action, Chord, Move};
@@ -232,18 +232,28 @@ impl State {
             Action::Adjust => self.open_adjust(),
             Action::Undo => effects.extend(self.undo_last()),
             Action::NextDomain => self.next_domain(),
+            Action::Mark | Action::Refresh | Action::CopyPid => match self.list.selected {
+                Some(id) => effects.push(self.look_at(action, id)),
+                None => self.say(Tone::Plain, "no process is selected"),
+            },
+        }
+    }
+
+    /// What asks about a process and changes nothing in it.
+    fn look_at(&mut self, action: Action, id: ProcessId) -> Effect {
+        let name = self.name_of(id);
+        match action {
             Action::Mark => {
-                if let Some(id) = self.list.selected {
-                    effects.push(Effect::Mark(id));
-                    self.say(Tone::Plain, format!("changes of {} count from now", self.name_of(id)));
-                }
+                self.say(Tone::Plain, format!("changes of {name} count from now"));
+                Effect::Mark(id)
             }
-            Action::Refresh => effects.push(Effect::Require(Needs { refresh: true, ..self.required.clone() })),
             Action::CopyPid => {
-                if let Some(id) = self.list.selected {
-                    effects.push(Effect::Copy(id.pid.to_string()));
-                    self.say(Tone::Plain, format!("copied {}", id.pid));
-                }
+                self.say(Tone::Plain, format!("{} is in the clipboard, if the terminal allows it (OSC 52)", id.pid));
+                Effect::Copy(id.pid.to_string())
+            }
+            _ => {
+                self.say(Tone::Plain, format!("reading PSS and mappings of {name}"));
+                Effect::Require(Needs { refresh: true, ..self.required.clone() })
             }
         }
     }

@@ -133,15 +133,18 @@ mod tests {
         )
     }
 
+    fn any_processes() -> impl Strategy<Value = Vec<ProcessReport>> {
+        (1..12_u32).prop_flat_map(|count| (1..=count).map(any_process).collect::<Vec<_>>())
+    }
+
     proptest! {
         #[test]
-        fn the_fast_order_is_that_of_the_table(processes in (1..12_u32).prop_flat_map(|count| (1..=count).map(any_process).collect::<Vec<_>>())) {
+        fn the_fast_order_is_that_of_the_table(processes in any_processes()) {
             let report = Report { processes, ..Report::default() };
             for info in &COLUMNS {
                 let mut expected: Vec<u32> = (0..report.processes.len() as u32).collect();
-                expected.sort_by(|one, other| {
-                    table::compare(info.column, &report.processes[*one as usize], &report.processes[*other as usize], &report)
-                });
+                let process = |index: &u32| &report.processes[*index as usize];
+                expected.sort_by(|one, other| table::compare(info.column, process(one), process(other), &report));
                 let mut former: Vec<Pid> = (0..20).rev().map(Pid).collect();
                 for _ in 0..2 {
                     let order = sorted(&report, (info.column, false), &mut former, |_| true);

@@ -139,6 +139,7 @@ fn the_end_is_told_with_what_it_held() {
     update(&mut state, Event::Signalled { signal: SIGNALS[0], results: vec![(id(30), Ok(()))] });
     assert_eq!(said(&state), "SIGTERM sent to a.test 30");
     later(&mut state, 1, |report| report.processes[3].rss = MaybeKib::from_kib(480 * 1024));
+    later(&mut state, 0, |report| report.processes[3].rss = MaybeKib::from_kib(0));
     later(&mut state, 1, |report| {
         report.processes.remove(3);
         report.system.memory.available = Some(Bytes::from_mib(6470));

@@ -134,6 +134,7 @@ fn a_zombie_leader_with_living_threads_has_the_size_of_a_thread() {
         let snapshot = live.sample(&needs).expect("sampled");
         let stat = of(&snapshot.stats, 10).expect("read").expect("read");
         assert!(stat.leader_dead);
+        assert_eq!(stat.rss, Pages(thread.anonymous + thread.file), "field 24 is what the killer counts before 7.0");
         assert_eq!(of(&snapshot.statms, 10).expect("read").expect("read").resident, Pages(1280));
         assert_eq!(of(&snapshot.statuses, 10).expect("read").expect("read").rss, Some(Bytes::from_kib(5120)));
     }

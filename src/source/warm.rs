@@ -74,7 +74,7 @@ impl Warm {
     /// `stat`; where the leader has ended and threads live, finds one and corrects the size that was read as nothing.
     fn stat(&mut self, tree: &mut Tree, process: &mut Process, to: &mut Snapshot) -> Result<Stat, Unreadable> {
         let text = tree.read(&FileName::of(process.id.pid, "stat"))?;
-        let (start_time, stat) = proc_files::stat(text).ok_or(Unreadable::Malformed)?;
+        let (start_time, mut stat) = proc_files::stat(text).ok_or(Unreadable::Malformed)?;
         if start_time != process.id.start_time {
             // Another process has the number now: the next listing meets it.
             process.is_another();
@@ -92,6 +92,16 @@ impl Warm {
                         to.statms[index].reading = Ok(statm);
                     }
                 }
+            }
+        }
+        // The leader's own line says 0 of everything that went with its address space.
+        if stat.leader_dead
+            && let Some(thread) = process.living_thread
+        {
+            let text = tree.read(&FileName::of_thread(process.id.pid, thread, "stat"));
+            if let Some((_, living)) = text.ok().and_then(proc_files::stat) {
+                stat.rss = living.rss;
+                stat.virtual_size = living.virtual_size;
             }
         }
         Ok(stat)

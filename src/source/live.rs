@@ -118,11 +118,13 @@ impl Live {
             if let Ok((start_time, stat)) = reading {
                 process.id.start_time = start_time;
                 process.parent = stat.parent;
-                if stat.leader_dead {
-                    process.due = FactGroups::STAT;
-                }
             }
             process.due = process.due.union(WARM.without(FactGroups::STAT));
+            if reading.is_ok_and(|(_, stat)| stat.leader_dead) {
+                // Its line says 0 of what a thread of it still holds: the warm look finds that thread.
+                process.due = process.due.union(FactGroups::STAT);
+                continue;
+            }
             let reading = reading.map(|(_, stat)| stat);
             snapshot.stats.push(Fact { id: process.id, at: clock::now(), reading });
         }

@@ -82,7 +82,11 @@ impl Domains {
             self.measure(&mut domain, found, report, round);
             domains.push((found.cgroup, domain));
         }
-        domains.sort_by_key(|(_, domain)| (domain.headroom.is_none(), domain.headroom, domain.limit));
+        // A cgroup in which nobody is has nobody to lose: it never leads, however small its limit.
+        domains.sort_by_key(|(cgroup, domain)| {
+            let deserted = cgroup.is_some_and(|index| self.is_deserted(index));
+            (deserted, domain.headroom.is_none(), domain.headroom, domain.limit)
+        });
         spare(round, report, memories);
         self.rank(&mut domains, round, report, memories);
         report.domains = domains.into_iter().map(|(_, domain)| domain).collect();
@@ -202,8 +206,8 @@ impl Domains {
             return false;
         };
         let path = &self.cgroups[first].path;
-        let subtree = || self.cgroups[first..].iter().take_while(|cgroup| cgroup.path.is_within(path));
-        for member in subtree().flat_map(|cgroup| &cgroup.members) {
+        let subtree = self.cgroups[first..].iter().take_while(|cgroup| cgroup.path.is_within(path));
+        for member in subtree.flat_map(|cgroup| &cgroup.members) {
             if let Ok(index) = rows.binary_search_by_key(&member.pid, |row| row.id.pid)
                 && rows[index].id == *member
             {
@@ -220,6 +224,18 @@ impl Domains {
         true
     }
 
+    /// A cgroup and all below it.
+    fn subtree(&self, first: usize) -> impl Iterator<Item = &Cgroup> {
+        let path = &self.cgroups[first].path;
+        self.cgroups[first..].iter().take_while(move |cgroup| cgroup.path.is_within(path))
+    }
+
+    /// Nobody is in it, and next to nothing is charged to it: where something is, its members could only not be read.
+    fn is_deserted(&self, index: usize) -> bool {
+        let charged = self.cgroups[index].usage.is_none_or(|usage| usage > Bytes::from_mib(1));
+        !charged && self.subtree(index).all(|cgroup| cgroup.members.is_empty())
+    }
+
     /// How many die together with the first: all of the highest cgroup above it, inside of the domain, that says so.
     fn kill_group(&self, domain: &DomainReport, rows: &[ProcessReport]) -> Option<u32> {
         let first = domain.victims.first().filter(|first| first.immune.is_none())?;
@@ -230,13 +246,11 @@ impl Domains {
             .cgroups
             .iter()
             .position(|cgroup| cgroup.oom_group == Some(true) && inside(&cgroup.path) && own.is_within(&cgroup.path))?;
-        let path = &self.cgroups[group].path;
-        let members = self.cgroups[group..].iter().take_while(|cgroup| cgroup.path.is_within(path));
         let spared = |member: &ProcessId| {
             rows.binary_search_by_key(&member.pid, |row| row.id.pid)
                 .is_ok_and(|index| matches!(rows[index].immune, Some(Immune::Adjustment | Immune::Init)))
         };
-        Some(members.flat_map(|cgroup| &cgroup.members).filter(|member| !spared(member)).count() as u32)
+        Some(self.subtree(group).flat_map(|cgroup| &cgroup.members).filter(|member| !spared(member)).count() as u32)
     }
 }
 

@@ -218,6 +218,17 @@ fn each_limit_ranks_its_own_subtree_and_the_tightest_leads() {
 }
 
 #[test]
+fn a_deserted_cgroup_comes_last_however_small() {
+    let mut taken = full(0, &[made(10, 100)]);
+    let deserted = |path| Cgroup { usage: Some(Bytes(4096)), ..group(path, Version::V2, Some(1), &[]) };
+    taken.cgroups = Some(vec![deserted("/empty"), group("/job", Version::V2, Some(512), &[10])]);
+    let report = absorb(&taken);
+    let names: Vec<_> = report.domains.iter().map(|domain| domain.path.clone()).collect();
+    assert_eq!(names, ["/job", "/", "/empty"].map(CgroupPath::new));
+    assert_eq!(report.process(id(10)).unwrap().risk, Some(1));
+}
+
+#[test]
 fn what_was_not_read_together_is_doubted_and_asked_for() {
     let mut monitor = Monitor::new(MonitorConfig::default());
     let first = [made(10, 5000), made(20, 4900), made(30, 10)];
@@ -332,6 +343,16 @@ fn place(made: &[Made], of: u32) -> Option<usize> {
 }
 
 proptest! {
+    #[test]
+    fn the_same_snapshots_give_the_same_reports(passes in prop::collection::vec(any_processes(), 1..6)) {
+        let mut monitors = [(); 2].map(|()| Monitor::new(MonitorConfig::default()));
+        for (second, made) in passes.iter().enumerate() {
+            let taken = full(second as u64, made);
+            let [one, two] = monitors.each_mut().map(|monitor| monitor.absorb(&taken));
+            prop_assert_eq!(one, two);
+        }
+    }
+
     #[test]
     fn more_of_anything_never_moves_a_process_back(
         before in any_processes(), pick: prop::sample::Index, more in 1_u64..5000, up in 1_i16..500

@@ -32,6 +32,8 @@ pub struct GlyphSet {
     pub ellipsis: &'static str,
     /// At least.
     pub at_least: &'static str,
+    /// At most.
+    pub at_most: &'static str,
     /// A limit in a chart.
     pub limit: &'static str,
     /// A point on a scale, and the scale.
@@ -53,6 +55,7 @@ const UNICODE: GlyphSet = GlyphSet {
     sorted: ["▼", "▲"],
     ellipsis: "…",
     at_least: "≥",
+    at_most: "≤",
     limit: "┄",
     scale: ["├", "┼", "┤", "█"],
     unicode: true,
@@ -71,6 +74,7 @@ const ASCII: GlyphSet = GlyphSet {
     sorted: ["v", "^"],
     ellipsis: "~",
     at_least: ">",
+    at_most: "<",
     limit: "-",
     scale: ["|", "|", "|", "#"],
     unicode: false,
@@ -112,7 +116,7 @@ mod tests {
 
     /// Every string of a set, for the laws below.
     fn all(set: &GlyphSet) -> Vec<&'static str> {
-        let single = [set.horizontal, set.vertical, set.cursor, set.tag, set.ellipsis, set.at_least];
+        let single = [set.horizontal, set.vertical, set.cursor, set.tag, set.ellipsis, set.at_least, set.at_most];
         [&single[..], &[set.limit], &set.corners, &set.tees, &set.eighths, &set.levels, &set.sorted, &set.scale]
             .concat()
     }

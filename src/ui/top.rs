@@ -301,26 +301,28 @@ fn trend(canvas: &mut Canvas<'_>, x: u16, y: u16, width: u16, process: &ProcessR
     }
 }
 
-/// A sum in place of a value, where this column has one. Shared pages count more than once in summed RSS, and parts of
-/// the others may be unknown: both are marked as "at least" or "at most about" by the sign before the number.
+/// A sum in place of a value, where this column has one. What holds shared pages is counted once per process in a sum
+/// of RSS, so together they hold at most that; swap and PSS are not known of everyone, so it is at least that.
 fn sum(canvas: &mut Canvas<'_>, y: u16, span: ColumnSpan, sums: &Sums) -> bool {
-    let (value, exact) = match span.column {
-        Column::Rss => (Some(sums.rss), sums.processes <= 1),
-        Column::Swap => ((sums.swap_known > 0).then_some(sums.swap), sums.swap_known == sums.processes),
-        Column::Pss => ((sums.pss_known > 0).then_some(sums.pss), sums.pss_known == sums.processes),
+    let known = |value, of: u32, sign| match of {
+        0 => None,
+        of => Some((value, if of == sums.processes { "" } else { sign })),
+    };
+    let at_most = if sums.processes > 1 { canvas.glyphs.at_most } else { "" };
+    let value = match span.column {
+        Column::Rss => Some((sums.rss, at_most)),
+        Column::Swap => known(sums.swap, sums.swap_known, canvas.glyphs.at_least),
+        Column::Pss => known(sums.pss, sums.pss_known, canvas.glyphs.at_least),
         _ => return false,
     };
-    let Some(value) = value else {
+    let Some((value, sign)) = value else {
         place(canvas, span, y, "-", Role::Dim);
         return true;
     };
     let text = value.to_string();
     place(canvas, span, y, &text, Role::Strong);
     let before = (span.x + span.width).saturating_sub(columns(&text) + 1);
-    if !exact {
-        let sign = canvas.glyphs.at_least;
-        canvas.text(before, y, 1, sign, Role::Dim);
-    }
+    canvas.text(before, y, columns(sign), sign, Role::Dim);
     true
 }
 

@@ -425,6 +425,25 @@ fn a_dropped_connection_is_noticed_without_a_signal() {
 }
 
 #[test]
+fn a_terminal_that_takes_no_bytes_cannot_hold_it() {
+    let (pty, pts) = pty_process::blocking::open().unwrap();
+    pty.resize(pty_process::Size::new(80, 250)).unwrap();
+    let command = pty_process::blocking::Command::from(oomtop(&[])).env("TERM", "xterm-256color");
+    let mut child = command.spawn(pts).unwrap();
+    // Nobody reads. Every ^L draws the whole screen anew, until the terminal is full.
+    for _ in 0..200 {
+        rustix::io::write(&pty, b"\x0c").unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::TERM).unwrap();
+    let begin = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(begin.elapsed() < PATIENCE, "still there after SIGTERM");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
 fn without_a_terminal_it_says_what_to_use() {
     for (command, said) in [
         (oomtop(&[]), "oomtop snapshot"),

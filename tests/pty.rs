@@ -154,7 +154,7 @@ fn a_growing_process_is_found_raised_lowered_and_ended() {
 
     // Found by typing.
     terminal.press("/grower-of");
-    until_row(&mut terminal, |row| row.contains('▶') && row.contains(&number));
+    until_row(&mut terminal, |row| row.contains('▸') && row.contains(&number));
     terminal.press("\r");
 
     // Seen growing: the rate in its row is about 5 MiB/s.
@@ -271,7 +271,7 @@ fn traced(arguments: &[&str], keys: &[&str]) -> Vec<String> {
     let mut terminal = Terminal::start(command, 120, 34);
     until_live(&mut terminal);
     terminal.press("\\traced-tar\r");
-    until_row(&mut terminal, |row| row.contains('▶') && row.contains(&child.number()));
+    until_row(&mut terminal, |row| row.contains('▸') && row.contains(&child.number()));
     for key in keys {
         terminal.press(key);
         terminal.watch(Duration::from_millis(300));

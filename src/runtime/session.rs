@@ -7,7 +7,7 @@ use std::time::Duration;
 use color_eyre::Result;
 use color_eyre::eyre::eyre;
 use tokio::sync::mpsc;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::app::{self, Adjustment, Effect, Event, Refusal, Signal, State};
 use crate::config::Config;
@@ -28,6 +28,10 @@ use super::terminal::{Heard, Terminal, clipboard_sequence};
 /// How long after an ESC nothing must come for it to be the Escape key: longer than the pieces of one sequence are
 /// apart on a slow link, shorter than a person notices.
 const ESCAPE_PATIENCE: Duration = Duration::from_millis(40);
+
+/// A frame that nobody waits for comes this much later, so that what the prober finds after a pass is in the same
+/// frame and not in a second one. A frame that answers a key comes at once.
+const SETTLING: Duration = Duration::from_millis(20);
 
 /// Results of actions that may wait to be taken in.
 const OUTCOMES: usize = 16;
@@ -51,7 +55,7 @@ pub async fn run(config: Arc<Config>, readers: Readers) -> Result<Ending> {
         outcomes: tell,
         needs: Needs::default(),
         inspected: None,
-        changed: true,
+        frame_due: Some(Instant::now()),
         ending: None,
         stopped: false,
     };
@@ -89,8 +93,8 @@ struct Session {
     /// What the screen wants read.
     needs: Needs,
     inspected: Option<ProcessId>,
-    /// Something happened since the last frame.
-    changed: bool,
+    /// When the next frame is due; `None`: nothing changed since the last one.
+    frame_due: Option<Instant>,
     ending: Option<Ending>,
     /// We stopped ourselves: the SIGCONT that follows is answered already.
     stopped: bool,
@@ -127,6 +131,7 @@ impl Session {
                 // The world was changed: do not let the screen say the old for another interval.
                 self.sample();
             }
+            () = until(self.frame_due), if self.frame_due.is_some() && !self.terminal.is_behind() => {}
             () = self.terminal.writable(), if self.terminal.is_behind() => {
                 if self.terminal.flush().is_err() {
                     self.ending = Some(Ending::HungUp);
@@ -138,7 +143,11 @@ impl Session {
 
     /// One event through the fold, and what follows from it.
     fn tell(&mut self, event: Event) {
-        self.changed = true;
+        let wanted = match event {
+            Event::Report(_) | Event::Detail(_) => Instant::now() + SETTLING,
+            _ => Instant::now(),
+        };
+        self.frame_due = Some(self.frame_due.map_or(wanted, |due| due.min(wanted)));
         for effect in app::update(&mut self.state, event) {
             self.perform(effect);
         }
@@ -241,12 +250,13 @@ impl Session {
         self.tell(Event::Resize(columns, rows));
     }
 
-    /// One frame, if something changed and the terminal has taken the one before.
+    /// One frame, if one is due and the terminal has taken the one before.
     fn draw(&mut self) {
-        if !self.changed || self.terminal.is_behind() || self.ending.is_some() {
+        let is_due = self.frame_due.is_some_and(|due| due <= Instant::now());
+        if !is_due || self.terminal.is_behind() || self.ending.is_some() {
             return;
         }
-        self.changed = false;
+        self.frame_due = None;
         let state = &self.state;
         if self.terminal.draw(|frame| ui::render(state, frame)).is_err() {
             self.ending = Some(Ending::HungUp);
@@ -275,6 +285,12 @@ impl Session {
         tokio::task::spawn_blocking(move || {
             let _ = tell.blocking_send(action(control.as_deref()));
         });
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    if let Some(moment) = moment {
+        tokio::time::sleep_until(moment).await;
     }
 }
 

@@ -229,8 +229,8 @@ fn axes(canvas: &mut Canvas<'_>, area: Rect, plot: Rect, scale: &Scale, limit: O
     if let Some((limit, row)) = limit {
         label(canvas, row, &limit.to_string(), Role::Danger);
         let word = " limit ";
-        let at = plot.right().saturating_sub(columns(word) + 2);
-        canvas.text(at, plot.y + row, columns(word), word, Role::Danger);
+        // At the left: what grows towards the limit is at the right.
+        canvas.text(plot.x + 2, plot.y + row, columns(word), word, Role::Danger);
     }
     if limit_row.is_none_or(|row| row + 1 < plot.height) {
         label(canvas, plot.height - 1, &scale.low.to_string(), Role::Dim);
@@ -238,16 +238,22 @@ fn axes(canvas: &mut Canvas<'_>, area: Rect, plot: Rect, scale: &Scale, limit: O
     let y = plot.bottom();
     canvas.text(plot.x - 1, y, 1, glyphs.corners[2], Role::Rule);
     canvas.repeat(plot.x, y, plot.width, glyphs.horizontal, Role::Rule);
-    let start = format!(" {} ago ", human_duration(scale.window));
+    let start = format!(" {} ago ", round(scale.window));
     canvas.text(plot.x + 1, y, plot.width - 1, &start, Role::Dim);
     let end = " now ";
     if plot.width > columns(&start) + columns(end) + 6 {
-        let half = format!(" {} ", human_duration(scale.window / 2));
+        let half = format!(" {} ", round(scale.window / 2));
         if plot.width > 2 * (columns(&start) + columns(&half)) {
             canvas.text(plot.x + plot.width / 2 - columns(&half) / 2, y, columns(&half), &half, Role::Dim);
         }
         canvas.text(plot.right() - columns(end) - 1, y, columns(end), end, Role::Dim);
     }
+}
+
+/// A span of the axis without the nothing behind it: `3m`, not `3m 0s`.
+fn round(span: Duration) -> String {
+    let text = human_duration(span);
+    text.trim_end_matches(" 0s").trim_end_matches(" 0m").trim_end_matches(" 0h").to_owned()
 }
 
 /// What it means, in words.

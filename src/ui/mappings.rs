@@ -75,7 +75,7 @@ fn known_holdings(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &M
         return;
     }
     let sum_rows = u16::from(area.height >= 4);
-    let bar_rows = u16::from(area.height >= 3);
+    let bar_rows = u16::from(area.height >= 6);
     sums(canvas, Rect { height: sum_rows, ..area }, state, report);
     bar(canvas, Rect { y: area.y + sum_rows, height: bar_rows, ..area }, report);
     let above = sum_rows + bar_rows;

@@ -8,6 +8,7 @@ mod dialogs;
 mod fixture;
 mod glyphs;
 mod growth;
+mod header;
 mod help;
 mod mappings;
 mod risk;
@@ -42,7 +43,7 @@ fn draw(state: &State, buffer: &mut Buffer) -> Option<(u16, u16)> {
     // A frame that was planned before the terminal shrank must not reach outside of it: the canvas clips.
     let layout = layout::layout(state);
     let canvas = &mut Canvas::new(buffer, state.config.look);
-    chrome::header(canvas, rect(layout.header), state);
+    header::header(canvas, rect(layout.header), state);
     for area in &layout.panes {
         pane(canvas, state, &layout, area);
     }

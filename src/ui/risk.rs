@@ -12,7 +12,7 @@ use crate::text::printable;
 use crate::units::{Bytes, Pages, ProcessId, Rate, human_duration};
 
 use super::canvas::Canvas;
-use super::chrome::urgency;
+use super::header::urgency;
 use super::theme::Role;
 
 /// The question that the pane answers.
@@ -81,6 +81,11 @@ fn level(canvas: &mut Canvas<'_>, area: Rect, domain: &DomainReport) {
     }
     if let Some(growth) = domain.growth.filter(|growth| growth.per_second().abs() >= 1.0) {
         pen.whole(&format!("  {growth}"), Role::Plain);
+    }
+    for (name, size) in [("usage", domain.usage), ("working set", domain.working_set)] {
+        if let Some(size) = size {
+            pen.whole(&format!("  {name} {size}"), Role::Dim);
+        }
     }
     if let Some(pressure) = &domain.pressure {
         pen.whole(&format!("  PSI {:.2}/{:.2}", pressure.some.avg10, pressure.full.avg10), Role::Dim);

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
@@ -11,13 +12,14 @@ use ratatui::style::{Color, Modifier, Style};
 
 use crate::app::dialog::Dialog;
 use crate::app::list::Arrangement;
-use crate::app::{Event, Mode, Pane, State, Temporality, TextField, update};
+use crate::app::{Event, Mode, Outcome, Pane, State, Temporality, TextField, Tone, update};
 use crate::config::{Glyphs, Look, ThemeName};
 use crate::mapping_class::MappingClass;
 use crate::monitor::report::{MappingsState, ProcessDetail};
 use crate::snapshot::Unreadable;
+use crate::snapshot::needs::FactGroups;
 use crate::table::Column;
-use crate::units::ProcessId;
+use crate::units::{Bytes, ProcessId};
 
 use super::draw;
 use super::fixture;
@@ -141,6 +143,38 @@ fn each_pane_alone() {
     state.zoomed = true;
     state.mappings.opened = Some(MappingClass::GoHeap);
     insta::assert_snapshot!("zoomed_holds_regions", screen(&state));
+}
+
+#[test]
+fn each_companion_of_the_table() {
+    for pane in [Pane::Growth, Pane::Mappings] {
+        let mut state = fixture::state((80, 24), UNICODE);
+        state.companion = pane;
+        state.focus = pane;
+        insta::assert_snapshot!(format!("companion_{}", pane.word()), screen(&state));
+    }
+}
+
+#[test]
+fn what_is_not_as_it_should_be_says_so() {
+    let mut state = fixture::state((120, 34), UNICODE);
+    let mut report = (*fixture::report()).clone();
+    report.interval = Some(Duration::from_secs(3));
+    report.system.memory.available = Some(Bytes::from_mib(400));
+    let leaking = report.processes.iter_mut().find(|process| process.id == fixture::LEAKING).unwrap();
+    leaking.denied = FactGroups::ROLLUP;
+    update(&mut state, Event::Report(Arc::new(report)));
+    let shown = screen(&state);
+    for part in
+        ["every 3.0s (not 1.0s)", "!  400M available", "PSS n/a: needs its user, root or CAP_SYS_PTRACE  q quit"]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    state.temporality = Temporality::Paused;
+    state.now = state.now.after(Duration::from_secs(12));
+    assert!(screen(&state).contains("PAUSED 12s ago"));
+    state.outcome = Some(Outcome { text: "sshd 402: denied".into(), tone: Tone::Bad, at: state.now });
+    assert!(screen(&state).contains(" ! sshd 402: denied"));
 }
 
 #[test]

@@ -91,7 +91,8 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    /// Between two reads of the rollup of a process on screen.
+    /// Between two reads of the rollup of a process on screen: at least; and so seldom that all that are on screen
+    /// together take a hundredth of the time.
     const VISIBLE: Duration = Duration::from_secs(2);
     /// Of the selected one.
     const SELECTED: Duration = Duration::from_secs(1);
@@ -183,8 +184,10 @@ impl Targets {
             self.plan_identity(id);
         }
         if shown.contains(FactGroups::ROLLUP) {
+            let took = |id| self.find(id).map_or(Duration::ZERO, |index| self.processes[index].rollup_took());
+            let visible = Self::VISIBLE.max(needs.visible.iter().map(|&id| took(id)).sum::<Duration>() * 100);
             for id in first() {
-                let pause = if needs.selected == Some(id) { Self::SELECTED } else { Self::VISIBLE };
+                let pause = if needs.selected == Some(id) { Self::SELECTED } else { visible };
                 self.plan_rollup(id, pause, now);
             }
         }

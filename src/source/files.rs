@@ -136,6 +136,11 @@ impl Tree {
         openat(&self.root, file.name(), READ, Mode::empty()).map_err(|errno| self.why(file, errno))
     }
 
+    /// The inode of the directory of a process.
+    pub(super) fn inode(&self, pid: Pid) -> Option<u64> {
+        statat(&self.root, FileName::of(pid, "").name(), AtFlags::empty()).ok().map(|found| found.st_ino)
+    }
+
     /// A missing file of a process that is there is one that this kernel does not have.
     fn why(&self, file: &FileName, errno: Errno) -> Unreadable {
         if errno != Errno::NOENT {

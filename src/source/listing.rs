@@ -1,6 +1,7 @@
-//! Whether /proc must be listed again: with ten thousand processes a listing costs a quarter of a pass, and most of the
-//! time nobody came and nobody went. Refuses to skip where it cannot know.
+//! How to learn who came and who went: with ten thousand processes a listing of /proc costs a quarter of a pass, and most
+//! of the time few came. Refuses to save where it cannot know.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rustix::fd::OwnedFd;
@@ -10,19 +11,31 @@ use crate::units::{ProcessId, Timestamp};
 use super::files::{FileName, Tree};
 use super::proc_files::{decimal, words};
 
-/// What the last listing saw.
+/// Where to look for those that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// In a listing of /proc.
+    Everywhere,
+    /// Among the numbers that were given away since: to processes and to threads.
+    Among(RangeInclusive<u32>),
+    /// Nobody came.
+    Nowhere,
+}
+
+/// What the last look saw.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     /// `loadavg`, where it speaks of the processes that are listed.
     loadavg: Option<OwnedFd>,
     last_pid: Option<u32>,
     at: Timestamp,
-    somebody_ended: bool,
 }
 
 impl Listing {
     /// Fewer processes than this are listed in every pass.
     const MANY: usize = 2_000;
+    /// More new numbers than this cost as much as a listing.
+    const NUMBERS: u32 = 200;
     /// A listing is never older: a process may be made with a number of its own choice (clone3 with set_tid).
     const OLDEST: Duration = Duration::from_secs(5);
 
@@ -33,23 +46,28 @@ impl Listing {
         Self { loadavg, ..Self::default() }
     }
 
-    /// A read found a process gone.
-    pub(super) fn somebody_ended(&mut self) {
-        self.somebody_ended = true;
-    }
-
-    /// Whether to list now. The last number that was given away moves with every new process and thread.
-    pub(super) fn is_due(&mut self, proc_root: &mut Tree, now: Timestamp, processes: usize) -> bool {
+    /// Where to look now. The last number that was given away moves with every new process and thread.
+    pub(super) fn look(&mut self, proc_root: &mut Tree, now: Timestamp, processes: usize) -> Look {
         let descriptor = self.loadavg.as_ref().filter(|_| processes >= Self::MANY);
         let last_pid = descriptor.and_then(|descriptor| last_pid(proc_root.read_kept(descriptor).ok()?));
-        let quiet = last_pid.is_some() && last_pid == self.last_pid && !self.somebody_ended;
-        if quiet && now.since(self.at) < Self::OLDEST {
-            return false;
+        let recent = now.since(self.at) < Self::OLDEST;
+        let look = match (std::mem::replace(&mut self.last_pid, last_pid), last_pid) {
+            (Some(before), Some(last)) if recent => between(before, last),
+            _ => Look::Everywhere,
+        };
+        if look == Look::Everywhere {
+            self.at = now;
         }
-        self.last_pid = last_pid;
-        self.at = now;
-        self.somebody_ended = false;
-        true
+        look
+    }
+}
+
+/// The numbers behind `before`, up to `last`; they start again at the bottom.
+fn between(before: u32, last: u32) -> Look {
+    match last.checked_sub(before) {
+        Some(0) => Look::Nowhere,
+        Some(1..=Listing::NUMBERS) => Look::Among(before + 1..=last),
+        _ => Look::Everywhere,
     }
 }
 
@@ -67,5 +85,13 @@ mod tests {
         assert_eq!(last_pid(b"0.02 0.16 0.21 1/96 11452\n"), Some(11_452));
         assert_eq!(last_pid(b"0.02 0.16 0.21 1/96 114"), None);
         assert_eq!(last_pid(b"0.02 0.16 0.21\n"), None);
+    }
+
+    #[test]
+    fn few_new_numbers_are_looked_at_one_by_one() {
+        assert_eq!(between(10, 10), Look::Nowhere);
+        assert_eq!(between(10, 13), Look::Among(11..=13));
+        assert_eq!(between(10, 9), Look::Everywhere, "the numbers started again");
+        assert_eq!(between(10, 1000), Look::Everywhere);
     }
 }

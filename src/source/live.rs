@@ -16,7 +16,7 @@ use crate::units::{Bytes, Pages, Timestamp};
 
 use super::cgroupfs::Cgroupfs;
 use super::files::{FileName, Tree};
-use super::listing::Listing;
+use super::listing::{Listing, Look};
 use super::machine::{MachineFiles, machine};
 use super::recycler::Recycler;
 use super::roster::{Kind, Process, Roster, Size};
@@ -26,8 +26,8 @@ use super::{Source, SourceError, clock, proc_files};
 
 /// Reads a procfs and the cgroups beside it. What is read when:
 ///
-/// - the list of processes: every pass, but where there are thousands only when somebody started or ended; a number
-///   whose inode changed is another process
+/// - the list of processes: every pass; where there are thousands every 5 s, and between only the numbers that were
+///   given away since, so that an end may be seen one pass later. A number whose inode changed is another process
 /// - `statm`: every pass of those with a kept descriptor ([`Live::DESCRIPTORS`]), of those that moved last time, are
 ///   new or are asked for; of the rest half per pass. So growth is seen within two passes
 /// - `stat`: at first sight (it has the start time), when the address space or the text size changed (a sign of exec),
@@ -169,11 +169,12 @@ impl Live {
             if !(asked || its_turn || process.moving || process.passes == 0 || process.descriptor.is_some()) {
                 continue;
             }
+            let stood_in = process.living_thread.is_some();
             let reading = read_size(&mut self.proc_root, process, self.kept < self.most_kept);
             self.kept += u32::from(process.descriptor.is_some());
             match reading {
                 Ok(statm) => notice(process, statm),
-                Err(Unreadable::Gone) => self.listing.somebody_ended(),
+                Err(Unreadable::Gone) if !stood_in => process.vanish(),
                 Err(_) => {}
             }
             snapshot.statms.push(Fact { id: process.id, at: clock::now(), reading });
@@ -211,9 +212,6 @@ impl Live {
             process.passes = process.passes.saturating_add(1);
             if !groups.is_empty() {
                 self.warm.read(&mut self.proc_root, process, groups, snapshot);
-                if !process.is_shown() {
-                    self.listing.somebody_ended();
-                }
             }
         }
     }
@@ -224,13 +222,17 @@ impl Source for Live {
         let cpu = clock::thread_cpu();
         let began = clock::now();
         let elapsed = self.last.map_or(Duration::ZERO, |last| began.since(last));
-        let mut arrived = 0;
-        if self.listing.is_due(&mut self.proc_root, began, self.roster.processes.len()) {
-            arrived = self.roster.refresh(self.proc_root.root()).map_err(|errno| SourceError::List {
+        let arrived = match self.listing.look(&mut self.proc_root, began, self.roster.processes.len()) {
+            Look::Everywhere => self.roster.refresh(self.proc_root.root()).map_err(|errno| SourceError::List {
                 path: self.proc_root.path().to_path_buf(),
                 cause: errno.into(),
-            })?;
-        }
+            })?,
+            Look::Among(numbers) => self.roster.meet_numbers(&mut self.proc_root, numbers),
+            Look::Nowhere => {
+                self.roster.drop_vanished();
+                0
+            }
+        };
         self.last = Some(began);
         self.sequence += 1;
 

@@ -94,6 +94,12 @@ pub fn status(text: &[u8]) -> Option<Status> {
     None
 }
 
+/// The Tgid line of `/proc/PID/status`: which process a thread is of.
+pub(super) fn thread_group(status: &[u8]) -> Option<Pid> {
+    let line = status.split(|&byte| byte == b'\n').find(|line| line.starts_with(b"Tgid:"))?;
+    Some(Pid(decimal(words(&line[5..]).next()?)?))
+}
+
 /// `/proc/PID/oom_score_adj`: -1000 to 1000.
 #[must_use]
 pub fn oom_score_adj(text: &[u8]) -> Option<i16> {

@@ -2,6 +2,7 @@
 //! inode that getdents shows for it changes when the number is reused, which costs nothing to see.
 
 use std::ffi::CStr;
+use std::ops::RangeInclusive;
 
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -10,8 +11,8 @@ use crate::snapshot::needs::FactGroups;
 use crate::snapshot::process::Statm;
 use crate::units::{Pages, Pid, ProcessId};
 
-use super::files::each_entry;
-use super::proc_files::decimal;
+use super::files::{FileName, Tree, each_entry};
+use super::proc_files::{self, decimal};
 
 /// What is remembered of one process between passes: no facts, only what decides what to read next.
 #[derive(Debug)]
@@ -88,10 +89,10 @@ impl Process {
         }
     }
 
-    /// Has the next listing meet it anew: its number stands for another process.
-    pub(super) fn is_another(&mut self) {
+    /// It ended, or its number stands for another process now: the next look drops it or meets it anew.
+    pub(super) fn vanish(&mut self) {
         self.kind = Kind::Vanished;
-        self.in_scope = false;
+        self.descriptor = None;
     }
 
     /// Whether it counts in this pass.
@@ -143,10 +144,42 @@ impl Roster {
         }
         let arrived = processes.len() - known;
         processes.retain(|process| process.seen);
-        if arrived > 0 && !processes.is_sorted_by_key(|process| process.id.pid) {
-            processes.sort_unstable_by_key(|process| process.id.pid);
-        }
+        self.sort();
         Ok(arrived)
+    }
+
+    /// Looks at these numbers only and drops who was found to have vanished. Gives the number of those that came.
+    pub(super) fn meet_numbers(&mut self, tree: &mut Tree, numbers: RangeInclusive<u32>) -> usize {
+        self.drop_vanished();
+        let known = self.processes.len();
+        for pid in numbers.map(Pid) {
+            // A thread has its directory too, though no listing shows it.
+            let leader = tree.read(&FileName::of(pid, "status")).ok().and_then(proc_files::thread_group);
+            if leader != Some(pid) || self.find_among(known, pid) {
+                continue;
+            }
+            if let Some(inode) = tree.inode(pid) {
+                self.processes.push(Process::new(pid.0, inode as u32));
+            }
+        }
+        let arrived = self.processes.len() - known;
+        self.sort();
+        arrived
+    }
+
+    /// Drops who was found to have vanished.
+    pub(super) fn drop_vanished(&mut self) {
+        self.processes.retain(|process| process.kind != Kind::Vanished);
+    }
+
+    fn find_among(&self, known: usize, pid: Pid) -> bool {
+        self.processes[..known].binary_search_by_key(&pid, |process| process.id.pid).is_ok()
+    }
+
+    fn sort(&mut self) {
+        if !self.processes.is_sorted_by_key(|process| process.id.pid) {
+            self.processes.sort_unstable_by_key(|process| process.id.pid);
+        }
     }
 
     /// Marks who is in the tree below `root`. Who once was in it stays in it, also when its parent ends.
@@ -182,5 +215,42 @@ pub(super) fn process_number(name: &CStr) -> Option<u32> {
     match digits.first()? {
         b'1'..=b'9' => decimal(digits),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "starts the process that is to be met")]
+    fn a_process_met_by_its_number_is_the_one_that_a_listing_shows() {
+        let mut tree = Tree::open("/proc".as_ref()).expect("a machine with procfs");
+        let mut roster = Roster::default();
+        roster.refresh(tree.root()).expect("listed");
+        let mut child = Command::new("sleep").arg("60").spawn().expect("started");
+        let pid = child.id();
+        assert_eq!(roster.meet_numbers(&mut tree, pid..=pid), 1);
+        assert_eq!(roster.meet_numbers(&mut tree, pid..=pid), 0, "who is known is not met again");
+        let met = roster.find(Pid(pid)).expect("met").inode;
+        roster.refresh(tree.root()).expect("listed");
+        assert_eq!(roster.find(Pid(pid)).expect("listed").inode, met);
+        child.kill().expect("ours");
+        child.wait().expect("ours");
+    }
+
+    #[test]
+    fn a_thread_is_no_process() {
+        let mut tree = Tree::open("/proc".as_ref()).expect("a machine with procfs");
+        let met = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                let number = rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned();
+                Roster::default().meet_numbers(&mut tree, number..=number)
+            });
+            thread.join().expect("no panic")
+        });
+        assert_eq!(met, 0);
     }
 }

@@ -77,7 +77,7 @@ impl Warm {
         let (start_time, mut stat) = proc_files::stat(text).ok_or(Unreadable::Malformed)?;
         if start_time != process.id.start_time {
             // Another process has the number now: the next listing meets it.
-            process.is_another();
+            process.vanish();
             return Err(Unreadable::Gone);
         }
         process.parent = stat.parent;

@@ -177,7 +177,7 @@ fn unnamed(
     }) = below
         && file.permissions == READ_WRITE
     {
-        return (class, class == MappingClass::Library);
+        return (class, false);
     }
     let size = region.size().0;
     if !STACK_SIZES.contains(&size) {

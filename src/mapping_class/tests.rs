@@ -95,7 +95,7 @@ fn a_common_program() {
             "/usr/lib/libc.so.6: library",
             "/usr/lib/libc.so.6: library",
             "/usr/lib/libc.so.6: library",
-            "48.0K: library?",
+            "48.0K: library",
             "/dev/shm/segment (deleted): shared_memory",
             "/memfd:buffer (deleted): shared_memory",
             "/SYSV00000000 (deleted): shared_memory",

@@ -22,9 +22,10 @@ use super::{SourceError, clock, smaps};
 /// Bytes of a command line that are read.
 const COMMAND_BYTES: usize = 4_096;
 
-/// Reads the expensive facts, in the order: mappings of the selected process when a pane shows them; command lines of
-/// it and of what is on screen; their `smaps_rollup`; command lines of the rest, the biggest first; `smaps_rollup` of
-/// everyone where a sort order or a report asks for it; command lines again in rotation.
+/// Reads the expensive facts, in the order: command lines and executables of the selected process and of what is on
+/// screen; their `smaps_rollup`; command lines of the rest, the biggest first; `smaps_rollup` of everyone where a sort
+/// order or a report asks for it; command lines again in rotation. At the end of each slice the mappings of the selected
+/// process, when a pane shows them and they are due.
 #[derive(Debug)]
 pub struct Prober {
     proc_root: Tree,
@@ -72,12 +73,14 @@ impl Prober {
         snapshot.scope = Scope::Facts;
         snapshot.cgroups = None;
 
-        self.read_mappings(needs, snapshot);
         self.targets.plan(needs, began);
         while clock::now().since(began) < Self::SLICE {
             let Some((id, due)) = self.targets.next() else { break };
             self.read(id, due, snapshot);
         }
+        // Behind the rest of the slice, in which the selected process comes first: without its executable nobody
+        // knows which of the mappings are the program itself.
+        self.read_mappings(needs, snapshot);
 
         let idle = snapshot.commands.is_empty()
             && snapshot.executables.is_empty()

@@ -48,10 +48,11 @@ pub fn read(settled: &BTreeSet<u32>) -> Machine {
         }
     }
     ps(&mut machine);
-    for (pid, reading) in machine.iter_mut().filter(|(pid, _)| !settled.contains(pid)) {
+    // choom takes one number at a time, and what it prints is in two files: it is asked about a few.
+    for (pid, reading) in machine.iter_mut().filter(|(pid, _)| !settled.contains(pid)).take(CHOOMS) {
         choom(*pid, reading);
-        pmap(*pid, reading);
     }
+    pmap(&mut machine, settled);
     machine
 }
 
@@ -94,6 +95,12 @@ fn files(pid: u32) -> Option<Reading> {
         let name = name.strip_suffix(b"\n").unwrap_or(&name);
         say("name", Said::Text(String::from_utf8_lossy(name).into_owned()));
     }
+    for field in ["oom_score", "oom_score_adj"] {
+        let text = fs::read_to_string(format!("/proc/{pid}/{field}")).unwrap_or_default();
+        if let Ok(number) = text.trim().parse() {
+            say(field, Said::Number(number));
+        }
+    }
     if let Ok(rollup) = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
         let sum = |keys: &[&str]| -> i64 {
             let of = |line: &str| {
@@ -103,13 +110,19 @@ fn files(pid: u32) -> Option<Reading> {
             rollup.lines().filter_map(of).sum::<i64>() * 1024
         };
         if rollup.contains("Pss:") {
-            say("rollup:pss_bytes", Said::Number(sum(&["Pss"])));
+            say("rollup:pss_bytes", Said::About(sum(&["Pss"]), OWN_SHARE));
             say("rollup:uss_bytes", Said::Number(sum(&["Private_Clean", "Private_Dirty"])));
             say("rollup:swap_pss_bytes", Said::Number(sum(&["SwapPss"])));
         }
     }
     Some(reading)
 }
+
+/// While we look we map the C library ourselves, so everybody's share of it is smaller than before and after.
+const OWN_SHARE: i64 = 16 << 10;
+
+/// How many processes choom is asked about, each time.
+const CHOOMS: usize = 12;
 
 fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).env("LC_ALL", "C").output().expect("a tool");
@@ -152,20 +165,33 @@ fn choom(pid: u32, reading: &mut Reading) {
     }
 }
 
-fn pmap(pid: u32, reading: &mut Reading) {
-    let text = output("pmap", &["-X", &pid.to_string()]);
+fn pmap(machine: &mut Machine, settled: &BTreeSet<u32>) {
+    let pids: Vec<String> = machine.keys().filter(|pid| !settled.contains(pid)).map(ToString::to_string).collect();
+    let pids: Vec<&str> = pids.iter().map(String::as_str).collect();
+    let text = output("pmap", &[&["-X"], &pids[..]].concat());
+    // Each process is "PID:   command", a heading, its regions, a rule and its totals.
     let lines: Vec<&str> = text.lines().collect();
-    let (Some(heading), [.., _, totals]) = (lines.get(1), &lines[..]) else { return };
-    let numbers = heading.split_whitespace().skip_while(|title| *title != "Size");
-    let totals: BTreeMap<&str, i64> =
-        numbers.zip(totals.split_whitespace().map_while(|number| number.parse().ok())).collect();
-    let regions = i64::try_from(lines.len().saturating_sub(4)).unwrap_or(0);
-    let mut say = |field: &str, said: Said| drop(reading.values.insert(field.to_owned(), said));
-    if let Some(rss) = totals.get("Rss") {
-        say("pmap:rss_bytes", Said::Number(rss * 1024));
-    }
-    if let Some(pss) = totals.get("Pss") {
-        // Each region is cut to whole KiB, so the sum of pmap is up to one KiB a region too small.
-        say("pmap:pss_bytes", Said::About(pss * 1024 + regions * 512, regions * 512 + 1024));
+    let pid_of = |line: &str| line.split_once(":   ")?.0.parse::<u32>().ok();
+    let starts: Vec<usize> = (0..lines.len()).filter(|&at| pid_of(lines[at]).is_some()).collect();
+    // pmap forgets to start its sums again: each process shows the total of all before it as well.
+    let mut so_far: BTreeMap<&str, i64> = BTreeMap::new();
+    for (number, &start) in starts.iter().enumerate() {
+        let end = starts.get(number + 1).copied().unwrap_or(lines.len());
+        let reading = pid_of(lines[start]).and_then(|pid| machine.get_mut(&pid));
+        let (Some(reading), [_, heading, regions @ .., _, totals]) = (reading, &lines[start..end]) else { continue };
+        let titles = heading.split_whitespace().skip_while(|title| *title != "Size");
+        let totals = totals.split_whitespace().map_while(|number| number.parse::<i64>().ok());
+        let totals: BTreeMap<&str, i64> = titles.zip(totals).collect();
+        let of = |title| Some(totals.get(title)? - so_far.get(title).copied().unwrap_or(0));
+        let regions = i64::try_from(regions.len()).unwrap_or(0);
+        if let Some(rss) = of("Rss") {
+            reading.values.insert("pmap:rss_bytes".into(), Said::Number(rss * 1024));
+        }
+        if let Some(pss) = of("Pss") {
+            // Each region is cut to whole KiB, so the sum of pmap is up to one KiB a region too small.
+            let said = Said::About(pss * 1024 + regions * 512, regions * 512 + OWN_SHARE);
+            reading.values.insert("pmap:pss_bytes".into(), said);
+        }
+        so_far = totals;
     }
 }

@@ -239,7 +239,7 @@ pub struct DomainReport {
     pub oom_kills: Option<u64>,
     /// Pages against which oom_score_adj is scaled (FACTS: totalpages).
     pub total_pages: Pages,
-    /// How many processes are in scope.
+    /// How many processes in scope could be taken: the immune ones are not among them.
     pub candidates: u32,
     /// How many of them are ranked by all parts of their badness, the rest by RSS and adj alone.
     pub ranked: u32,

@@ -1,5 +1,6 @@
 //! The fold, on snapshots made by hand.
 
+mod laws;
 mod ranking;
 
 use std::sync::Arc;

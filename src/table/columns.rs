@@ -156,7 +156,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         "SCORE",
         5,
         FactGroups::OOM_SCORE,
-        "The kernel's own /proc/PID/oom_score against all memory of the machine, 0 to 2000. Since 5.9 an idle process shows about 666; before it was 0. It knows nothing of cgroup limits: RISK does.",
+        "The kernel's own /proc/PID/oom_score against the whole machine, 0 to 2000. Since 5.9 an idle process shows about 666; before it was 0. It knows nothing of cgroup limits: RISK does.",
     ),
     number(
         Column::Adjustment,

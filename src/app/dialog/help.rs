@@ -5,11 +5,12 @@ use crate::app::keys::{KEYS, Section};
 use crate::table::COLUMNS;
 
 /// Signs that stand beside colours or in place of numbers.
-const SIGNS: [(&str, &str); 8] = [
+const SIGNS: [(&str, &str); 9] = [
     ("1st", "The process that the kernel would kill next in its memory domain; 1st? where that is not certain."),
     ("safe", "The kernel will not choose it: oom_score_adj is -1000, it is init, or it is dying already."),
     ("! !!", "A warning: growth that holds or is unusual, a limit that is near. Two: within a minute or the last 5 %."),
-    ("\u{2265} >", "A sum that counts shared pages more than once, or of which parts are not known."),
+    ("\u{2264} <", "At most: a sum in which shared pages are counted once per process."),
+    ("\u{2265} >", "At least: a sum of which some parts are not known."),
     ("-", "Not known, or not read yet."),
     ("n/a", "May not be read: that needs the same user, root or CAP_SYS_PTRACE."),
     ("dim", "Old: read longer ago than its kind of value should be."),

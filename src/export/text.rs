@@ -112,8 +112,12 @@ fn header(report: &Report) -> Vec<String> {
     };
     lines.extend(report.unreadable.chunk_by(same).map(|group| {
         let fields: Vec<_> = group.iter().map(|unreadable| unreadable.field).collect();
-        let processes = if group[0].count == 1 { "process" } else { "processes" };
-        format!("{} of {} {processes}: {}", fields.join(", "), group[0].count, group[0].reason.reason())
+        let of = match group[0].count {
+            0 => String::new(),
+            1 => " of 1 process".to_owned(),
+            count => format!(" of {count} processes"),
+        };
+        format!("{}{of}: {}", fields.join(", "), group[0].reason_in_words())
     }));
     lines
 }

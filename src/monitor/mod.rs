@@ -9,6 +9,8 @@ mod facts;
 pub mod growth;
 mod history;
 pub mod kernel_rules;
+pub mod kill_report;
+mod kills;
 pub mod label;
 mod mappings;
 mod memory;
@@ -23,7 +25,7 @@ use std::time::Duration;
 pub use config::{MonitorConfig, SteadyConfig, WarningConfig};
 
 use crate::snapshot::system::Machine;
-use crate::snapshot::{Scope, Snapshot};
+use crate::snapshot::{Scope, Snapshot, Unreadable};
 use crate::units::{Bytes, ProcessId, Rate, Timestamp};
 
 use domains::{Domains, Round};
@@ -31,9 +33,10 @@ use facts::Shared;
 use growth::Scratch;
 use history::{Bounds, Epoch, Millis, Series};
 use kernel_rules::KernelRules;
+use kills::{Kills, Look};
 use mappings::Mapped;
 use memory::{EndedList, Memory};
-use report::{DomainReport, ProcessDetail, ProcessReport, Report, WarningState};
+use report::{DomainReport, ProcessDetail, ProcessReport, Report, UnreadableReport, WarningState};
 
 /// Folds snapshots into reports.
 ///
@@ -55,6 +58,9 @@ pub struct Monitor {
     previous: Option<Previous>,
     ended: EndedList,
     domains: Domains,
+    kills: Kills,
+    /// Why the kernel's log cannot be read.
+    kernel_log: Option<Unreadable>,
     rules: KernelRules,
     shared: Shared,
     mapped: Mapped,
@@ -88,6 +94,8 @@ impl Monitor {
             previous: None,
             ended: EndedList::default(),
             domains: Domains::default(),
+            kills: Kills::default(),
+            kernel_log: None,
             rules: KernelRules::of(&Machine::default()),
             shared: Shared::default(),
             mapped: Mapped::default(),
@@ -107,6 +115,7 @@ impl Monitor {
     /// drops it just before.
     pub fn absorb(&mut self, snapshot: &Snapshot) -> Arc<Report> {
         let bounds = self.bounds();
+        let killed = snapshot.scope != Scope::Facts && self.hear_of_kills(snapshot);
         if self.previous.is_none() {
             self.epoch = Epoch(snapshot.began);
         }
@@ -145,16 +154,37 @@ impl Monitor {
             let round = Round { snapshot, rules, epoch: self.epoch, left: &left, config };
             self.domains.update(&round, report, &mut self.memories);
             self.warn(snapshot.ended);
+            if self.kills.weigh(&self.report) || killed {
+                Arc::make_mut(&mut self.report).kills = self.kills.told().to_vec();
+            }
         }
         let report = Arc::make_mut(&mut self.report);
         if let Some(fact) = &snapshot.mappings {
             let identity = report.process(fact.id).map(|row| &*row.identity);
             self.mapped.absorb(fact, identity, self.config.mapping_baselines);
         }
-        if refusals || snapshot.scope != Scope::Facts && !report.unreadable.is_empty() {
+        let log = self.kernel_log;
+        let of_processes = report.unreadable.iter().any(|entry| entry.field != UnreadableReport::KERNEL_LOG);
+        if refusals || snapshot.scope != Scope::Facts && of_processes {
             memory::unreadable(&report.processes, &self.memories, &mut report.unreadable);
+            report.unreadable.extend(log.map(UnreadableReport::kernel_log));
+        } else if !of_processes {
+            report.unreadable.clear();
+            report.unreadable.extend(log.map(UnreadableReport::kernel_log));
         }
         self.report()
+    }
+
+    /// What says that somebody was killed since the pass before, whose report still stands.
+    fn hear_of_kills(&mut self, snapshot: &Snapshot) -> bool {
+        if let Some(read) = snapshot.kernel_log {
+            self.kernel_log = read.err();
+        }
+        let mut kills = std::mem::take(&mut self.kills);
+        let look = Look { snapshot, before: &self.report, detail: &|id| self.detail(id) };
+        let heard = kills.hear(&look);
+        self.kills = kills;
+        heard
     }
 
     /// The early warning: samples when it is time, and what every row says now.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::kill_report::KillReport;
 use crate::mapping_class::MappingClass;
 use crate::snapshot::mapping::{Mappings, Region};
 use crate::snapshot::needs::FactGroups;
@@ -36,6 +37,8 @@ pub struct Report {
     pub processes: Vec<ProcessReport>,
     /// Memory domains: the one with the least headroom first; the host is always among them when it was read.
     pub domains: Vec<DomainReport>,
+    /// OOM kills that we saw, newest last; at most 32.
+    pub kills: Vec<Arc<KillReport>>,
     /// What could not be read, by field.
     pub unreadable: Vec<UnreadableReport>,
     /// What sampling cost, from the last pass.
@@ -337,6 +340,29 @@ pub struct UnreadableReport {
     pub count: u32,
     /// The first 20.
     pub pids: Vec<Pid>,
+}
+
+impl UnreadableReport {
+    /// The field of the kernel's log, which belongs to no process.
+    pub const KERNEL_LOG: &'static str = "kernel_log";
+
+    /// The kernel's log cannot be read.
+    #[must_use]
+    pub const fn kernel_log(reason: Unreadable) -> Self {
+        Self { field: Self::KERNEL_LOG, reason, count: 0, pids: Vec::new() }
+    }
+
+    /// Why, in words, with what would help.
+    #[must_use]
+    pub fn reason_in_words(&self) -> &'static str {
+        match (self.field, self.reason) {
+            (Self::KERNEL_LOG, Unreadable::Denied) => {
+                "permission denied (needs root or CAP_SYSLOG while kernel.dmesg_restrict is 1)"
+            }
+            (Self::KERNEL_LOG, Unreadable::Unsupported) => "there is no /dev/kmsg here",
+            (_, reason) => reason.reason(),
+        }
+    }
 }
 
 /// Everything known about one process: made on request for the selected one (`Monitor::detail`).

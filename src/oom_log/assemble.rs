@@ -70,6 +70,18 @@ impl Assembler {
         }
     }
 
+    /// Gives away all that has ended, also past one that goes on: who follows a log does not wait.
+    pub fn give_ended(&mut self) {
+        let mut index = 0;
+        while index < self.open.len() {
+            if !self.open[index].ended {
+                index += 1;
+            } else if let Some(dump) = self.open.remove(index) {
+                self.ready.push_back(dump.into_episode());
+            }
+        }
+    }
+
     /// The log is over: gives everything away.
     pub fn finish(&mut self) {
         self.partial = None;

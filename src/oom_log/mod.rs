@@ -7,6 +7,7 @@ mod cursor;
 mod dump;
 mod envelope;
 mod episode;
+mod follower;
 mod journal;
 mod message;
 mod reader;
@@ -17,6 +18,7 @@ pub use episode::{
     Chosen, Constraint, Counter, Counters, Domain, Episode, HostMemory, Invoker, Name, Outcome, Reaped, Summary, Usage,
     Victim,
 };
+pub use follower::Follower;
 pub use reader::{LogReader, Span};
 pub use stamp::Stamp;
 pub use tasks::{Candidate, MOST_ROWS, PageTables, Tasks};

@@ -65,6 +65,8 @@ pub struct Snapshot {
     pub cgroups: Option<Vec<Cgroup>>,
     /// What happened from outside the files since the last pass.
     pub events: Vec<OutsideEvent>,
+    /// Whether the kernel log could be read; `None` where this pass did not look (a probe, a tree of files).
+    pub kernel_log: Option<Result<(), Unreadable>>,
     /// What reading cost us.
     pub cost: Cost,
 }

@@ -16,6 +16,7 @@ use crate::units::{Bytes, Pages, Timestamp};
 
 use super::cgroupfs::Cgroupfs;
 use super::files::{FileName, Tree};
+use super::kmsg::KernelLog;
 use super::listing::{Listing, Look};
 use super::machine::{MachineFiles, machine};
 use super::recycler::Recycler;
@@ -49,6 +50,8 @@ pub struct Live {
     roster: Roster,
     listing: Listing,
     cgroups: Cgroupfs,
+    /// Of the machine whose /proc is read; nothing where that is another place.
+    kernel_log: Option<Result<KernelLog, Unreadable>>,
     warm: Warm,
     rotation: Rotation,
     budget: Budget,
@@ -88,6 +91,7 @@ impl Live {
             proc_root: tree,
             roster: Roster::default(),
             cgroups,
+            kernel_log: (proc_root == Path::new("/proc")).then(|| KernelLog::open(Path::new("/dev/kmsg"))),
             rotation: Rotation::default(),
             budget: Budget::default(),
             recycler: Recycler::default(),
@@ -264,6 +268,15 @@ impl Source for Live {
 
         let unknown_path = self.warm.met_unknown_path();
         self.cgroups.read(&self.roster, system.memory.total, unknown_path, &mut snapshot.cgroups);
+
+        // Last: who is read here as killed was still in the roster, or its counter stands above already.
+        snapshot.kernel_log = self.kernel_log.as_mut().map(|log| match log {
+            Ok(log) => {
+                log.drain(&mut snapshot.events);
+                Ok(())
+            }
+            Err(reason) => Err(*reason),
+        });
 
         snapshot.ended = clock::now();
         let descriptors = self.kept + self.machine_files.descriptors();

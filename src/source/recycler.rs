@@ -50,6 +50,7 @@ fn empty(snapshot: &mut Snapshot) {
     snapshot.system = None;
     snapshot.scope = Scope::Facts;
     snapshot.events.clear();
+    snapshot.kernel_log = None;
 }
 
 fn clear<T>(facts: &mut Vec<Fact<T>>) {

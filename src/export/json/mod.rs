@@ -147,7 +147,7 @@ impl UnreadableJson {
     fn new(unreadable: &UnreadableReport) -> Self {
         Self {
             field: unreadable.field,
-            reason: unreadable.reason.reason(),
+            reason: unreadable.reason_in_words(),
             count: unreadable.count,
             pids: unreadable.pids.iter().map(|pid| pid.0).collect(),
         }

@@ -1,0 +1,229 @@
+//! One kill by the kernel's OOM killer, as far as its witnesses tell: who, in which domain, why that one, what it had
+//! been doing, and how it is known. Refuses to call certain what only counters and a disappearance say.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::text::printable;
+use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime, human_duration};
+
+use super::report::{ProcessDetail, Victim};
+
+/// One kill.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KillReport {
+    /// Counts kills from 1, in the order in which they became known.
+    pub number: u64,
+    /// When the pass that noticed it ended.
+    pub at: Timestamp,
+    /// The time of day then.
+    pub wall: WallTime,
+    /// Who died; `None`: a counter says that somebody did, and nobody that we knew is gone.
+    pub victim: Option<Killed>,
+    /// How sure it is that this one was it.
+    pub confidence: Confidence,
+    /// How many others vanished in the same moment and might be it.
+    pub others: u32,
+    /// The memory that ran out, where it is known.
+    pub domain: Option<KillDomain>,
+    /// What it held.
+    pub held: Option<Held>,
+    /// Who asked for the memory that was not there: name and number, from the log.
+    pub invoker: Option<(Box<[u8]>, Option<Pid>)>,
+    /// The candidates of the domain in the report just before, in the kernel's order; at most
+    /// [`KillReport::CANDIDATES`].
+    pub candidates: Vec<Candidate>,
+    /// How many there were.
+    pub candidate_count: u32,
+    /// Why this one, in words, by that table.
+    pub why: Option<Box<str>>,
+    /// What we knew of it at the last look: its history, slope, peak and limit.
+    pub history: Option<Arc<ProcessDetail>>,
+    /// How fast it grew at the end.
+    pub growth: Option<Rate>,
+    /// Since when it was warned of.
+    pub alarmed: Option<Timestamp>,
+    /// Usage of the domain in the report before and in the one after it was gone.
+    pub usage: Option<(Bytes, Option<Bytes>)>,
+    /// What says so.
+    pub evidence: Vec<Evidence>,
+}
+
+/// Who died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Killed {
+    /// Which process of ours it was; `None`: it came and went between two passes, or has another number here.
+    pub id: Option<ProcessId>,
+    /// Its number, as the witness tells it.
+    pub pid: Pid,
+    /// Its name, any bytes.
+    pub name: Box<[u8]>,
+}
+
+/// How sure something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Confidence {
+    /// Counters, and more than one that may have been it.
+    Guess,
+    /// Counters, and the only one that fits them is gone.
+    Likely,
+    /// The kernel named it.
+    Certain,
+}
+
+impl Confidence {
+    /// In one word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Guess => "guess",
+            Self::Likely => "likely",
+            Self::Certain => "certain",
+        }
+    }
+}
+
+/// The memory that ran out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KillDomain {
+    /// What a person calls it.
+    pub label: Box<str>,
+    /// Its cgroup, any bytes; `/` for the machine.
+    pub path: Box<[u8]>,
+    /// The whole machine ran out.
+    pub is_host: bool,
+    /// Its limit.
+    pub limit: Option<Bytes>,
+    /// The kernel's log names it; else it is the tightest above the cgroup whose counter moved.
+    pub is_told: bool,
+}
+
+/// What the victim held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// In RAM.
+    pub rss: Bytes,
+    /// In page tables.
+    pub page_tables: Option<Bytes>,
+    /// In swap, at our last look.
+    pub swap: Option<Bytes>,
+    /// As the kernel's log says; else at our last look.
+    pub is_told: bool,
+}
+
+/// A candidate at that moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Its place and the parts of its badness.
+    pub victim: Victim,
+    /// Its name, any bytes.
+    pub name: Box<[u8]>,
+}
+
+/// What says that there was a kill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The kernel's own record.
+    KernelLog {
+        /// Its number.
+        sequence: u64,
+        /// Its text, made safe to show.
+        text: Box<str>,
+    },
+    /// `oom_kill` of a cgroup.
+    Cgroup {
+        /// Which, made safe to show.
+        path: Box<str>,
+        /// Before.
+        from: u64,
+        /// After.
+        to: u64,
+    },
+    /// `oom_kill` of `/proc/vmstat`.
+    Machine {
+        /// Before.
+        from: u64,
+        /// After.
+        to: u64,
+    },
+    /// It was in `/proc`, and then it was not (or was dead and not yet reaped).
+    Gone {
+        /// The last pass that saw it.
+        after: Timestamp,
+        /// The first that did not.
+        by: Timestamp,
+    },
+}
+
+impl Evidence {
+    /// The order in which they are told: the strongest first.
+    #[must_use]
+    pub const fn order(&self) -> u8 {
+        match self {
+            Self::KernelLog { .. } => 0,
+            Self::Cgroup { .. } => 1,
+            Self::Machine { .. } => 2,
+            Self::Gone { .. } => 3,
+        }
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KernelLog { sequence, text } => write!(f, "kernel log, record {sequence}: {text}"),
+            Self::Cgroup { path, from, to } => write!(f, "oom_kill of {path}: {from} -> {to}"),
+            Self::Machine { from, to } => write!(f, "oom_kill of /proc/vmstat: {from} -> {to}"),
+            Self::Gone { after, by } => {
+                write!(f, "it was in /proc, and {:.1}s later it was gone", by.since(*after).as_secs_f64())
+            }
+        }
+    }
+}
+
+impl KillReport {
+    /// How many candidates are kept.
+    pub const CANDIDATES: usize = 16;
+
+    /// A kill of which nothing is known yet.
+    #[must_use]
+    pub fn unknown(number: u64, at: Timestamp, wall: WallTime) -> Self {
+        Self {
+            number,
+            at,
+            wall,
+            victim: None,
+            confidence: Confidence::Guess,
+            others: 0,
+            domain: None,
+            held: None,
+            invoker: None,
+            candidates: Vec::new(),
+            candidate_count: 0,
+            why: None,
+            history: None,
+            growth: None,
+            alarmed: None,
+            usage: None,
+            evidence: Vec::new(),
+        }
+    }
+
+    /// `41m ago`.
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> String {
+        format!("{} ago", human_duration(now.since(self.at)))
+    }
+
+    /// By what, in words: `by the limit of docker 4f2a91 (512M)`.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        let Some(domain) = &self.domain else { return "in a cgroup that is not known".into() };
+        if domain.is_host {
+            return "as the machine ran out of memory".into();
+        }
+        let limit = domain.limit.map_or_else(String::new, |limit| format!(" ({limit})"));
+        let probably = if domain.is_told { "" } else { "probably " };
+        format!("{probably}by the limit of {}{limit}", printable(domain.label.as_bytes()))
+    }
+}

@@ -1,0 +1,239 @@
+//! Kills, by each combination of witnesses.
+
+use std::sync::Arc;
+
+use crate::monitor::kill_report::{Confidence, Evidence, KillReport};
+use crate::monitor::report::Report;
+use crate::monitor::{Monitor, MonitorConfig};
+use crate::snapshot::cgroup::{Cgroup, Version};
+use crate::snapshot::kernel_event::{KernelRecord, OutsideEvent};
+use crate::snapshot::process::{CgroupPath, Name, Stat};
+use crate::snapshot::{Snapshot, Unreadable};
+use crate::units::{Bytes, Pid, Timestamp};
+
+use super::{fact, id, snapshot};
+
+const WEB: &str = "/web";
+
+/// A second in which these are there, all in a cgroup of 512 MiB; its counter and the machine's stand so.
+fn second(second: u64, processes: &[(u32, u64)], web: u64, machine: u64) -> Snapshot {
+    let mut taken = snapshot(second, processes);
+    let at = Timestamp::from_secs(1000 + second);
+    let path = CgroupPath::new(WEB);
+    taken.memberships = processes.iter().map(|(pid, _)| fact(*pid, at, path.clone())).collect();
+    let name = |pid: u32| Name::new(if pid == 30 { b"a.test" } else { b"b.test" });
+    taken.stats = processes
+        .iter()
+        .map(|(pid, pages)| {
+            let rss = crate::units::Pages(*pages);
+            fact(*pid, at, Stat { name: name(*pid), state: b'S', rss, ..Stat::default() })
+        })
+        .collect();
+    let mut cgroup = Cgroup::unread(path, Version::V2, at);
+    cgroup.limit = Some(Some(Bytes::from_mib(512)));
+    cgroup.usage = Some(Bytes::from_mib(processes.iter().map(|(_, pages)| pages / 256).sum()));
+    cgroup.events.oom_kill = Some(web);
+    cgroup.members = processes.iter().map(|(pid, _)| id(*pid)).collect();
+    taken.cgroups = Some(vec![cgroup]);
+    if let Some(system) = &mut taken.system {
+        system.events.oom_kill = Some(machine);
+    }
+    taken.kernel_log = Some(Ok(()));
+    taken
+}
+
+/// What the kernel writes of a kill, by this priority.
+fn log(pid: u32, cgroup: &str, priority: u32) -> Vec<OutsideEvent> {
+    let lines = [
+        "b.test invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0".to_owned(),
+        "CPU: 1 UID: 0 PID: 31 Comm: b.test Not tainted 6.18.44 #1".to_owned(),
+        "memory: usage 524288kB, limit 524288kB, failcnt 18".to_owned(),
+        format!(
+            "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg={cgroup},\
+             task_memcg={cgroup},task=a.test,pid={pid},uid=0"
+        ),
+        format!(
+            "Memory cgroup out of memory: Killed process {pid} (a.test) total-vm:629080kB, anon-rss:480000kB, \
+             file-rss:400kB, shmem-rss:0kB, UID:0 pgtables:960kB oom_score_adj:0"
+        ),
+    ];
+    let records = lines.into_iter().enumerate().map(|(index, text)| KernelRecord {
+        sequence: 100 + index as u64,
+        microseconds: 5_000_000 + index as u64,
+        priority,
+        text: text.into_bytes().into(),
+    });
+    records.map(OutsideEvent::KernelLog).collect()
+}
+
+const BOTH: [(u32, u64); 2] = [(30, 118_000), (31, 8_000)];
+const REST: [(u32, u64); 1] = [(31, 8_000)];
+
+/// Two quiet seconds, then these.
+fn after(seconds: impl IntoIterator<Item = Snapshot>) -> Arc<Report> {
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    monitor.absorb(&second(0, &BOTH, 3, 7));
+    monitor.absorb(&second(1, &BOTH, 3, 7));
+    for taken in seconds {
+        monitor.absorb(&taken);
+    }
+    monitor.report()
+}
+
+fn only(report: &Report) -> &KillReport {
+    assert_eq!(report.kills.len(), 1, "{:?}", report.kills);
+    &report.kills[0]
+}
+
+fn kinds(kill: &KillReport) -> Vec<u8> {
+    kill.evidence.iter().map(Evidence::order).collect()
+}
+
+#[test]
+fn counters_seen_for_the_first_time_are_no_kills() {
+    assert!(after([]).kills.is_empty());
+    // A cgroup that comes with a history of its own, and one that was made anew under the same name.
+    let mut other = second(2, &BOTH, 3, 7);
+    let mut known = other.cgroups.clone().unwrap();
+    known.push(Cgroup::unread(CgroupPath::new("/x"), Version::V2, other.ended));
+    known[1].events.oom_kill = Some(9);
+    other.cgroups = Some(known);
+    assert!(after([other, second(3, &BOTH, 0, 7), second(4, &BOTH, 0, 7)]).kills.is_empty());
+}
+
+#[test]
+fn all_witnesses_make_one_kill() {
+    let mut killed = second(2, &BOTH, 4, 8);
+    killed.events = log(30, WEB, 4);
+    let report = after([killed, second(3, &REST, 4, 8), second(4, &REST, 4, 8)]);
+    let kill = only(&report);
+    assert_eq!(kinds(kill), [0, 1, 2, 3]);
+    assert_eq!(kill.confidence, Confidence::Certain);
+    let victim = kill.victim.as_ref().unwrap();
+    assert_eq!((victim.id, victim.pid, &*victim.name), (Some(id(30)), Pid(30), b"a.test".as_slice()));
+    let held = kill.held.unwrap();
+    assert_eq!((held.rss, held.page_tables), (Bytes::from_kib(480_400), Some(Bytes::from_kib(960))));
+    assert_eq!(kill.invoker, Some((b"b.test".as_slice().into(), Some(Pid(31)))));
+    assert_eq!(kill.cause(), "by the limit of web (512M)");
+    assert_eq!(kill.candidates.len(), 2);
+    assert_eq!(&*kill.candidates[0].name, b"a.test");
+    let why = kill.why.as_ref().unwrap();
+    assert!(why.starts_with("1st of 2: 461M RSS") && why.ends_with("; next was b.test 31, 430M behind"), "{why}");
+    assert_eq!(kill.usage, Some((Bytes::from_mib(491), Some(Bytes::from_mib(31)))));
+    assert_eq!(kill.history.as_ref().unwrap().series.len(), 2);
+    assert_eq!(kill.at, Timestamp::from_secs(1002));
+    assert!(kill.evidence[0].to_string().starts_with("kernel log, record 104: Memory cgroup out of memory: Killed"));
+}
+
+#[test]
+fn the_log_alone_is_enough_and_tells_at_once() {
+    let mut killed = second(2, &BOTH, 3, 7);
+    killed.events = log(30, WEB, 4);
+    let report = after([killed]);
+    let kill = only(&report);
+    assert_eq!((kinds(kill), kill.confidence), (vec![0], Confidence::Certain));
+}
+
+#[test]
+fn a_log_that_comes_behind_its_counter_joins_it() {
+    let mut late = second(3, &REST, 4, 8);
+    late.events = log(30, WEB, 4);
+    let report = after([second(2, &BOTH, 4, 7), late, second(4, &REST, 4, 8)]);
+    let kill = only(&report);
+    assert_eq!((kinds(kill), kill.confidence), (vec![0, 1, 2, 3], Confidence::Certain));
+}
+
+#[test]
+fn a_counter_alone_names_nobody() {
+    let report = after([second(2, &BOTH, 4, 8)]);
+    assert!(report.kills.is_empty(), "one pass is left to the log");
+    let report = after([second(2, &BOTH, 4, 8), second(3, &BOTH, 4, 8)]);
+    let kill = only(&report);
+    assert_eq!((kinds(kill), kill.victim.as_ref(), kill.confidence), (vec![1, 2], None, Confidence::Guess));
+    assert_eq!(kill.cause(), "probably by the limit of web (512M)");
+}
+
+#[test]
+fn a_counter_and_the_only_one_that_is_gone_are_likely() {
+    let report = after([second(2, &REST, 4, 8), second(3, &REST, 4, 8)]);
+    let kill = only(&report);
+    assert_eq!((kinds(kill), kill.confidence), (vec![1, 2, 3], Confidence::Likely));
+    assert_eq!(kill.victim.as_ref().unwrap().id, Some(id(30)));
+    assert!(kill.history.is_some() && kill.why.is_some());
+    // Also where it goes one pass later.
+    let report = after([second(2, &BOTH, 4, 8), second(3, &REST, 4, 8)]);
+    assert_eq!(only(&report).confidence, Confidence::Likely);
+}
+
+#[test]
+fn of_several_that_are_gone_the_first_of_the_ranking_is_a_guess() {
+    let report = after([second(2, &[], 4, 8), second(3, &[], 4, 8)]);
+    let kill = only(&report);
+    assert_eq!((kill.confidence, kill.others), (Confidence::Guess, 1));
+    assert_eq!(kill.victim.as_ref().unwrap().id, Some(id(30)));
+}
+
+#[test]
+fn two_kills_of_one_pass_are_two() {
+    let report = after([second(2, &[], 5, 9), second(3, &[], 5, 9)]);
+    let victims: Vec<_> = report.kills.iter().filter_map(|kill| kill.victim.as_ref()?.id).collect();
+    assert_eq!(victims, [id(30), id(31)]);
+    let mut killed = second(2, &BOTH, 5, 9);
+    killed.events = log(30, WEB, 4);
+    killed.events.extend(log(31, WEB, 4));
+    let report = after([killed, second(3, &[], 5, 9), second(4, &[], 5, 9)]);
+    let told: Vec<_> = report.kills.iter().map(|kill| (kill.victim.as_ref().unwrap().pid.0, kinds(kill))).collect();
+    assert_eq!(told, [(30, vec![0, 1, 2, 3]), (31, vec![0, 1, 2, 3])]);
+}
+
+#[test]
+fn a_kill_in_a_cgroup_that_is_not_seen_is_told_as_such() {
+    let mut killed = second(2, &BOTH, 3, 8);
+    killed.events = log(777, "/elsewhere/deep", 4);
+    let report = after([killed, second(3, &BOTH, 3, 8)]);
+    let kill = only(&report);
+    assert_eq!((kinds(kill), kill.confidence), (vec![0, 2], Confidence::Certain));
+    let victim = kill.victim.as_ref().unwrap();
+    assert_eq!((victim.id, victim.pid), (None, Pid(777)));
+    assert_eq!(kill.domain.as_ref().unwrap().limit, Some(Bytes::from_mib(512)));
+    assert!(kill.candidates.is_empty() && kill.history.is_none());
+    // Without the log, only the machine's counter says so.
+    let report = after([second(2, &BOTH, 3, 8), second(3, &BOTH, 3, 8)]);
+    assert_eq!((kinds(only(&report)), only(&report).domain.as_ref()), (vec![2], None));
+}
+
+#[test]
+fn what_a_user_wrote_into_the_log_kills_nobody() {
+    let mut spoofed = second(2, &BOTH, 3, 7);
+    spoofed.events = log(30, WEB, 12);
+    assert!(after([spoofed, second(3, &REST, 3, 7), second(4, &REST, 3, 7)]).kills.is_empty());
+}
+
+#[test]
+fn a_dead_one_that_nobody_reaped_is_gone() {
+    let mut dead = second(3, &BOTH, 4, 8);
+    dead.stats[0].reading = Ok(Stat { name: Name::new(b"a.test"), state: b'Z', ..Stat::default() });
+    let report = after([second(2, &BOTH, 4, 8), dead]);
+    assert_eq!((only(&report).confidence, kinds(only(&report))), (Confidence::Likely, vec![1, 2, 3]));
+}
+
+#[test]
+fn kills_are_bounded_and_the_newest_stay() {
+    let report = after((2..60).map(|time| second(time, &BOTH, 1 + time, 5 + time)));
+    assert_eq!(report.kills.len(), 32);
+    assert!(report.kills.is_sorted_by_key(|kill| kill.number));
+    assert!(report.kills[0].number > 20);
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_told_with_the_right_that_is_missing() {
+    let mut denied = second(2, &BOTH, 3, 7);
+    denied.kernel_log = Some(Err(Unreadable::Denied));
+    let report = after([denied, second(3, &BOTH, 3, 7)]);
+    assert!(report.unreadable.is_empty(), "it can be read again");
+    let mut denied = second(2, &BOTH, 3, 7);
+    denied.kernel_log = Some(Err(Unreadable::Denied));
+    let report = after([denied]);
+    assert_eq!(report.unreadable.len(), 1);
+    assert!(report.unreadable[0].reason_in_words().contains("CAP_SYSLOG"));
+}

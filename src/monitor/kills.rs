@@ -416,17 +416,20 @@ fn explain(report: &mut KillReport, domain: Option<&DomainReport>, before: &Repo
     let page = before.machine.page_size;
     // Who was killed is not counted any more where it is gone already.
     let then = DomainReport { candidates: report.candidate_count, ..domain.clone() };
-    let mut why = victims::explain(own, &then, page);
+    let parts = victims::explain(own, &then, page);
     let other = table.iter().find(|other| other.victim.id != id && other.victim.immune.is_none());
-    if let Some(Candidate { victim: other, name }) = other {
-        let (name, pid) = (printable(name), other.id.pid);
-        let apart = Pages(own.badness.abs_diff(other.badness)).bytes(page);
-        why.push_str(&if own.rank == 1 {
-            format!("; next was {name} {pid}, {apart} behind")
-        } else {
-            format!("; at our last look {name} {pid} was ahead of it by {apart}: they moved since")
-        });
-    }
+    let why = match other {
+        None => parts,
+        Some(Candidate { victim: other, name }) => {
+            let (name, pid) = (printable(name), other.id.pid);
+            let apart = Pages(own.badness.abs_diff(other.badness)).bytes(page);
+            if own.rank == 1 {
+                format!("{parts}; next was {name} {pid}, {apart} behind")
+            } else {
+                format!("{parts}; at our last look {name} {pid} was ahead of it by {apart}: they moved since")
+            }
+        }
+    };
     report.why = Some(why.into());
 }
 

@@ -1,7 +1,7 @@
 //! The fold, on snapshots made by hand.
 
-mod laws;
 mod kills;
+mod laws;
 mod ranking;
 
 use std::sync::Arc;

@@ -265,3 +265,52 @@ fn growth_is_seen_within_two_passes() {
         assert!(seen, "{pid}");
     }
 }
+
+#[test]
+fn what_many_processes_have_in_common_is_held_once() {
+    let fake = FakeProc::new();
+    for pid in 1..=20 {
+        let common = FakeProcess {
+            command: b"worker\0".to_vec(),
+            executable: Some("/bin/worker".into()),
+            ..FakeProcess::new(pid)
+        };
+        fake.put(&common);
+    }
+    let mut prober = Prober::open(&fake.proc()).expect("opens");
+    prober.observe(&live(&fake).sample(&Needs::default()).expect("sampled"));
+    let slice = prober.probe(&Needs::default()).expect("everyone is new");
+    let first = slice.commands[0].reading.as_ref().expect("read");
+    assert!(
+        slice.commands.iter().all(|fact| fact.reading.as_ref().is_ok_and(|one| std::sync::Arc::ptr_eq(one, first)))
+    );
+    let first = slice.executables[0].reading.as_ref().expect("read");
+    assert!(
+        slice.executables.iter().all(|fact| fact.reading.as_ref().is_ok_and(|one| std::sync::Arc::ptr_eq(one, first)))
+    );
+}
+
+#[test]
+fn mappings_are_read_at_once_and_then_in_their_pace() {
+    let fake = FakeProc::new();
+    let smaps = b"1000-2000 rw-p 00000000 00:00 0 \nRss:                   4 kB\nVmFlags: rd wr \n".to_vec();
+    fake.put(&FakeProcess { smaps: Some(smaps), ..FakeProcess::new(10) });
+    fake.put(&FakeProcess::new(11));
+    let snapshot = live(&fake).sample(&Needs::default()).expect("sampled");
+    let mut prober = Prober::open(&fake.proc()).expect("opens");
+    prober.observe(&snapshot);
+    let mut needs = Needs { selected: Some(ProcessId::new(10, 10)), mappings: true, ..Needs::default() };
+    let mut read = |needs: &Needs| prober.probe(needs).and_then(|slice| slice.mappings.clone());
+    let mappings = read(&needs).expect("selected just now").reading.expect("whole");
+    assert_eq!((mappings.of, mappings.regions.len()), (ProcessId::new(10, 10), 1));
+    assert!(read(&needs).is_none(), "not again at once");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(read(&needs).is_none(), "nor soon");
+    needs.refresh = true;
+    assert!(read(&needs).is_some(), "unless the user insists");
+    needs.refresh = false;
+    needs.selected = Some(ProcessId::new(11, 11));
+    assert_eq!(read(&needs).expect("another one").reading, Err(Unreadable::Unsupported));
+    needs.selected = Some(ProcessId::new(99, 1));
+    assert!(read(&needs).is_none(), "who is not there is not read");
+}

@@ -2,6 +2,7 @@
 //! thread comes back soon; what was slow is asked less often. Refuses to read what nobody asked for, and to wait its
 //! turn in the sampler: a process that holds its lock holds up only the prober.
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct Prober {
     targets: Targets,
     regions: RegionReader,
     recycler: Recycler,
+    commands: Shared<Command>,
+    executables: Shared<Executable>,
     sequence: u64,
 }
 
@@ -51,6 +54,8 @@ impl Prober {
             targets: Targets::default(),
             regions: RegionReader::default(),
             recycler: Recycler::default(),
+            commands: Shared::default(),
+            executables: Shared::default(),
             sequence: 0,
         })
     }
@@ -114,15 +119,17 @@ impl Prober {
         match due {
             Due::Command => {
                 let reading = command(&mut self.proc_root, id);
-                if self.targets.is_news(id, due, hash(&reading)) {
-                    let reading = reading.map(Arc::new);
+                let fingerprint = hash(&reading);
+                if self.targets.is_news(id, due, fingerprint) {
+                    let reading = reading.map(|command| self.commands.one(fingerprint, command));
                     snapshot.commands.push(Fact { id, at: clock::now(), reading });
                 }
             }
             Due::Executable => {
                 let reading = executable(&mut self.proc_root, id);
-                if self.targets.is_news(id, due, hash(&reading)) {
-                    let reading = reading.map(Arc::new);
+                let fingerprint = hash(&reading);
+                if self.targets.is_news(id, due, fingerprint) {
+                    let reading = reading.map(|executable| self.executables.one(fingerprint, executable));
                     snapshot.executables.push(Fact { id, at: clock::now(), reading });
                 }
             }
@@ -183,6 +190,35 @@ impl Fingerprint for Executable {
         self.path.hash(hasher);
         self.deleted.hash(hasher);
         self.working_directory.hash(hasher);
+    }
+}
+
+/// Facts that many processes have in common, once: the workers of one server, the children of one shell.
+#[derive(Debug)]
+struct Shared<T> {
+    known: HashMap<u64, Arc<T>>,
+}
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self { known: HashMap::new() }
+    }
+}
+
+impl<T: PartialEq> Shared<T> {
+    /// More different ones than this are forgotten all at once: what is shared is soon known again.
+    const MOST: usize = 256;
+
+    fn one(&mut self, fingerprint: u64, value: T) -> Arc<T> {
+        if let Some(known) = self.known.get(&fingerprint).filter(|known| ***known == value) {
+            return Arc::clone(known);
+        }
+        if self.known.len() >= Self::MOST {
+            self.known.clear();
+        }
+        let value = Arc::new(value);
+        self.known.insert(fingerprint, Arc::clone(&value));
+        value
     }
 }
 

@@ -135,7 +135,7 @@ fn is_complete(screen: &Screen, processes: usize) -> bool {
 fn selected(screen: &Screen) -> Option<usize> {
     table(screen).iter().map(|row| row.line).find(|&line| {
         let mark = screen.cell(line as u16, 0).map(vt100::Cell::contents);
-        matches!(mark, Some(">" | "▶"))
+        matches!(mark, Some(">" | "▸"))
     })
 }
 

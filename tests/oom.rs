@@ -133,19 +133,21 @@ fn held_round(domain: &MemoryCgroup, hogs: &mut [Hog], trigger: usize, limit: u6
     Outcome { killed, prediction }
 }
 
+/// How much a domain can still take before it must kill: memory, and swap where it has some.
+fn domain_room(domain: &MemoryCgroup) -> u64 {
+    let number = |file: &str| domain.read(file).trim().parse::<u64>().unwrap_or(0);
+    if domain.is_v2() {
+        let swap = number("memory.swap.max").saturating_sub(number("memory.swap.current"));
+        number("memory.max").saturating_sub(number("memory.current")) + swap.min(machine("SwapFree") * 1024)
+    } else {
+        number("memory.limit_in_bytes").saturating_sub(number("memory.usage_in_bytes"))
+    }
+}
+
 /// v1 and v2: one process grows in small steps, and we look before each.
 fn live_round(domain: &MemoryCgroup, hogs: &mut [Hog], trigger: usize) -> Outcome {
-    let usage = |domain: &MemoryCgroup| -> u64 {
-        let (file, limit) = if domain.is_v2() {
-            ("memory.current", "memory.max")
-        } else {
-            ("memory.usage_in_bytes", "memory.limit_in_bytes")
-        };
-        let number = |file: &str| domain.read(file).trim().parse::<u64>().unwrap_or(0);
-        number(limit).saturating_sub(number(file))
-    };
     loop {
-        let room = usage(domain) / 1024;
+        let room = domain_room(domain) / 1024;
         let prediction = predict(&domain.path());
         let step = if room > 4096 { room - 3072 } else { 512 };
         if hogs[trigger].does(&format!("anon {step}")) && killed(hogs).is_empty() {
@@ -159,6 +161,10 @@ fn live_round(domain: &MemoryCgroup, hogs: &mut [Hog], trigger: usize) -> Outcom
 fn round(program: &Path, parent: &Path, number: u64, random: &mut Random) -> (String, Outcome) {
     let limit = (24 + random.below(100)) * MIB;
     let top = MemoryCgroup::new(parent, &format!("round-{number}"), Some(limit)).expect("makes a cgroup");
+    if top.is_v2() {
+        // Some swap where the machine has any; not so much that a round fills it for minutes.
+        top.write("memory.swap.max", &(8 * MIB).to_string()).expect("has swap accounting");
+    }
     let nested = random.chance(3);
     if !nested {
         let mut hogs = crowd(program, random, &[&top], limit);
@@ -171,6 +177,9 @@ fn round(program: &Path, parent: &Path, number: u64, random: &mut Random) -> (St
     // Two children, one with a smaller limit of its own: which limit is hit decides who is a candidate.
     top.delegate().expect("hands the controller on");
     let tight = MemoryCgroup::new(top.directory(), "tight", Some(limit / 2)).expect("makes a cgroup");
+    if tight.is_v2() {
+        tight.write("memory.swap.max", &(4 * MIB).to_string()).expect("has swap accounting");
+    }
     let loose = MemoryCgroup::new(top.directory(), "loose", None).expect("makes a cgroup");
     let mut outer = crowd(program, random, &[&loose], limit / 3);
     let mut inner = crowd(program, random, &[&tight], limit / 3);
@@ -236,14 +245,16 @@ fn the_whole_group_dies_where_the_cgroup_says_so() {
     wait_for("all to die", || (killed(&mut hogs).len() == hogs.len()).then_some(()));
 }
 
-/// Pages of anonymous memory and swap that the machine can still give, in KiB.
-fn machine_room() -> u64 {
+/// A line of /proc/meminfo, in KiB.
+fn machine(name: &str) -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").expect("is there");
-    let number = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
-    };
-    number("MemAvailable") + number("SwapFree")
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// Anonymous memory and swap that the machine can still give, in KiB.
+fn machine_room() -> u64 {
+    machine("MemAvailable") + machine("SwapFree")
 }
 
 /// One process grows until the machine itself has nothing left.
@@ -333,7 +344,7 @@ fn in_a_guest_that_is_full_the_victim_named_is_taken() {
 fn in_a_guest_with_swap_the_victim_named_is_taken() {
     in_guest(
         320,
-        "swapon-zram 96",
+        "swapon-zram 32",
         "the_victim_named_is_taken_when_the_machine_is_full the_victim_named_is_the_victim_taken",
     );
 }

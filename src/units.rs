@@ -288,6 +288,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -341,5 +343,23 @@ mod tests {
         assert!(parse_duration("abc").is_err());
         assert_eq!(human_duration(Duration::from_secs(160)), "2m 40s");
         assert_eq!(human_duration(Duration::from_millis(850)), "850ms");
+    }
+
+    proptest! {
+        #[test]
+        fn a_size_takes_five_cells_and_a_bigger_one_never_reads_smaller(one: u64, other: u64, shift in 0_u32..64) {
+            let (small, big) = (Bytes(one.min(other) >> shift), Bytes(one.max(other) >> shift));
+            prop_assert!(big.to_string().len() <= 5, "{big}");
+            if let (Ok(small_read), Ok(big_read)) = (Bytes::parse(&small.to_string()), Bytes::parse(&big.to_string())) {
+                prop_assert!(small_read <= big_read, "{small} {big}");
+                let error = big_read.0.abs_diff(big.0) as f64;
+                prop_assert!(error <= big.0 as f64 * 0.0051 + 0.5 * 10.24, "{big} is read as {big_read:?}");
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_size_or_an_error(text in ".{0,12}") {
+            let _ = (Bytes::parse(&text), parse_duration(&text));
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::mapping_class::{ClassContext, MappingClass, classify};
 use crate::snapshot::mapping::{Mappings, Region};
+use crate::snapshot::system::Machine;
 use crate::snapshot::{Fact, Unreadable};
 use crate::units::{Bytes, MaybeKib, ProcessId};
 
@@ -40,11 +41,11 @@ struct Was {
 
 impl Mapped {
     /// Takes in one read.
-    pub(super) fn absorb(&mut self, fact: &Fact<Arc<Mappings>>, identity: Option<&Identity>, most: usize) {
+    pub(super) fn absorb(&mut self, fact: &Fact<Arc<Mappings>>, context: &ClassContext<'_>, most: usize) {
         let state = match &fact.reading {
             Err(Unreadable::Gone) => return,
             Err(reason) => MappingsState::Unreadable(*reason),
-            Ok(mappings) => MappingsState::Known(Arc::new(self.report(fact.id, mappings, identity, most))),
+            Ok(mappings) => MappingsState::Known(Arc::new(self.report(fact.id, mappings, context, most))),
         };
         self.last = Some((fact.id, state));
     }
@@ -73,16 +74,10 @@ impl Mapped {
         &mut self,
         id: ProcessId,
         mappings: &Arc<Mappings>,
-        identity: Option<&Identity>,
+        context: &ClassContext<'_>,
         most: usize,
     ) -> MappingsReport {
-        let executable = identity.and_then(|identity| identity.executable.as_deref());
-        let context = ClassContext {
-            executable: executable.map(|executable| &*executable.path),
-            tmpfs: &[],
-            is_go: executable.is_some_and(|executable| executable.go.is_some()),
-        };
-        let class_of = classify(mappings, &context);
+        let class_of = classify(mappings, context);
         let mut total = MappingSums::default();
         let mut classes: Vec<ClassReport> = Vec::new();
         for (region, (class, probable)) in mappings.regions.iter().zip(&class_of) {
@@ -120,6 +115,16 @@ impl Mapped {
         }
         self.baselines.push(baseline);
         report
+    }
+}
+
+/// What is known of a process that helps to classify its mappings.
+pub(super) fn context<'a>(identity: Option<&'a Identity>, machine: &'a Machine) -> ClassContext<'a> {
+    let executable = identity.and_then(|identity| identity.executable.as_deref());
+    ClassContext {
+        executable: executable.map(|executable| &*executable.path),
+        tmpfs: &machine.tmpfs,
+        is_go: executable.is_some_and(|executable| executable.go.is_some()),
     }
 }
 
@@ -227,14 +232,14 @@ mod tests {
     #[test]
     fn changes_follow_addresses_through_growth_split_and_new_regions() {
         let mut mapped = Mapped::default();
-        mapped.absorb(&read(&[(10, 20, 5), (30, 40, 10)]), None, 4);
+        mapped.absorb(&read(&[(10, 20, 5), (30, 40, 10)]), &ClassContext::default(), 4);
         assert_eq!(known(&mapped).change_of, [Some(0), Some(0)]);
         // The first grew, the second was split in halves, the third is new.
-        mapped.absorb(&read(&[(10, 28, 9), (30, 35, 5), (35, 40, 7), (50, 60, 3)]), None, 4);
+        mapped.absorb(&read(&[(10, 28, 9), (30, 35, 5), (35, 40, 7), (50, 60, 3)]), &ClassContext::default(), 4);
         assert_eq!(known(&mapped).change_of, [Some(16), Some(0), Some(8), None]);
         mapped.mark(ID);
         assert!(known(&mapped).change_of.iter().all(|change| *change == Some(0)));
-        mapped.absorb(&read(&[(10, 28, 10), (50, 60, 1)]), None, 4);
+        mapped.absorb(&read(&[(10, 28, 10), (50, 60, 1)]), &ClassContext::default(), 4);
         assert_eq!(known(&mapped).change_of, [Some(4), Some(-8)]);
         assert_eq!(known(&mapped).classes.iter().map(|class| class.change).sum::<i64>(), (11 - 24) * 4096);
     }
@@ -244,13 +249,13 @@ mod tests {
         let mut mapped = Mapped::default();
         assert_eq!(mapped.state(ID), MappingsState::Waiting);
         let denied = Fact { id: ID, at: Timestamp(0), reading: Err(Unreadable::Denied) };
-        mapped.absorb(&denied, None, 4);
+        mapped.absorb(&denied, &ClassContext::default(), 4);
         assert_eq!(mapped.state(ID), MappingsState::Unreadable(Unreadable::Denied));
-        mapped.absorb(&read(&[(1, 2, 1)]), None, 4);
+        mapped.absorb(&read(&[(1, 2, 1)]), &ClassContext::default(), 4);
         let report = known(&mapped);
         assert_eq!(report.next_due.since(report.mappings.ended), Duration::from_secs(2));
         // The process ended: what was read last stays.
-        mapped.absorb(&Fact { reading: Err(Unreadable::Gone), ..denied }, None, 4);
+        mapped.absorb(&Fact { reading: Err(Unreadable::Gone), ..denied }, &ClassContext::default(), 4);
         assert!(matches!(mapped.state(ID), MappingsState::Known(_)));
     }
 
@@ -260,7 +265,7 @@ mod tests {
         for pid in 1..20 {
             let mut fact = read(&[(1, 2, 1)]);
             fact.id = ProcessId::new(pid, 1);
-            mapped.absorb(&fact, None, 4);
+            mapped.absorb(&fact, &ClassContext::default(), 4);
         }
         assert_eq!(mapped.baselines.len(), 4);
     }
@@ -275,7 +280,7 @@ mod tests {
                 (start, start + length, *rss)
             }).collect();
             let mut mapped = Mapped::default();
-            mapped.absorb(&read(&regions), None, 4);
+            mapped.absorb(&read(&regions), &ClassContext::default(), 4);
             let report = known(&mapped);
             let sum = report.classes.iter().fold(Bytes(0), |sum, class| sum.saturating_add(class.sums.rss));
             prop_assert_eq!(sum, report.total.rss);

@@ -161,7 +161,8 @@ impl Monitor {
         let report = Arc::make_mut(&mut self.report);
         if let Some(fact) = &snapshot.mappings {
             let identity = report.process(fact.id).map(|row| &*row.identity);
-            self.mapped.absorb(fact, identity, self.config.mapping_baselines);
+            let context = mappings::context(identity, &report.machine);
+            self.mapped.absorb(fact, &context, self.config.mapping_baselines);
         }
         let log = self.kernel_log;
         let of_processes = report.unreadable.iter().any(|entry| entry.field != UnreadableReport::KERNEL_LOG);

@@ -24,6 +24,8 @@ pub struct Machine {
     pub own: OwnRights,
     /// User names by number, from /etc/passwd (of `--proc` trees: none).
     pub users: Vec<(u32, Box<str>)>,
+    /// Where a tmpfs is mounted in our own mount namespace; of `--proc` trees: none.
+    pub tmpfs: Vec<Box<[u8]>>,
     /// `/proc/sys/vm/oom_kill_allocating_task`.
     pub oom_kill_allocating_task: Option<bool>,
     /// `/proc/sys/vm/panic_on_oom`, 0 to 2.

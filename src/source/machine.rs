@@ -32,6 +32,7 @@ pub(super) fn machine(proc_root: &mut Tree, sys_root: Option<&mut Tree>) -> Mach
         oom_score_at_zero: own.id.and_then(|_| oom_score_at_zero(proc_root)),
         own,
         users: if live { users() } else { Vec::new() },
+        tmpfs: if live { tmpfs_mounts(proc_root) } else { Vec::new() },
         oom_kill_allocating_task: number(proc_root, "sys/vm/oom_kill_allocating_task").map(|value: u8| value != 0),
         panic_on_oom: number(proc_root, "sys/vm/panic_on_oom"),
         initial_pid_namespace: if live {
@@ -63,6 +64,10 @@ fn oom_score_at_zero(proc_root: &mut Tree) -> Option<u16> {
     let adjustment = proc_files::oom_score_adj(proc_root.read(&FileName::of_root("self/oom_score_adj")).ok()?)?;
     let score = proc_files::oom_score(proc_root.read(&FileName::of_root("self/oom_score")).ok()?)?;
     (adjustment == 0).then_some(score)
+}
+
+fn tmpfs_mounts(proc_root: &mut Tree) -> Vec<Box<[u8]>> {
+    proc_root.read_long(&FileName::of_root("self/mountinfo")).map(system_files::tmpfs_mounts).unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a source reads the world")]

@@ -135,6 +135,35 @@ pub fn users(text: &[u8]) -> Vec<(u32, Box<str>)> {
     users
 }
 
+/// The mount points of every tmpfs in `mountinfo` (proc(5)): field 5, where the field behind " - " is the type.
+#[must_use]
+pub fn tmpfs_mounts(text: &[u8]) -> Vec<Box<[u8]>> {
+    let mount = |line: &[u8]| {
+        let mut fields = line.split(|&byte| byte == b' ');
+        let point = fields.nth(4)?;
+        let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+        (kind == b"tmpfs").then(|| unescaped(point))
+    };
+    lines(text).filter_map(mount).collect()
+}
+
+/// The kernel writes space, tab, newline and backslash in a path as `\040` and its kin (fs/seq_file.c mangle_path).
+fn unescaped(path: &[u8]) -> Box<[u8]> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match (byte, after) {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
+                bytes.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+                rest = after;
+            }
+            _ => bytes.push(byte),
+        }
+    }
+    bytes.into()
+}
+
 /// A number alone in its file.
 #[must_use]
 pub fn number<T: TryFrom<u64>>(text: &[u8]) -> Option<T> {
@@ -217,5 +246,15 @@ mod tests {
             let _ = processors(&bytes);
             let _ = users(&bytes);
         }
+    }
+
+    #[test]
+    fn tmpfs_mounts_are_found_behind_any_optional_fields() {
+        let text = b"25 24 0:23 / /dev/shm rw,relatime - tmpfs tmpfs rw\n\
+            27 1 8:1 / / rw shared:1 master:2 - ext4 /dev/sda1 rw\n\
+            30 27 0:27 / /a\\040b\\134c rw shared:9 - tmpfs none rw\n\
+            cut 1 2 / /x rw - tmpfs";
+        assert_eq!(tmpfs_mounts(text), [Box::from(&b"/dev/shm"[..]), Box::from(&b"/a b\\c"[..])]);
+        assert!(tmpfs_mounts(b"- - - - - - -\n - \n").is_empty());
     }
 }

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::export::permissions;
 use crate::monitor::report::{ClassReport, MappingSums, MappingsReport, MappingsState, ProcessDetail, Report};
-use crate::units::MaybeKib;
+use crate::units::{Bytes, MaybeKib};
 
 use super::lossy;
 
@@ -20,7 +20,7 @@ pub(super) struct MappingsJson<'a> {
     /// How long the kernel took to hand them out; meanwhile the process may have moved.
     took_ms: Option<u128>,
     #[serde(flatten)]
-    total: Option<SumsJson>,
+    total: SumsJson,
     classes: Vec<ClassJson>,
     regions: RegionsJson<'a>,
 }
@@ -42,7 +42,7 @@ impl<'a> MappingsJson<'a> {
             },
             age_ms: known.map(|known| report.time.since(known.mappings.ended).as_millis()),
             took_ms: known.map(|known| known.took.as_millis()),
-            total: known.map(|known| SumsJson::new(&known.total)),
+            total: SumsJson::new(known.map(|known| &known.total)),
             classes: known.map_or_else(Vec::new, |known| known.classes.iter().map(ClassJson::new).collect()),
             regions: RegionsJson(known),
         })
@@ -52,24 +52,26 @@ impl<'a> MappingsJson<'a> {
 #[derive(Serialize)]
 #[expect(clippy::struct_field_names, reason = "in JSON every size says its unit")]
 struct SumsJson {
-    rss_bytes: u64,
-    pss_bytes: u64,
-    swap_bytes: u64,
-    swap_pss_bytes: u64,
-    lazy_free_bytes: u64,
+    rss_bytes: Option<u64>,
+    pss_bytes: Option<u64>,
+    swap_bytes: Option<u64>,
+    swap_pss_bytes: Option<u64>,
+    lazy_free_bytes: Option<u64>,
     /// Not in RSS.
-    hugetlb_bytes: u64,
+    hugetlb_bytes: Option<u64>,
 }
 
 impl SumsJson {
-    fn new(sums: &MappingSums) -> Self {
+    /// Of nothing: nulls.
+    fn new(sums: Option<&MappingSums>) -> Self {
+        let size = |part: fn(&MappingSums) -> Bytes| sums.map(|sums| part(sums).0);
         Self {
-            rss_bytes: sums.rss.0,
-            pss_bytes: sums.pss.0,
-            swap_bytes: sums.swap.0,
-            swap_pss_bytes: sums.swap_pss.0,
-            lazy_free_bytes: sums.lazy_free.0,
-            hugetlb_bytes: sums.hugetlb.0,
+            rss_bytes: size(|sums| sums.rss),
+            pss_bytes: size(|sums| sums.pss),
+            swap_bytes: size(|sums| sums.swap),
+            swap_pss_bytes: size(|sums| sums.swap_pss),
+            lazy_free_bytes: size(|sums| sums.lazy_free),
+            hugetlb_bytes: size(|sums| sums.hugetlb),
         }
     }
 }
@@ -89,7 +91,7 @@ impl ClassJson {
     fn new(class: &ClassReport) -> Self {
         Self {
             class: class.class.name(),
-            sums: SumsJson::new(&class.sums),
+            sums: SumsJson::new(Some(&class.sums)),
             regions: class.sums.regions,
             regions_probable: class.probable,
         }

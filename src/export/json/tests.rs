@@ -54,5 +54,6 @@ fn mappings_that_cannot_be_read_say_why() {
     detail.mappings = MappingsState::Unreadable(Unreadable::Gone);
     let written = written(&fixture::report(), Some(&detail));
     assert_eq!(written["mappings"]["unreadable"], "the process ended");
-    assert_eq!((&written["mappings"]["rss_bytes"], &written["mappings"]["regions"]), (&Value::Null, &json!([])));
+    assert_eq!(written["mappings"].get("rss_bytes"), Some(&Value::Null));
+    assert_eq!(written["mappings"]["regions"], json!([]));
 }

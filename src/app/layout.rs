@@ -215,7 +215,7 @@ pub struct ColumnSpan {
 /// Cells before the first column: the marks of selection and tag.
 pub const GUTTER: u16 = 2;
 
-/// The least that a command line is worth showing in.
+/// The least that a command line is worth showing in; on narrow screens a third of them, so that the number stays.
 const REST_MINIMUM: u16 = 18;
 
 /// What goes first when there is no room for all: the order of this list.
@@ -250,7 +250,7 @@ const EXPENDABLE: [Column; 23] = [
 pub fn column_spans(chosen: &[Column], sort: Column, area: Area) -> Vec<ColumnSpan> {
     let wanted = |columns: &[Column]| -> u16 {
         let cells = |column: &Column| match table::info(*column).width {
-            ColumnInfo::REST => REST_MINIMUM,
+            ColumnInfo::REST => REST_MINIMUM.min(area.width / 3),
             width => width,
         };
         columns.iter().fold(GUTTER, |sum, column| sum.saturating_add(cells(column)).saturating_add(1)) - 1

@@ -65,6 +65,12 @@ fn overview() {
     }
 }
 
+#[test]
+fn the_number_stays_on_the_narrowest_screen() {
+    let shown = screen(&fixture::state((20, 6), UNICODE));
+    assert!(shown.contains("475M a"), "{shown}");
+}
+
 /// A dialog over the overview.
 fn with(dialog: Dialog, size: (u16, u16), look: Look) -> State {
     let mut state = fixture::state(size, look);

@@ -147,13 +147,13 @@ fn it_starts_quits_and_gives_the_terminal_back() {
 
 #[test]
 fn a_growing_process_is_found_raised_lowered_and_ended() {
-    let child = Child::in_role("role_grow", "grower-of-the-test");
+    let child = Child::in_role("role_grow", &format!("grower-of-{}", std::process::id()));
     let number = child.number();
     let mut terminal = start(&[], 140, 40);
     until_live(&mut terminal);
 
     // Found by typing.
-    terminal.press("/grower-of");
+    terminal.press(&format!("/grower-of-{}", std::process::id()));
     until_row(&mut terminal, |row| row.contains('▸') && row.contains(&number));
     terminal.press("\r");
 
@@ -254,35 +254,34 @@ fn a_panic_gives_the_terminal_back_before_it_is_reported() {
     assert_given_back(&terminal);
 }
 
-/// What the program asked of the kernel that could touch another process, while `keys` were pressed.
-fn traced(arguments: &[&str], keys: &[&str]) -> Vec<String> {
+/// What the program asked of the kernel that could touch another process, while a child of ours was selected, its
+/// oom_score_adj raised and a signal sent to it, as far as the program does that.
+fn traced(arguments: &[&str], raised: impl Fn(&str, &Child) -> bool, signalled: impl Fn(&str) -> bool) -> Vec<String> {
     let log = tempfile::NamedTempFile::new().unwrap();
     let mut command = Command::new("strace");
-    command.args([
-        "-f",
-        "-qq",
-        "-s",
-        "64",
-        "-e",
-        "trace=kill,tgkill,tkill,pidfd_open,pidfd_send_signal,open,openat,creat",
-    ]);
-    command.arg("-o").arg(log.path()).arg("--").arg(env!("CARGO_BIN_EXE_oomtop")).args(arguments);
-    let child = Child::in_role("role_hostile", "traced-target");
+    let calls = "trace=kill,tgkill,tkill,pidfd_open,pidfd_send_signal,open,openat,creat";
+    command.args(["-f", "-qq", "-s", "64", "-e", calls, "-o"]).arg(log.path()).arg("--");
+    command.arg(env!("CARGO_BIN_EXE_oomtop")).args(arguments);
+    let child = Child::in_role("role_hostile", &format!("traced-by-{}", std::process::id()));
     let mut terminal = Terminal::start(command, 120, 34);
     until_live(&mut terminal);
-    terminal.press("\\traced-tar\r");
+    terminal.press(&format!("\\traced-by-{}\r", std::process::id()));
     until_row(&mut terminal, |row| row.contains('▸') && row.contains(&child.number()));
-    for key in keys {
-        terminal.press(key);
-        terminal.watch(Duration::from_millis(300));
-    }
+    terminal.press("[");
+    until_row(&mut terminal, |row| raised(row, &child));
+    terminal.press("k");
+    until_row(&mut terminal, |row| signalled(row));
+    // Confirms the dialog where there is one.
+    terminal.press("\r\x1b");
+    terminal.watch(Duration::from_millis(100));
     terminal.press("q");
     terminal.ended(PATIENCE).unwrap();
-    let lines: Vec<String> = std::fs::read_to_string(log.path()).unwrap().lines().map(str::to_owned).collect();
-    let touches = |line: &String| {
-        line.contains("kill(") || line.contains("pidfd_") || (line.contains("O_WRONLY") || line.contains("O_RDWR"))
+    let seen = std::fs::read_to_string(log.path()).unwrap();
+    let touches = |line: &&str| {
+        let writes = (line.contains("O_WRONLY") || line.contains("O_RDWR")) && !line.contains("/proc/self/fd/1");
+        line.contains("kill(") || line.contains("pidfd_") || writes
     };
-    lines.into_iter().filter(touches).filter(|line| !line.contains("/proc/self/fd/1")).collect()
+    seen.lines().filter(touches).map(str::to_owned).collect()
 }
 
 #[test]
@@ -290,12 +289,12 @@ fn read_only_never_touches_another_process() {
     if !require::tool("strace") {
         return;
     }
-    // Raise oom_score_adj; a signal, confirmed.
-    let keys = ["[", "k", "\r", "\x1b"];
-    let seen = traced(&["--read-only"], &keys);
+    let refused = |row: &str| row.contains("read-only: nothing is sent or written");
+    let seen = traced(&["--read-only"], |row, _| refused(row), refused);
     assert_eq!(seen, Vec::<String>::new());
+    let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().to_owned();
     // The same keys without it do touch, so the test can see it.
-    let seen = traced(&[], &keys);
+    let seen = traced(&[], |_, child| child.adjustment() != own, |row| row.contains("SIGTERM"));
     assert!(seen.iter().any(|line| line.contains("oom_score_adj")), "{seen:#?}");
     assert!(seen.iter().any(|line| line.contains("pidfd_send_signal")), "{seen:#?}");
 }
@@ -322,10 +321,10 @@ fn a_burst_of_sizes_down_to_nothing_is_survived() {
 
 #[test]
 fn hostile_names_reach_the_terminal_as_text() {
-    let child = Child::in_role("role_hostile", "host\x1b]2;owned\x07ile\u{202e}\n");
+    let child = Child::in_role("role_hostile", &format!("host\x1b]2;owned{}\x07ile\u{202e}\n", std::process::id()));
     let mut terminal = start(&[], 140, 34);
     until_live(&mut terminal);
-    terminal.press("\\owned\r");
+    terminal.press(&format!("\\owned{}\r", std::process::id()));
     // The command line in its row, and the name in the titles of the panes.
     until_row(&mut terminal, |row| row.contains(&child.number()) && row.contains("host"));
     until_row(&mut terminal, |row| row.contains(&child.number()) && row.contains("[31mX"));

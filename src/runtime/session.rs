@@ -33,6 +33,9 @@ const ESCAPE_PATIENCE: Duration = Duration::from_millis(40);
 /// frame and not in a second one. A frame that answers a key comes at once.
 const SETTLING: Duration = Duration::from_millis(20);
 
+/// How long actions that still run may delay the end, once the terminal is given back.
+const LAST_ACTIONS: Duration = Duration::from_millis(500);
+
 /// Results of actions that may wait to be taken in.
 const OUTCOMES: usize = 16;
 
@@ -64,13 +67,18 @@ pub async fn run(config: Arc<Config>, readers: Readers) -> Result<Ending> {
     let mut clock = tokio::time::interval(config.interval);
     clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut decoder = Decoder::default();
-    loop {
+    let ending = loop {
         if let Some(ending) = session.ending.take() {
-            return Ok(ending);
+            break ending;
         }
         session.turn(&mut signals, &mut clock, &mut decoder, &mut outcomes).await?;
         session.draw();
-    }
+    };
+    drop(session);
+    // What was asked for just before is still done: the channel ends when the last action has told its outcome.
+    let done = async { while outcomes.recv().await.is_some() {} };
+    let _ = tokio::time::timeout(LAST_ACTIONS, done).await;
+    Ok(ending)
 }
 
 /// The two threads that read.

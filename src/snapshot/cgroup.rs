@@ -53,6 +53,7 @@ pub struct Cgroup {
     /// `memory.pressure`; v2 only.
     pub pressure: Option<Pressure>,
     /// `cgroup.procs`, in the order of the file (v2: attach order, which settles ties; v1: sorted by number).
+    /// Where there are thousands, as of a few seconds before, without those that ended since.
     pub members: Vec<ProcessId>,
 }
 

@@ -11,10 +11,11 @@ use rustix::fs::FileType;
 
 use crate::snapshot::cgroup::{Cgroup, Version};
 use crate::snapshot::process::CgroupPath;
-use crate::units::{Bytes, Timestamp};
+use crate::units::{Bytes, Pid, ProcessId, Timestamp};
 
 use super::cgroup_files::{self, Mount};
 use super::files::{FileName, Tree, each_entry};
+use super::prober::has_passed;
 use super::roster::Roster;
 use super::{clock, proc_files, system_files};
 
@@ -46,11 +47,18 @@ struct Group {
     /// As in `/proc/PID/cgroup`.
     path: CgroupPath,
     limited: bool,
+    /// As last read, when, and what it took.
+    members: Vec<ProcessId>,
+    listed: Timestamp,
+    listing_took: Duration,
 }
 
 /// Deeper or more than this is nobody's machine.
 const DEEPEST: usize = 64;
 const MOST: usize = 20_000;
+
+/// Of the time, a three-hundredth may go into listing the members of one cgroup: 10,000 of them every two seconds.
+const LISTING_SHARE: u32 = 300;
 
 impl Cgroupfs {
     /// Between two searches for cgroups with a limit.
@@ -112,7 +120,7 @@ impl Cgroupfs {
 
         let list = to.get_or_insert_default();
         let mut filled = 0;
-        for group in &self.groups {
+        for group in &mut self.groups {
             if filled == list.len() {
                 list.push(Cgroup::unread(group.path.clone(), hierarchy.version, now));
             }
@@ -192,7 +200,14 @@ impl Hierarchy {
         }
         let limited = self.limit(directory, memory).flatten().is_some();
         if limited || below_limit {
-            groups.push(Group { directory: directory.clone(), path: self.path_of(directory), limited });
+            groups.push(Group {
+                directory: directory.clone(),
+                path: self.path_of(directory),
+                limited,
+                members: Vec::new(),
+                listed: Timestamp::default(),
+                listing_took: Duration::ZERO,
+            });
         }
         // Inode numbers of cgroupfs grow as cgroups are made, and the kernel visits children in that order.
         let mut children: Vec<(u64, Vec<u8>)> = Vec::new();
@@ -228,20 +243,31 @@ impl Hierarchy {
 
     /// Reads one cgroup; whether it is still there. One without a limit of its own is only a part of what is above it:
     /// its members and whether they die together are enough.
-    fn fill(&mut self, group: &Group, roster: &Roster, memory: Option<Bytes>, to: &mut Cgroup) -> bool {
-        let directory = &group.directory;
-        to.limit = self.limit(directory, memory);
+    fn fill(&mut self, group: &mut Group, roster: &Roster, memory: Option<Bytes>, to: &mut Cgroup) -> bool {
+        to.limit = self.limit(&group.directory, memory);
         match self.version {
             Version::V1 => self.fill_v1(group, to),
             Version::V2 => self.fill_v2(group, to),
         }
-        let members = &mut to.members;
-        let listed = self.read(directory, "cgroup.procs", |text| {
-            let shown = |pid| roster.find(crate::units::Pid(pid)).filter(|process| process.is_shown());
-            members.extend(cgroup_files::members(text).filter_map(shown).map(|process| process.id));
-            Some(())
-        });
-        listed.is_some()
+        // Listing thousands makes the kernel sort them: then it is done less often, and who ended meanwhile left out.
+        let began = clock::now();
+        if has_passed(group.listing_took * LISTING_SHARE, group.listed, began) {
+            let cpu = clock::thread_cpu();
+            let members = &mut group.members;
+            members.clear();
+            let listed = self.read(&group.directory, "cgroup.procs", |text| {
+                let shown = |pid| roster.find(Pid(pid)).filter(|process| process.is_shown());
+                members.extend(cgroup_files::members(text).filter_map(shown).map(|process| process.id));
+                Some(())
+            });
+            group.listed = clock::now();
+            group.listing_took = clock::thread_cpu().saturating_sub(cpu);
+            to.members.extend_from_slice(&group.members);
+            return listed.is_some();
+        }
+        let is_there = |id: &&ProcessId| roster.find(id.pid).is_some_and(|process| process.id == **id);
+        to.members.extend(group.members.iter().filter(is_there));
+        to.limit.is_some()
     }
 
     fn fill_v1(&mut self, group: &Group, to: &mut Cgroup) {

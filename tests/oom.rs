@@ -20,6 +20,11 @@ use std::time::{Duration, Instant};
 
 use cgroup::MemoryCgroup;
 use hog::Hog;
+use oomtop::monitor::kill_report::{Confidence, KillReport};
+use oomtop::monitor::{Monitor, MonitorConfig};
+use oomtop::snapshot::needs::Needs;
+use oomtop::source::Source;
+use oomtop::source::live::Live;
 
 const MIB: u64 = 1 << 20;
 
@@ -347,4 +352,50 @@ fn in_a_guest_with_swap_the_victim_named_is_taken() {
         "swapon-zram 32",
         "the_victim_named_is_taken_when_the_machine_is_full the_victim_named_is_the_victim_taken",
     );
+}
+
+/// A hog is killed while the source and the monitor of the program look on: within two passes it is named, with its
+/// domain and with more than one witness.
+#[test]
+fn a_kill_is_named_within_two_passes_by_more_than_one_witness() {
+    let Some((root, program)) = ground() else { return };
+    let name = format!("oomtop-seen-{}", std::process::id());
+    let domain = MemoryCgroup::new(&root, &name, Some(32 * MIB)).expect("makes a cgroup");
+    let mut hog = Hog::start(&program);
+    domain.adopt(hog.pid()).expect("a process of our own moves");
+    assert!(hog.does("name seen-hog") && hog.does("anon 8192"));
+
+    let mut source = Live::open(Path::new("/proc"), Path::new("/sys")).expect("opens /proc");
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    let mut pass = || {
+        sleep(Duration::from_millis(200));
+        let needs = Needs { candidates: monitor.candidates(), ..Needs::default() };
+        monitor.absorb(&source.sample(&needs).expect("reads /proc"))
+    };
+    let pid = hog.pid();
+    let of_hog = |kill: &&std::sync::Arc<KillReport>| {
+        // Kills of other tests on this machine are seen too.
+        kill.victim.as_ref().is_some_and(|victim| victim.pid.0 == pid)
+    };
+    for _ in 0..3 {
+        assert!(!pass().kills.iter().any(|kill| of_hog(&kill)), "nobody was killed yet");
+    }
+    hog.tell("anon 65536");
+    wait_for("the kernel to kill", || hog.was_killed().then_some(()));
+    let mut passes = 0;
+    let report = loop {
+        passes += 1;
+        let report = pass();
+        if report.kills.iter().any(|kill| of_hog(&kill)) || passes == 5 {
+            break report;
+        }
+    };
+    let kill = report.kills.iter().find(of_hog).unwrap_or_else(|| panic!("not seen: {:?}", report.kills));
+    println!("after {passes} passes: {:?} {} {:#?}", kill.confidence, kill.cause(), kill.evidence);
+    assert!(passes <= 2, "seen after {passes} passes");
+    assert!(kill.confidence >= Confidence::Likely, "{kill:#?}");
+    let told = kill.domain.as_ref().expect("its domain is known");
+    assert_eq!((String::from_utf8_lossy(&told.path).into_owned(), told.is_host), (domain.path(), false));
+    assert!(kill.evidence.len() >= 2, "{:?}", kill.evidence);
+    assert!(kill.held.is_some() && kill.history.is_some() && kill.why.is_some(), "{kill:#?}");
 }

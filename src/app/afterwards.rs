@@ -74,6 +74,7 @@ impl State {
                 self.say(Tone::Bad, format!("{} processes are still there; k offers SIGKILL", several.len()));
             }
         }
+        self.tell_kills();
     }
 }
 

@@ -185,6 +185,8 @@ pub enum Place {
     Top,
     /// In the pane of mappings.
     Mappings,
+    /// In the pane of kills.
+    Kills,
 }
 
 impl Place {
@@ -194,6 +196,7 @@ impl Place {
             // The growth pane shows the process selected in the table: what moves there moves here.
             Self::Top => matches!(pane, Pane::Top | Pane::Growth),
             Self::Mappings => matches!(pane, Pane::Mappings),
+            Self::Kills => matches!(pane, Pane::Kills),
         }
     }
 }
@@ -270,7 +273,7 @@ const fn key(code: KeyCode) -> Chord {
 
 use Action as A;
 use Chord as C;
-use Place::{Mappings, Top};
+use Place::{Kills, Mappings, Top};
 use Section::{Acting, Moving, Program, Table};
 
 /// Every key. The footer shows labels in this order; where two lines could apply, the first does.
@@ -284,6 +287,7 @@ pub const KEYS: &[Binding] = &[
     bind(&[key(KeyCode::Home)], A::Move(Move::First), Moving, "to the first row"),
     bind(&[key(KeyCode::End)], A::Move(Move::Last), Moving, "to the last row"),
     bind(&[key(KeyCode::Enter)], A::Open, Moving, "zoom the pane, then list the regions of a class").only_in(Mappings).labelled("open"),
+    bind(&[key(KeyCode::Enter)], A::Open, Moving, "the story of a kill").only_in(Kills).labelled("story"),
     bind(&[key(KeyCode::Enter)], A::Open, Moving, "zoom the focused pane; open a group"),
     bind(&[key(KeyCode::Esc)], A::Leave, Moving, "leave: dialog, search, filter, zoom, in this order"),
     bind(&[key(KeyCode::Tab)], A::NextPane, Moving, "next pane"),
@@ -292,6 +296,7 @@ pub const KEYS: &[Binding] = &[
     bind(&[C::of('2')], A::View(Pane::Growth), Moving, "growth of the selected process"),
     bind(&[C::of('3')], A::View(Pane::Mappings), Moving, "what the selected process holds"),
     bind(&[C::of('4')], A::View(Pane::Risk), Moving, "who dies next"),
+    bind(&[C::of('5')], A::View(Pane::Kills), Moving, "who was killed, and why; a second time goes back"),
     bind(&[C::of('/'), C::f(3)], A::Search, Moving, "jump while you type to the row that matches").labelled("find"),
     bind(&[C::of('n')], A::SearchNext, Moving, "next row that matches"),
     bind(&[C::of('N')], A::SearchPrevious, Moving, "row before that matches; without a search: sort by PID"),

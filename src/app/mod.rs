@@ -5,6 +5,7 @@ mod acting;
 mod afterwards;
 pub mod dialog;
 pub mod keys;
+mod kills;
 pub mod layout;
 pub mod list;
 mod mouse;
@@ -29,6 +30,7 @@ use crate::units::{Bytes, ProcessId, Timestamp};
 use dialog::Dialog;
 use list::List;
 
+pub use kills::KillsView;
 pub use text_field::TextField;
 pub use update::update;
 
@@ -61,6 +63,8 @@ pub struct State {
     pub mappings: MappingsView,
     /// The risk pane.
     pub risk: RiskView,
+    /// The pane of kills.
+    pub kills: KillsView,
     /// What the keyboard means just now.
     pub mode: Mode,
     /// Outcome of the last action, for the footer.
@@ -89,13 +93,15 @@ pub enum Pane {
     Mappings,
     /// Who dies next.
     Risk,
+    /// Who was killed; not in the overview, alone on the screen.
+    Kills,
 }
 
 impl Pane {
-    /// All of them, in the order of Tab and of their numbers.
+    /// Those of the overview, in the order of Tab and of their numbers.
     pub const ALL: [Self; 4] = [Self::Top, Self::Growth, Self::Mappings, Self::Risk];
 
-    /// The key that goes straight to it: 1 to 4.
+    /// The key that goes straight to it: 1 to 5.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -103,6 +109,7 @@ impl Pane {
             Self::Growth => 2,
             Self::Mappings => 3,
             Self::Risk => 4,
+            Self::Kills => 5,
         }
     }
 
@@ -114,6 +121,7 @@ impl Pane {
             Self::Growth => "growth",
             Self::Mappings => "holds",
             Self::Risk => "next",
+            Self::Kills => "kills",
         }
     }
 }

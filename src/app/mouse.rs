@@ -41,7 +41,7 @@ impl State {
                 let lines = if movement == Move::Up { -NOTCH } else { NOTCH };
                 self.list.scroll(lines, layout.page(Pane::Top));
             }
-            pane @ (Pane::Growth | Pane::Mappings | Pane::Risk) => {
+            pane @ (Pane::Growth | Pane::Mappings | Pane::Risk | Pane::Kills) => {
                 (0..NOTCH).for_each(|_| self.move_in(pane, movement));
             }
         }

@@ -19,6 +19,7 @@ impl State {
             Pane::Mappings => {
                 self.mappings.cursor = movement.apply(self.mappings.cursor, self.mapping_lines(), page);
             }
+            Pane::Kills => self.move_in_kills(movement, page),
             Pane::Risk => {
                 let victims = self.risk_domain().map_or(0, |domain| domain.victims.len());
                 self.risk.scroll = movement.apply(self.risk.scroll, victims, page);
@@ -77,6 +78,7 @@ impl State {
                 }
                 self.arrange();
             }
+            (Pane::Kills, _) => self.open_kill(),
             (Pane::Mappings, _) if self.is_alone() => self.open_class(),
             (Pane::Top | Pane::Growth | Pane::Mappings | Pane::Risk, _) => {
                 self.zoom(!self.zoomed);
@@ -98,7 +100,9 @@ impl State {
 
     /// Search, filter, what was opened, zoom: the first that there is.
     pub(super) fn leave(&mut self) {
-        if self.list.search.take().is_some() {
+        if self.focus == Pane::Kills {
+            self.leave_kills();
+        } else if self.list.search.take().is_some() {
         } else if self.list.filter.take().is_some() || self.list.user.take().is_some() {
             self.arrange();
         } else if self.focus == Pane::Mappings && self.mappings.opened.is_some() {
@@ -118,7 +122,7 @@ impl State {
 
     pub(super) fn focus_on(&mut self, pane: Pane) {
         self.focus = pane;
-        if pane != Pane::Top {
+        if !matches!(pane, Pane::Top | Pane::Kills) {
             self.companion = pane;
         }
     }

@@ -17,7 +17,7 @@ use super::dialog::{Answer, Choice, Dialog};
 use super::keys::{self, Action, Chord, Move};
 use super::layout;
 use super::list::{Arrangement, Direction, List, Row};
-use super::{Effect, Event, MappingsView, Mode, Pane, RiskView, State, Temporality, TextField, Tone};
+use super::{Effect, Event, KillsView, MappingsView, Mode, Pane, RiskView, State, Temporality, TextField, Tone};
 
 impl State {
     /// Before the first report.
@@ -38,6 +38,7 @@ impl State {
             list,
             mappings: MappingsView::default(),
             risk: RiskView::default(),
+            kills: KillsView::default(),
             mode: Mode::Normal,
             outcome: None,
             undo: Vec::new(),
@@ -175,6 +176,7 @@ impl State {
             Action::Leave => self.leave(),
             Action::NextPane => self.focus_on(self.neighbour(1)),
             Action::PreviousPane => self.focus_on(self.neighbour(3)),
+            Action::View(Pane::Kills) if self.focus == Pane::Kills => self.focus_on(Pane::Top),
             Action::View(pane) if pane == self.focus => self.zoom(!self.zoomed),
             Action::View(pane) => self.focus_on(pane),
             Action::Search => self.mode = Mode::Search(TextField::default()),

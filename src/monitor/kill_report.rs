@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::text::printable;
-use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime, human_duration};
+use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime};
 
 use super::report::{ProcessDetail, Victim};
 
@@ -209,10 +209,16 @@ impl KillReport {
         }
     }
 
-    /// `41m ago`.
+    /// `41m ago`: as fine as a person asks, so that it does not tick for hours.
     #[must_use]
     pub fn age(&self, now: Timestamp) -> String {
-        format!("{} ago", human_duration(now.since(self.at)))
+        let seconds = now.since(self.at).as_secs();
+        match seconds {
+            0..60 => format!("{seconds}s ago"),
+            60..3_600 => format!("{}m ago", seconds / 60),
+            3_600..172_800 => format!("{}h {}m ago", seconds / 3_600, seconds % 3_600 / 60),
+            _ => format!("{}d ago", seconds / 86_400),
+        }
     }
 
     /// By what, in words: `by the limit of docker 4f2a91 (512M)`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::app::{Event, State, update};
 use crate::config::{Config, Look};
 use crate::mapping_class::MappingClass;
+use crate::monitor::kill_report::{Candidate, Confidence, Evidence, Held, KillDomain, KillReport, Killed};
 use crate::monitor::report::{
     ClassReport, DomainKind, DomainReport, Identity, Immune, MappingSums, MappingsReport, MappingsState, ProcessDetail,
     ProcessReport, Report, Victim, WarningState,
@@ -373,4 +374,43 @@ pub fn state(size: (u16, u16), look: Look) -> State {
     state.list.select_row(row, state.table_page(), &report);
     state.detail = Some(detail());
     state
+}
+
+/// The kill of the process that leaks, as all witnesses tell it, and an older one of which only a counter knows.
+pub fn kills() -> Vec<Arc<KillReport>> {
+    let domain = &domains()[0];
+    let at = |seconds: u64| Timestamp(NOW.0 - seconds * 1_000_000_000);
+    let mut named = KillReport::unknown(2, at(2460), WallTime(0));
+    named.victim = Some(Killed { id: Some(LEAKING), pid: LEAKING.pid, name: (*b"a.test").into() });
+    named.confidence = Confidence::Certain;
+    let limit = Some(domain.limit);
+    let path = (*DOCKER.as_bytes()).into();
+    named.domain = Some(KillDomain { label: domain.label.clone(), path, is_host: false, limit, is_told: true });
+    let (rss, page_tables) = (Bytes::from_mib(475), Some(Bytes::from_mib(3)));
+    named.held = Some(Held { rss, page_tables, swap: Some(Bytes(0)), is_told: true });
+    named.invoker = Some(((*b"b.test").into(), Some(Pid(30990))));
+    named.candidate_count = 4;
+    let name =
+        |victim: &Victim| SKETCHES.iter().find(|sketch| sketch.pid == victim.id.pid.0).map_or("", |one| one.name);
+    let candidate = |victim: &Victim| Candidate { victim: victim.clone(), name: name(victim).as_bytes().into() };
+    named.candidates = domain.victims.iter().map(candidate).collect();
+    named.why =
+        Some("1st of 4: 475M RSS + 2.97M page tables + 0 swap, adj 0; next was b.test 30990, 447M behind".into());
+    let mut history = (*detail()).clone();
+    history.series.iter_mut().for_each(|(time, _)| time.0 -= 2_460_000_000_000);
+    history.ended = Some(named.at);
+    named.history = Some(Arc::new(history));
+    named.growth = Rate::new(1.9 * 1_048_576.0);
+    named.alarmed = Some(at(2460 + 160));
+    named.usage = Some((Bytes::from_mib(505), Some(Bytes::from_mib(35))));
+    let text = "Memory cgroup out of memory: Killed process 30987 (a.test) total-vm:629080kB, anon-rss:480000kB";
+    named.evidence = vec![
+        Evidence::KernelLog { sequence: 10432, text: text.into() },
+        Evidence::Cgroup { path: DOCKER.into(), from: 1, to: 2 },
+        Evidence::Machine { from: 6, to: 7 },
+        Evidence::Gone { after: at(2461), by: at(2460) },
+    ];
+    let mut counted = KillReport::unknown(1, at(9000), WallTime(0));
+    counted.evidence = vec![Evidence::Machine { from: 5, to: 6 }];
+    vec![Arc::new(counted), Arc::new(named)]
 }

@@ -60,7 +60,8 @@ pub fn chart(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     if detail.series.len() < 2 {
         canvas.pen(plot, 0).gap(1).put("Two samples are needed for a line.", Role::Dim);
     } else {
-        plot_series(canvas, plot, detail, state.report.time);
+        let kills: Vec<_> = state.report.kills.iter().map(|kill| kill.at).collect();
+        plot_series(canvas, plot, detail, state.report.time, &kills);
     }
     if words > 0 {
         verdict(canvas, Rect { y: plot.bottom(), height: words, ..area }, detail, state.report.time);
@@ -142,7 +143,14 @@ fn resample(
 
 const AXIS: u16 = 7;
 
-fn plot_series(canvas: &mut Canvas<'_>, area: Rect, detail: &ProcessDetail, now: Timestamp) {
+/// Draws a history up to `now`, with a mark on the axis at each of `kills`.
+pub(super) fn plot_series(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    detail: &ProcessDetail,
+    now: Timestamp,
+    kills: &[Timestamp],
+) {
     if area.height < 3 || area.width < AXIS + 8 {
         return;
     }
@@ -191,7 +199,13 @@ fn plot_series(canvas: &mut Canvas<'_>, area: Rect, detail: &ProcessDetail, now:
         let y = (plot.height - 1).saturating_sub((height.saturating_sub(1) / per_row) as u16);
         canvas.text(plot.x + x, plot.y + y, 1, "x", Role::Danger);
     }
-    axes(canvas, area, plot, &scale, limit.zip(limit_row));
+    let end = if detail.ended == Some(now) { " end " } else { " now " };
+    axes(canvas, area, plot, &scale, limit.zip(limit_row), end);
+    for age in kills.iter().map(|at| scale.to.since(*at)).filter(|age| *age < scale.window) {
+        let share = age.as_secs_f64() / scale.window.as_secs_f64();
+        let back = (share * f64::from(plot.width)) as u16;
+        canvas.text(plot.right().saturating_sub(back + 1), plot.bottom(), 1, "x", Role::Danger);
+    }
 }
 
 /// Two dot columns of up to four dots, filled from the bottom. U+2800 plus bits: left column 0x40 0x04 0x02 0x01 from
@@ -206,7 +220,7 @@ fn braille(left: u32, right: u32) -> char {
 }
 
 /// Sizes at the left, times below, the word `limit` on its line.
-fn axes(canvas: &mut Canvas<'_>, area: Rect, plot: Rect, scale: &Scale, limit: Option<(Bytes, u16)>) {
+fn axes(canvas: &mut Canvas<'_>, area: Rect, plot: Rect, scale: &Scale, limit: Option<(Bytes, u16)>, end: &str) {
     let glyphs = canvas.glyphs;
     let label = |canvas: &mut Canvas<'_>, row: u16, text: &str, role| {
         canvas.right(area.x, plot.y + row, AXIS - 2, text, role);
@@ -240,7 +254,6 @@ fn axes(canvas: &mut Canvas<'_>, area: Rect, plot: Rect, scale: &Scale, limit: O
     canvas.repeat(plot.x, y, plot.width, glyphs.horizontal, Role::Rule);
     let start = format!(" {} ago ", round(scale.window));
     canvas.text(plot.x + 1, y, plot.width - 1, &start, Role::Dim);
-    let end = " now ";
     if plot.width > columns(&start) + columns(end) + 6 {
         let half = format!(" {} ", round(scale.window / 2));
         if plot.width > 2 * (columns(&start) + columns(&half)) {

@@ -233,6 +233,15 @@ fn swap(pen: &mut Pen<'_, '_>, state: &State) {
         Some(seen) => pen.put(&format!("! {seen}"), Role::Danger),
         None => pen.put("-", Role::Dim),
     };
+    if let Some(last) = report.kills.last() {
+        let name = last.victim.as_ref().map_or(Cow::Borrowed("somebody"), |victim| printable(&victim.name));
+        let age = last.age(report.time);
+        if pen.whole(&format!(", last {age}: {name}"), Role::Danger)
+            || pen.whole(&format!(", {age}: {name}"), Role::Danger)
+        {
+            return;
+        }
+    }
     if let Some(ever) = report.system.events.oom_kill.filter(|ever| *ever > 0) {
         pen.whole(&format!(" ({ever} since boot)"), Role::Dim);
     }

@@ -73,7 +73,7 @@ fn explain(lines: &mut Vec<Line>, indent: u16, term: &str, text: &str, width: us
 }
 
 /// Breaks a text at spaces into lines of at most `width` columns; a longer word gets a line of its own.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {

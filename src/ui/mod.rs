@@ -10,6 +10,7 @@ mod glyphs;
 mod growth;
 mod header;
 mod help;
+mod kills;
 mod mappings;
 mod risk;
 #[cfg(test)]
@@ -61,6 +62,7 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Growth => (growth::title(state), String::new()),
         Pane::Mappings => (mappings::title(state), String::new()),
         Pane::Risk => (risk::title(state), risk::position(state)),
+        Pane::Kills => (kills::title(state), String::new()),
     };
     // Where only one pane stands under the table, its line says which others could.
     let companion = layout.panes.len() == 2 && area.edge == Edge::Rule;
@@ -71,6 +73,7 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Growth => growth::chart(canvas, inner, state),
         Pane::Mappings => mappings::holdings(canvas, inner, state),
         Pane::Risk => risk::victims(canvas, inner, state),
+        Pane::Kills => kills::kills(canvas, inner, state),
     }
 }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use ratatui::layout::Rect;
 
 use crate::app::State;
+use crate::monitor::kernel_rules::KernelRules;
 use crate::monitor::report::{DomainReport, Victim};
+use crate::monitor::victims;
 use crate::text::printable;
 use crate::units::{Bytes, Pages, ProcessId, Rate, human_duration};
 
@@ -54,7 +56,8 @@ pub fn victims(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let summary_rows = match area.height {
         0..=2 => 0,
         3..=6 => 1,
-        _ => 2,
+        7..=9 => 2,
+        _ => 3,
     };
     level(canvas, Rect { height: level_rows, ..area }, domain);
     summary(canvas, Rect { y: area.y + level_rows, height: summary_rows, ..area }, state, domain);
@@ -238,6 +241,12 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
     } else if domain.victims.first().is_some_and(|victim| victim.immune.is_some()) {
         pen.put("Nobody can be killed here: the machine or the cgroup would hang.", Role::Danger);
     }
+    // Of the selected one: what would change its place.
+    if area.height >= 3
+        && let Some(answer) = of_selected(state, domain)
+    {
+        canvas.pen(area, 2).gap(1).put(&answer, Role::Dim);
+    }
     let mut pen = canvas.pen(area, 1);
     pen.gap(1);
     if let Some(together) = domain.kill_group {
@@ -255,4 +264,30 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
         let time = human_duration(Duration::from_secs_f64(seconds));
         pen.whole(&format!(": enough for {time} at this growth"), Role::Dim);
     }
+}
+
+/// What would make the selected process the next one, or stop it from being it.
+fn of_selected(state: &State, domain: &DomainReport) -> Option<String> {
+    let process = state.report.process(state.list.selected?).filter(|process| domain.holds(process))?;
+    let name = super::name_of(state, process.id);
+    let page = state.report.machine.page_size;
+    let known = domain.victims.iter().find(|victim| victim.id == process.id).cloned();
+    let rules = KernelRules::of(&state.report.machine);
+    let own = known.unwrap_or_else(|| victims::candidate(process, domain, &rules));
+    if let Some(immune) = own.immune {
+        return Some(format!("{name} is safe: {}", immune.reason()));
+    }
+    if domain.victims.first().is_some_and(|first| first.id == own.id) {
+        let Some(adj) = victims::stops_being_first_at(domain, own.id) else {
+            return Some(format!("{name} is the only one that can be taken"));
+        };
+        let next = domain
+            .victims
+            .get(1)
+            .map_or_else(String::new, |next| format!(" (then {} is next)", super::name_of(state, next.id)));
+        return Some(format!("{name} stops being next at adj {adj}{next}"));
+    }
+    let room = victims::grows_until_first(domain, &own, page)?;
+    let at = victims::becomes_first_at(domain, &own).map_or_else(String::new, |adj| format!(", or at adj {adj}"));
+    Some(format!("{name} may grow {room} before it becomes next{at}"))
 }

@@ -15,10 +15,11 @@ use crate::app::list::Arrangement;
 use crate::app::{Event, Mode, Outcome, Pane, State, Temporality, TextField, Tone, update};
 use crate::config::{Glyphs, Look, ThemeName};
 use crate::mapping_class::MappingClass;
-use crate::monitor::report::{MappingsState, ProcessDetail};
+use crate::monitor::report::{MappingsState, ProcessDetail, UnreadableReport};
 use crate::snapshot::Unreadable;
 use crate::snapshot::needs::FactGroups;
 use crate::table::Column;
+use crate::units::Timestamp;
 use crate::units::{Bytes, ProcessId};
 
 use super::draw;
@@ -181,6 +182,56 @@ fn what_is_not_as_it_should_be_says_so() {
     assert!(screen(&state).contains("PAUSED 12s ago"));
     state.outcome = Some(Outcome { text: "sshd 402: denied".into(), tone: Tone::Bad, at: state.now });
     assert!(screen(&state).contains(" ! sshd 402: denied"));
+}
+
+/// The screen after two kills, with the pane of kills in front.
+fn after_kills(size: (u16, u16), look: Look, opened: bool) -> State {
+    let mut state = fixture::state(size, look);
+    Arc::make_mut(&mut state.report).kills = fixture::kills();
+    state.focus = Pane::Kills;
+    state.kills.opened = opened;
+    state
+}
+
+#[test]
+fn kills_and_their_stories() {
+    insta::assert_snapshot!("kills", screen(&after_kills((100, 26), UNICODE, false)));
+    insta::assert_snapshot!("kills_80x24_ascii", screen(&after_kills((80, 24), ASCII, false)));
+    insta::assert_snapshot!("kill_120x34", screen(&after_kills((120, 34), UNICODE, true)));
+    insta::assert_snapshot!("kill_80x24_ascii", screen(&after_kills((80, 24), ASCII, true)));
+    let mut nameless = after_kills((100, 26), UNICODE, true);
+    nameless.kills.selected = Some(1);
+    let nameless = screen(&nameless);
+    assert!(nameless.contains("somebody, in a cgroup that is not known"), "{nameless}");
+    assert!(nameless.contains("nobody that oomtop knew is gone"), "{nameless}");
+    // The header tells the last one on every screen that has the room.
+    assert!(screen(&after_kills((140, 34), UNICODE, false)).contains(", last 41m ago: a.test"));
+}
+
+#[test]
+fn without_a_kill_the_list_says_what_is_watched_and_which_right_is_missing() {
+    let mut state = fixture::state((100, 26), UNICODE);
+    state.focus = Pane::Kills;
+    let denied = UnreadableReport::kernel_log(Unreadable::Denied);
+    Arc::make_mut(&mut state.report).unreadable.push(denied);
+    let shown = screen(&state);
+    for words in ["Nobody was killed since oomtop began to look", "oomtop explain --kernel", "CAP_SYSLOG"] {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+}
+
+#[test]
+fn kills_are_marked_on_the_growth_of_others() {
+    let mut state = fixture::state((100, 26), UNICODE);
+    state.focus = Pane::Growth;
+    state.zoomed = true;
+    let before = screen(&state);
+    let mut kills = fixture::kills();
+    Arc::make_mut(&mut kills[1]).at = Timestamp(fixture::NOW.0 - 90_000_000_000);
+    Arc::make_mut(&mut state.report).kills = kills;
+    let marks =
+        |screen: &str| screen.lines().find(|line| line.contains("3m ago")).map(|line| line.matches('x').count());
+    assert_eq!((marks(&before), marks(&screen(&state))), (Some(0), Some(1)));
 }
 
 #[test]

@@ -251,3 +251,44 @@ fn the_command_line_is_obeyed() {
     assert_eq!(rows(&state), ["20", "30", "31"]);
     assert_eq!(state.list.arrangement, Arrangement::Tree);
 }
+
+#[test]
+fn a_kill_is_told_once_and_its_story_is_two_keys_away() {
+    use crate::monitor::kill_report::{KillReport, Killed};
+    use crate::units::{Pid, WallTime};
+
+    let kill = |number: u64| {
+        let mut kill = KillReport::unknown(number, Timestamp::from_secs(10 + number), WallTime(0));
+        let pid = Pid(30 + number as u32);
+        kill.victim = Some(Killed { id: None, pid, name: (*b"a\x1b.test").into() });
+        Arc::new(kill)
+    };
+    let report = |state: &mut State, kills: RangeInclusive<u64>| {
+        let report = Report { kills: kills.map(kill).collect(), ..(*state.report).clone() };
+        update(state, Event::Report(Arc::new(report)));
+    };
+    let mut state = state();
+    press(&mut state, "5<enter>");
+    assert_eq!((state.focus, state.opened_kill()), (Pane::Kills, None));
+    press(&mut state, "5");
+    assert_eq!(state.focus, Pane::Top);
+    report(&mut state, 1..=1);
+    let said = state.outcome.take().expect("it is told").text;
+    assert!(said.contains("31, in a cgroup") && said.contains("5 tells why") && !said.contains('\x1b'), "{said}");
+    report(&mut state, 1..=1);
+    assert_eq!(state.outcome, None);
+    report(&mut state, 1..=3);
+    assert!(state.outcome.take().expect("the next is told").text.contains("33 and 1 more"));
+    press(&mut state, "5");
+    assert_eq!(state.selected_kill(), Some(3), "the newest comes first");
+    press(&mut state, "<down><enter>");
+    assert_eq!(state.opened_kill().map(|kill| kill.number), Some(2));
+    report(&mut state, 1..=4);
+    assert_eq!(state.opened_kill().map(|kill| kill.number), Some(2), "what is read stays");
+    press(&mut state, "<down>");
+    assert_eq!(state.opened_kill().map(|kill| kill.number), Some(1));
+    press(&mut state, "<esc>");
+    assert_eq!((state.focus, state.opened_kill()), (Pane::Kills, None));
+    press(&mut state, "<esc>");
+    assert_eq!(state.focus, Pane::Top);
+}

@@ -1,0 +1,77 @@
+//! The list of OOM kills and the story of one of them: what is selected, what is open, and what the footer says when
+//! somebody was killed. Refuses to judge: who it was and how sure that is stands in the report.
+
+use std::sync::Arc;
+
+use crate::monitor::kill_report::KillReport;
+use crate::text::printable;
+
+use super::keys::Move;
+use super::{Pane, State, Tone};
+
+/// What the pane of kills shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KillsView {
+    /// The number of the selected kill; `None`: the newest, also when another comes.
+    pub selected: Option<u64>,
+    /// Its story is open.
+    pub opened: bool,
+    /// The newest kill that the footer has told.
+    pub told: u64,
+}
+
+impl State {
+    /// The number of the selected kill, if there is any.
+    #[must_use]
+    pub fn selected_kill(&self) -> Option<u64> {
+        let kills = &self.report.kills;
+        let known = kills.iter().find(|kill| Some(kill.number) == self.kills.selected);
+        Some(known.or(kills.last())?.number)
+    }
+
+    /// The kill whose story is open.
+    #[must_use]
+    pub fn opened_kill(&self) -> Option<&KillReport> {
+        let number = self.selected_kill().filter(|_| self.kills.opened)?;
+        self.report.kills.iter().find(|kill| kill.number == number).map(Arc::as_ref)
+    }
+
+    /// Up and down the list, newest first; in a story to the next one.
+    pub(super) fn move_in_kills(&mut self, movement: Move, page: usize) {
+        let kills = &self.report.kills;
+        let Some(at) = kills.iter().rev().position(|kill| Some(kill.number) == self.selected_kill()) else { return };
+        let to = movement.apply(at, kills.len(), page);
+        // At the top it stays with the newest.
+        self.kills.selected = if to == 0 { None } else { kills.iter().rev().nth(to).map(|kill| kill.number) };
+    }
+
+    pub(super) fn open_kill(&mut self) {
+        // What is read stays, whatever is killed meanwhile.
+        self.kills.selected = self.selected_kill();
+        self.kills.opened = self.kills.selected.is_some();
+    }
+
+    /// Out of the story, then out of the list.
+    pub(super) fn leave_kills(&mut self) {
+        if self.kills.opened {
+            self.kills.opened = false;
+        } else {
+            self.focus_on(Pane::Top);
+        }
+    }
+
+    /// Says in the footer that somebody was killed, once.
+    pub(super) fn tell_kills(&mut self) {
+        let newest = self.newest().clone();
+        let Some(last) = newest.kills.last().filter(|last| last.number > self.kills.told) else { return };
+        let more = last.number - self.kills.told - 1;
+        self.kills.told = last.number;
+        let who = last
+            .victim
+            .as_ref()
+            .map_or_else(|| "somebody".to_owned(), |victim| format!("{} {}", printable(&victim.name), victim.pid));
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let sure = last.confidence.word();
+        self.say(Tone::Bad, format!("OOM kill: {who}{more}, {} ({sure}); 5 tells why", last.cause()));
+    }
+}

@@ -1,0 +1,261 @@
+//! OOM kills that were seen: a list, and the story of one: who, by which limit, why that one, what it had been doing,
+//! and how it is known. Refuses to conclude: all of it is the Monitor's.
+
+use std::borrow::Cow;
+
+use ratatui::layout::Rect;
+
+use crate::app::State;
+use crate::monitor::kill_report::{Confidence, KillReport, Killed};
+use crate::monitor::report::UnreadableReport;
+use crate::text::printable;
+use crate::units::{Bytes, Pages};
+
+use super::canvas::{Canvas, Pen};
+use super::theme::Role;
+
+/// The answer: how many, and the last; or what one story is about.
+#[must_use]
+pub fn title(state: &State) -> String {
+    let now = state.report.time;
+    match (state.opened_kill(), state.report.kills.as_slice()) {
+        (Some(kill), _) => format!("Killed {}: {}, {}", kill.age(now), who(kill), kill.cause()),
+        (None, []) => "Kills by the OOM killer: none seen".into(),
+        (None, [only]) => format!("1 kill by the OOM killer, {}", only.age(now)),
+        (None, [.., last]) => {
+            format!("{} kills by the OOM killer, the last {}", state.report.kills.len(), last.age(now))
+        }
+    }
+}
+
+/// Name and number of the victim; what is said where there is no name.
+#[must_use]
+pub fn who(kill: &KillReport) -> String {
+    kill.victim.as_ref().map_or_else(|| "somebody".into(), name)
+}
+
+fn name(killed: &Killed) -> String {
+    format!("{} {}", printable(&killed.name), killed.pid)
+}
+
+/// Draws the pane.
+pub fn kills(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+    match state.opened_kill() {
+        Some(kill) => story(canvas, area, state, kill),
+        None if state.report.kills.is_empty() => {
+            paragraphs(canvas, area, &nothing(state));
+        }
+        None => list(canvas, area, state),
+    }
+}
+
+/// Why the list is empty, and what would fill it.
+fn nothing(state: &State) -> Vec<(Cow<'static, str>, Role)> {
+    let report = &state.report;
+    let cgroups = report.domains.len().saturating_sub(1);
+    let mut lines = vec![(
+        format!("Nobody was killed since oomtop began to look: at the machine and {cgroups} cgroups with limits.")
+            .into(),
+        Role::Plain,
+    )];
+    if let Some(ever) = report.system.events.oom_kill.filter(|ever| *ever > 0) {
+        let earlier =
+            format!("{ever} since boot, before that: `oomtop explain --kernel` tells them from the kernel's log.");
+        lines.push((earlier.into(), Role::Dim));
+    }
+    lines.extend(blindness(state));
+    lines
+}
+
+/// What cannot be seen, and which right would show it.
+fn blindness(state: &State) -> Option<(Cow<'static, str>, Role)> {
+    let log = state.report.unreadable.iter().find(|entry| entry.field == UnreadableReport::KERNEL_LOG)?;
+    let text = format!(
+        "The kernel's log is not readable: {}. Without it counters tell that somebody was killed, and who it was is \
+         concluded from who vanished.",
+        log.reason_in_words()
+    );
+    Some((text.into(), Role::Warned))
+}
+
+const WHEN: u16 = 13;
+const VICTIM: u16 = 24;
+
+fn list(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+    let headings = u16::from(area.height >= 3);
+    if headings > 0 {
+        let mut pen = canvas.pen(area, 0);
+        pen.gap(1).left(WHEN, "WHEN", Role::Heading).left(VICTIM, "KILLED", Role::Heading);
+        pen.right(6, "HELD", Role::Heading).gap(2).put("HOW", Role::Heading);
+        pen.end("SURE ", Role::Heading);
+    }
+    let rows = Rect { y: area.y + headings, height: area.height - headings, ..area };
+    let selected = state.selected_kill();
+    let newest_first: Vec<_> = state.report.kills.iter().rev().collect();
+    let at = newest_first.iter().position(|kill| Some(kill.number) == selected).unwrap_or(0);
+    let scroll = (at + 1).saturating_sub(usize::from(rows.height));
+    for (line, kill) in (0..rows.height).zip(newest_first.into_iter().skip(scroll)) {
+        let cursor = canvas.glyphs.cursor;
+        let mut pen = canvas.pen(rows, line);
+        pen.left(1, if Some(kill.number) == selected { cursor } else { "" }, Role::Strong);
+        pen.left(WHEN, &kill.age(state.report.time), Role::Plain);
+        pen.left(VICTIM, &who(kill), Role::Danger);
+        let held = kill.held.map_or_else(|| "-".to_owned(), |held| held.rss.to_string());
+        pen.right(6, &held, Role::Strong).gap(2);
+        pen.end(kill.confidence.word(), sureness(kill.confidence));
+        pen.put(&format!("killed {}", kill.cause()), Role::Plain);
+    }
+    let used = state.report.kills.len() as u16;
+    if rows.height > used + 1 {
+        let below = Rect { y: rows.y + used + 1, height: rows.height - used - 1, ..rows };
+        let lines: Vec<_> = blindness(state).into_iter().collect();
+        paragraphs(canvas, below, &lines);
+    }
+}
+
+const fn sureness(confidence: Confidence) -> Role {
+    match confidence {
+        Confidence::Certain => Role::Good,
+        Confidence::Likely => Role::Plain,
+        Confidence::Guess => Role::Warned,
+    }
+}
+
+/// One kill: its history at the right where there is room, else below the words.
+fn story(canvas: &mut Canvas<'_>, area: Rect, state: &State, kill: &KillReport) {
+    let chart = kill.history.as_deref().filter(|history| history.series.len() > 1);
+    let words = match chart {
+        Some(_) if area.width >= 110 => Rect { width: area.width * 3 / 5, ..area },
+        _ => area,
+    };
+    let mut lines = told(kill);
+    lines.extend(blindness(state).filter(|_| kill.confidence != Confidence::Certain));
+    let used = paragraphs(canvas, words, &lines);
+    let rest = Rect { y: words.y + used, height: words.height - used, ..words };
+    if let Some(history) = chart {
+        if words.width < area.width {
+            let right = Rect { x: words.right() + 1, width: area.width - words.width - 1, ..area };
+            super::growth::plot_series(canvas, Rect { height: right.height.min(16), ..right }, history, kill.at, &[]);
+            candidates(canvas, rest, state, kill);
+            return;
+        }
+        if rest.height >= 8 {
+            let height = rest.height.min(12).min(rest.height - 2);
+            super::growth::plot_series(canvas, Rect { height, ..rest }, history, kill.at, &[]);
+            candidates(canvas, Rect { y: rest.y + height, height: rest.height - height, ..rest }, state, kill);
+            return;
+        }
+    }
+    candidates(canvas, rest, state, kill);
+}
+
+/// The story in sentences, the most important first.
+fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
+    let mut lines: Vec<(Cow<'static, str>, Role)> = Vec::new();
+    let mut say = |text: String, role| lines.push((text.into(), role));
+    if let Some(held) = kill.held {
+        let tables = held.page_tables.map_or_else(String::new, |tables| format!(", {tables} of page tables"));
+        let swap = held.swap.filter(|swap| swap.0 > 0).map_or_else(String::new, |swap| format!(", {swap} in swap"));
+        let by = if held.is_told { "as the kernel's log says" } else { "at our last look" };
+        say(format!("It held {} of RSS{tables}{swap} ({by}).", held.rss), Role::Strong);
+    }
+    match &kill.why {
+        Some(why) => say(format!("Why this one: {why}."), Role::Plain),
+        None if kill.victim.is_some() => say(
+            "Why this one is not known here: it was not among the candidates that oomtop had ranked just before. \
+             `oomtop explain --kernel` ranks the kernel's own table."
+                .into(),
+            Role::Dim,
+        ),
+        None => {}
+    }
+    if let Some((name, pid)) = &kill.invoker {
+        let itself = if kill.victim.as_ref().is_some_and(|victim| Some(victim.pid) == *pid) { " itself" } else { "" };
+        let pid = pid.map_or_else(String::new, |pid| format!(" {pid}"));
+        say(format!("{}{pid}{itself} asked for the memory that was not there.", printable(name)), Role::Plain);
+    }
+    if let Some((before, Some(after))) = kill.usage {
+        let freed: Bytes = before.saturating_sub(after);
+        say(format!("What was in use went from {before} to {after}: {freed} came back."), Role::Plain);
+    }
+    if let Some(growth) = kill.growth.filter(|growth| growth.per_second().abs() >= 1.0) {
+        let alarm = kill.alarmed.map_or_else(String::new, |since| {
+            format!("; warned of since {} before", crate::units::human_duration(kill.at.since(since)))
+        });
+        let verb = if growth.per_second() > 0.0 { "grew" } else { "shrank" };
+        let growth = growth.to_string();
+        let growth = growth.trim_start_matches(['+', '-']);
+        say(format!("It {verb} by {growth} at the end{alarm}."), Role::Plain);
+    }
+    let sure = match (kill.confidence, &kill.victim) {
+        (Confidence::Certain, _) => "Certain: the kernel names it.".to_owned(),
+        (_, None) => "A counter says that somebody was killed; nobody that oomtop knew is gone.".to_owned(),
+        (Confidence::Likely, _) => "Likely: it is the only one that vanished where the counter moved.".to_owned(),
+        (Confidence::Guess, _) if kill.others == 0 => "A guess: it vanished when the counter moved.".to_owned(),
+        (Confidence::Guess, _) => {
+            format!("A guess: it and {} others vanished when the counter moved.", kill.others)
+        }
+    };
+    say(sure, sureness(kill.confidence));
+    for evidence in &kill.evidence {
+        say(format!("- {evidence}"), Role::Dim);
+    }
+    lines
+}
+
+/// The order just before.
+fn candidates(canvas: &mut Canvas<'_>, area: Rect, state: &State, kill: &KillReport) {
+    if area.height < 3 || kill.candidates.is_empty() {
+        return;
+    }
+    let page = state.report.machine.page_size;
+    canvas.pen(area, 1).gap(1).put(
+        &format!("The {} candidates just before: badness = RSS + swap + tables + adj", kill.candidate_count),
+        Role::Heading,
+    );
+    // Every part of the sum before a whole name.
+    let name = if area.width >= 78 { 16 } else { 10 };
+    for (line, candidate) in (2..area.height).zip(&kill.candidates) {
+        let victim = &candidate.victim;
+        let died = kill.victim.as_ref().is_some_and(|killed| killed.id == Some(victim.id));
+        let role = if died { Role::Danger } else { Role::Plain };
+        let rank = match victim.immune {
+            Some(_) => "safe".to_owned(),
+            None => crate::table::ordinal(i64::from(victim.rank)),
+        };
+        let mut pen = canvas.pen(area, line);
+        pen.left(1, if died { "x" } else { "" }, Role::Danger).left(5, &rank, role);
+        pen.right(7, &victim.id.pid.to_string(), role).gap(1).left(name, &printable(&candidate.name), role);
+        if let Some(immune) = victim.immune {
+            pen.right(8, "-", Role::Dim).gap(2).put(immune.reason(), Role::Good);
+            continue;
+        }
+        pen.right(8, &super::risk::signed(victim.badness, page, ""), role);
+        let size = |pages: Option<Pages>| pages.map_or_else(|| "-".to_owned(), |pages| pages.bytes(page).to_string());
+        part(&mut pen, "= ", &size(Some(victim.rss)));
+        part(&mut pen, "+ ", &size(victim.swap));
+        part(&mut pen, "+ ", &size(victim.page_tables));
+        part(&mut pen, "+ ", &super::risk::signed(victim.adjustment_pages, page, ""));
+    }
+}
+
+fn part(pen: &mut Pen<'_, '_>, sign: &str, size: &str) {
+    if pen.room() >= 9 {
+        pen.gap(1).put(sign, Role::Dim).right(6, size, Role::Dim);
+    }
+}
+
+/// Writes texts one below the other, wrapped; gives how many rows they took.
+fn paragraphs(canvas: &mut Canvas<'_>, area: Rect, texts: &[(Cow<'_, str>, Role)]) -> u16 {
+    let mut line = 0;
+    for (text, role) in texts {
+        for part in super::help::wrap(text, usize::from(area.width.saturating_sub(2))) {
+            if line >= area.height {
+                return area.height;
+            }
+            canvas.pen(area, line).gap(1).put(&part, *role);
+            line += 1;
+        }
+    }
+    line
+}

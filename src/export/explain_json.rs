@@ -250,7 +250,7 @@ impl<'a> DomainJson<'a> {
             })
         };
         let bytes = |size: Option<Bytes>| size.map(|size| size.0);
-        let ram = episode.host.ram.map(|ram| ram.saturating_sub(episode.host.reserved.unwrap_or_default()));
+        let ram = episode.host.usable();
         Self {
             kind: if matches!(domain, Domain::Host) { "host" } else { "cgroup" },
             path: path.map(String::from_utf8_lossy),

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::dump::Dump;
-use super::envelope::Envelope;
+use super::envelope::{Caller, Envelope};
 use super::episode::{Chosen, Episode, Outcome, Reaped, Victim};
 use super::message::{self, Cause, Killed, Message};
 use super::tasks::MOST_ROWS;
@@ -16,8 +16,8 @@ use crate::units::Pid;
 const MOST_OPEN: usize = 16;
 /// Rows of tables that they may hold together.
 const MOST_OPEN_ROWS: usize = 2 * MOST_ROWS;
-/// Records without a word for a dump that has not ended: it will not end any more.
-const PATIENCE: u64 = 20_000;
+/// Lines without a word for a dump that has not ended: it will not end any more.
+const PATIENCE: u64 = 5_000;
 /// Victims of one kill group that are kept.
 const MOST_VICTIMS: usize = 4096;
 /// The longest text put together of continuation records: a cgroup path has at most 4096 bytes, the line has two.
@@ -30,16 +30,28 @@ const JOIN_WITHIN: u64 = 50;
 pub(super) struct Assembler {
     open: VecDeque<Dump>,
     ready: VecDeque<Episode>,
-    /// A text that ended before its end: `oom-kill:` with a long path comes as several records.
-    partial: Option<Partial>,
+    /// Texts that ended before their end: `oom-kill:` with a long path comes as several records.
+    partials: Vec<Partial>,
+    /// How many records came, and how many rows the open dumps hold.
     records: u64,
+    rows: usize,
+    /// Whether one of them has not ended.
+    is_going_on: bool,
 }
 
 #[derive(Debug)]
 struct Partial {
     text: Vec<u8>,
     machine: Option<Box<[u8]>>,
+    caller: Option<Caller>,
     record: u64,
+}
+
+impl Partial {
+    fn is_of(&self, envelope: &Envelope<'_>) -> bool {
+        let same_caller = self.caller.zip(envelope.caller).is_none_or(|(ours, theirs)| ours == theirs);
+        same_caller && self.machine.as_deref() == envelope.machine
+    }
 }
 
 impl Assembler {
@@ -53,21 +65,22 @@ impl Assembler {
         }
     }
 
+    /// Counts a line that is no record of the kernel: a dump that gets nothing for long is over.
+    pub fn pass(&mut self) {
+        self.records += 1;
+        let records = self.records;
+        self.partials.retain(|partial| records - partial.record <= JOIN_WITHIN);
+        self.bound();
+    }
+
     /// Whether a dump is going on: then any line may be of it; else only a few kinds of lines begin something.
     pub fn is_in_dump(&self) -> bool {
-        self.partial.is_some() || self.open.iter().any(|dump| !dump.ended)
+        self.is_going_on || !self.partials.is_empty()
     }
 
     /// The next episode that gets no more records, in the order of the log.
     pub fn next_ready(&mut self) -> Option<Episode> {
         self.ready.pop_front()
-    }
-
-    /// Gives away what has ended, up to the first that has not.
-    pub fn settle(&mut self) {
-        while self.open.front().is_some_and(|dump| dump.ended) {
-            self.give_first();
-        }
     }
 
     /// Gives away all that has ended, also past one that goes on: who follows a log does not wait.
@@ -77,14 +90,14 @@ impl Assembler {
             if !self.open[index].ended {
                 index += 1;
             } else if let Some(dump) = self.open.remove(index) {
-                self.ready.push_back(dump.into_episode());
+                self.give(dump);
             }
         }
     }
 
     /// The log is over: gives everything away.
     pub fn finish(&mut self) {
-        self.partial = None;
+        self.partials.clear();
         while !self.open.is_empty() {
             self.give_first();
         }
@@ -93,34 +106,43 @@ impl Assembler {
     /// Continuation records end up behind the text they continue. Only `/dev/kmsg` flags them, but nothing else that
     /// the kernel writes begins as they do.
     fn join(&mut self, envelope: &Envelope<'_>) -> Option<Vec<u8>> {
-        let partial = self.partial.as_mut()?;
-        if self.records - partial.record > JOIN_WITHIN {
-            self.partial = None;
+        if self.partials.is_empty() {
             return None;
         }
+        let records = self.records;
+        self.partials.retain(|partial| records - partial.record <= JOIN_WITHIN);
         let text = &envelope.text;
         let goes_on = envelope.continues
             || [&b"/"[..], b",task", b" killed as", b": cache:"].iter().any(|begin| text.starts_with(begin));
-        let same = partial.machine.as_deref() == envelope.machine;
-        if !goes_on || !same || partial.text.len() + text.len() > LONGEST_JOINED {
-            return None;
-        }
+        let fits =
+            |partial: &Partial| goes_on && partial.is_of(envelope) && partial.text.len() + text.len() <= LONGEST_JOINED;
+        let mut partial = self.partials.remove(self.partials.iter().rposition(fits)?);
         partial.text.extend_from_slice(text);
-        self.partial.take().map(|partial| partial.text)
+        Some(partial.text)
     }
 
     fn take(&mut self, text: &[u8], envelope: &Envelope<'_>, complete: bool) {
         let current = self.current(envelope);
-        if let Some(index) = current
-            && self.open[index].row_or_statistic(text, complete)
-        {
-            self.open[index].last_record = self.records;
-            return self.bound();
+        if let Some(index) = current {
+            let dump = &mut self.open[index];
+            let rows = dump.episode.tasks.rows.len();
+            if dump.row_or_statistic(text, complete) {
+                dump.last_record = self.records;
+                self.rows += dump.episode.tasks.rows.len() - rows;
+                return self.bound();
+            }
         }
         let Some(message) = message::parse(text, complete) else { return self.bound() };
         if message.lacks_its_end(text) {
-            let machine = envelope.machine.map(Into::into);
-            self.partial = Some(Partial { text: text.to_vec(), machine, record: self.records });
+            if self.partials.len() == MOST_OPEN {
+                self.partials.remove(0);
+            }
+            self.partials.push(Partial {
+                text: text.to_vec(),
+                machine: envelope.machine.map(Into::into),
+                caller: envelope.caller,
+                record: self.records,
+            });
         }
         match message {
             Message::Boot { .. } => self.boot(envelope),
@@ -150,6 +172,7 @@ impl Assembler {
                 dump.detail(detail);
             }
         }
+        self.is_going_on = self.open.iter().any(|dump| !dump.ended);
         self.bound();
     }
 
@@ -172,10 +195,12 @@ impl Assembler {
     }
 
     fn chosen(&mut self, cause: Option<Cause>, chosen: Chosen, envelope: &Envelope<'_>) {
-        let waits = |dump: &Dump| {
-            !dump.ended && dump.is_of(envelope) && dump.episode.chosen.is_none() && dump.may_kill(chosen.pid, cause)
-        };
-        let found = self.latest(envelope, waits);
+        let waits = |dump: &Dump| !dump.ended && dump.is_of(envelope) && dump.episode.chosen.is_none();
+        let knows_it = |dump: &Dump| waits(dump) && dump.may_kill(chosen.pid, cause);
+        // Before 5.3 any thread could be chosen, and the table has one for each process.
+        let alone = self.open.iter().filter(|dump| waits(dump)).count() == 1;
+        let only_one = |dump: &Dump| alone && waits(dump) && dump.may_choose(cause);
+        let found = self.latest(envelope, knows_it).or_else(|| self.latest(envelope, only_one));
         let records = self.records;
         let dump = match found {
             Some(index) => &mut self.open[index],
@@ -212,12 +237,13 @@ impl Assembler {
         let in_group = |dump: &Dump| dump.episode.kill_group.is_some() && dump.is_near(envelope);
         self.latest(envelope, names_it)
             .or_else(|| self.latest(envelope, waits))
-            .or_else(|| self.latest(envelope, |_| true).filter(|index| in_group(&self.open[*index])))
+            .or_else(|| self.latest(envelope, |dump| dump.is_of(envelope)).filter(|index| in_group(&self.open[*index])))
     }
 
     fn kill_group(&mut self, cgroup: &[u8], envelope: &Envelope<'_>) {
-        let latest =
-            self.latest(envelope, |dump| dump.ended && dump.episode.kill_group.is_none() && dump.is_near(envelope));
+        let latest = self.latest(envelope, |dump| {
+            dump.ended && dump.is_of(envelope) && dump.episode.kill_group.is_none() && dump.is_near(envelope)
+        });
         let records = self.records;
         let dump = match latest {
             Some(index) => &mut self.open[index],
@@ -269,6 +295,7 @@ impl Assembler {
             before.episode.repeats += 1 + last.episode.repeats;
             before.episode.ended = last.episode.ended;
             before.last_record = last.last_record;
+            self.rows -= last.episode.tasks.rows.len();
             self.open.pop_back();
         }
     }
@@ -278,26 +305,28 @@ impl Assembler {
         for dump in self.open.iter_mut().filter(|dump| dump.is_of_machine(envelope)) {
             dump.ended = true;
         }
-        self.settle();
+        self.give_ended();
     }
 
     fn bound(&mut self) {
         while let Some(first) = self.open.front() {
             let waited = self.records.saturating_sub(first.last_record);
-            if waited <= PATIENCE && (self.open.len() == 1 || self.rows() <= MOST_OPEN_ROWS) {
+            if waited <= PATIENCE && (self.open.len() == 1 || self.rows <= MOST_OPEN_ROWS) {
                 break;
             }
             self.give_first();
         }
     }
 
-    fn rows(&self) -> usize {
-        self.open.iter().map(|dump| dump.episode.tasks.rows.len()).sum()
-    }
-
     fn give_first(&mut self) {
         if let Some(dump) = self.open.pop_front() {
-            self.ready.push_back(dump.into_episode());
+            self.give(dump);
         }
+    }
+
+    fn give(&mut self, dump: Dump) {
+        self.rows -= dump.episode.tasks.rows.len();
+        self.is_going_on = self.open.iter().any(|dump| !dump.ended);
+        self.ready.push_back(dump.into_episode());
     }
 }

@@ -58,6 +58,14 @@ impl<'a> Cursor<'a> {
         Some(before)
     }
 
+    /// As `until`, of a single byte.
+    pub fn until_byte(&mut self, byte: u8) -> Option<&'a [u8]> {
+        let at = memchr::memchr(byte, self.0)?;
+        let before = &self.0[..at];
+        self.0 = &self.0[at + 1..];
+        Some(before)
+    }
+
     /// A number between `before` (found anywhere ahead) and `after`: `anon-rss:` 27912 `kB`.
     pub fn number_between(&mut self, before: &[u8], after: &[u8]) -> Option<u64> {
         let mut ahead = *self;

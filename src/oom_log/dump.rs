@@ -71,14 +71,19 @@ impl Dump {
     /// Whether it can be the dump of this kill although it does not name it: because its end is lost, or because an old
     /// kernel took a child of the chosen one.
     pub fn may_kill(&self, pid: Pid, cause: Option<Cause>) -> bool {
-        let episode = &self.episode;
+        let tasks = &self.episode.tasks;
+        let known = tasks.rows.is_empty() || tasks.left_out > 0 || tasks.of(pid).is_some();
+        self.may_choose(cause) && (known || self.episode.chosen.is_some())
+    }
+
+    /// Whether a choice for this cause can be its own.
+    pub fn may_choose(&self, cause: Option<Cause>) -> bool {
         let contradicts = matches!(
-            (cause, &episode.domain),
+            (cause, &self.episode.domain),
             (Some(Cause::Memcg), Some(Domain::Host))
                 | (Some(Cause::Host | Cause::AllocatingTask), Some(Domain::Cgroup(_)))
         );
-        let known = episode.tasks.rows.is_empty() || episode.tasks.left_out > 0 || episode.tasks.of(pid).is_some();
-        !contradicts && episode.summary.is_none() && (known || episode.chosen.is_some())
+        !contradicts && self.episode.summary.is_none()
     }
 
     /// Whether it has already what this record begins: then the record is of another dump.

@@ -97,7 +97,7 @@ fn device_record(line: &[u8]) -> Option<Unwrapped<'_>> {
     cursor.tag(b",")?;
     let microseconds = cursor.unsigned()?;
     cursor.tag(b",")?;
-    let head = cursor.until(b";")?;
+    let head = cursor.until_byte(b';')?;
     let time = Time { since_boot: Some(microseconds), ..Time::default() };
     if priority >= 8 {
         return Some(Err(Foreign(time)));
@@ -157,11 +157,11 @@ fn behind_facility(line: &[u8]) -> Unwrapped<'_> {
 }
 
 fn from_structured(mut cursor: Cursor<'_>) -> Option<Envelope<'_>> {
-    let time = Time { date: cursor.until(b" ")?, ..Time::default() };
-    let machine = Some(cursor.until(b" ")?);
+    let time = Time { date: cursor.until_byte(b' ')?, ..Time::default() };
+    let machine = Some(cursor.until_byte(b' ')?);
     cursor.tag(b"kernel ")?;
     for _ in 0..3 {
-        cursor.until(b" ")?;
+        cursor.until_byte(b' ')?;
     }
     Some(after_kernel_tag(&Envelope { time, machine, ..Envelope::default() }, cursor.0))
 }
@@ -305,7 +305,7 @@ fn from_host<'a>(time: Time<'a>, rest: &'a [u8]) -> Unwrapped<'a> {
         if kernel_tag(&mut cursor).is_some() {
             return Ok(after_kernel_tag(&Envelope { time, machine, ..Envelope::default() }, cursor.0));
         }
-        let word = cursor.until(b" ").ok_or(Foreign(time))?;
+        let word = cursor.until_byte(b' ').ok_or(Foreign(time))?;
         if !word.starts_with(b"kern.") {
             if machine.is_some() || !is_host(word) {
                 return Err(Foreign(time));
@@ -360,7 +360,7 @@ fn facility_in_words(line: &[u8]) -> Option<Unwrapped<'_>> {
     let facility = line[..colon].trim_ascii_end();
     let mut cursor = Cursor(&line[colon + 1..]);
     if facility == b"kern" {
-        let level = cursor.until(b":").filter(|level| level.len() <= 7)?;
+        let level = cursor.until_byte(b':').filter(|level| level.len() <= 7)?;
         level.trim_ascii_end().iter().all(u8::is_ascii_lowercase).then_some(())?;
         cursor.blanks();
         return Some(behind_facility(cursor.0));

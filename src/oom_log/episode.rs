@@ -180,6 +180,16 @@ pub struct HostMemory {
     pub present: Vec<(u32, Bytes)>,
 }
 
+impl HostMemory {
+    /// Pages that the kernel can give out: what is reserved goes off, unless the number cannot be (old kernels wrote a
+    /// negative one as a huge one).
+    #[must_use]
+    pub fn usable(&self) -> Option<Pages> {
+        let ram = self.ram?;
+        Some(self.reserved.filter(|reserved| *reserved < ram).map_or(ram, |reserved| ram.saturating_sub(reserved)))
+    }
+}
+
 /// The `oom-kill:` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {

@@ -73,4 +73,27 @@ mod tests {
         follower.push(&record(1, 12, KILLED));
         assert_eq!(follower.next_episode(), None);
     }
+
+    #[test]
+    fn dumps_that_never_end_are_held_to_a_few() {
+        let mut follower = Follower::default();
+        let mut told = 0_u64;
+        for at in 0..30_000 {
+            follower.push(&record(at, 4, "a invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0"));
+            told += std::iter::from_fn(|| follower.next_episode()).count() as u64;
+        }
+        assert!((29_900..30_000).contains(&told), "{told}");
+    }
+
+    #[test]
+    fn a_cgroup_with_nobody_to_kill_is_one_episode_with_a_count() {
+        let mut follower = Follower::default();
+        for at in 0..10_000 {
+            follower.push(&record(at, 4, "a invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0"));
+            follower.push(&record(at, 6, "memory: usage 16384kB, limit 16384kB, failcnt 18"));
+            follower.push(&record(at, 4, "Out of memory and no killable processes..."));
+        }
+        let episodes: Vec<_> = std::iter::from_fn(|| follower.next_episode()).collect();
+        assert_eq!(episodes.iter().map(|episode| episode.repeats).collect::<Vec<_>>(), [9_999]);
+    }
 }

@@ -123,14 +123,18 @@ impl Message<'_> {
 
 /// Reads a text; `complete` is false for the last line of a file that does not end in a newline.
 pub(super) fn parse(text: &[u8], complete: bool) -> Option<Message<'_>> {
-    by_beginning(text, complete).or_else(|| invoked(text, complete)).or_else(|| cpuset(text, complete))
+    by_beginning(text, complete).or_else(|| {
+        // Those that begin with a name have fields; registers and stacks, which are most of a dump, have none.
+        memchr::memchr(b'=', text)?;
+        invoked(text, complete).or_else(|| cpuset(text, complete))
+    })
 }
 
 fn by_beginning(text: &[u8], complete: bool) -> Option<Message<'_>> {
     let mut cursor = Cursor(text);
     match text.first()? {
         b'[' => Columns::parse(text).map(Message::Header),
-        b'm' | b's' | b'k' => counter(text),
+        b'm' | b's' | b'k' => counter(text, complete),
         b'o' if cursor.tag(b"oom-kill:constraint=").is_some() => Some(Message::Summary(summary(cursor.0, complete))),
         b'o' if cursor.tag(b"oom_reaper: ").is_some() => reaped(cursor.0),
         b'o' => invoked_nameless(text, complete),
@@ -165,7 +169,7 @@ fn by_beginning(text: &[u8], complete: bool) -> Option<Message<'_>> {
         b'P' => cpu(text, b"Pid: ", b", comm: "),
         b'L' => {
             cursor.tag(b"Linux version ")?;
-            Some(Message::Boot { release: cursor.until(b" ").filter(|release| is_release(release)) })
+            Some(Message::Boot { release: cursor.until_byte(b' ').filter(|release| is_release(release)) })
         }
         b'0'..=b'9' => {
             let pages = Pages(cursor.unsigned()?);
@@ -183,7 +187,8 @@ fn by_beginning(text: &[u8], complete: bool) -> Option<Message<'_>> {
 pub(super) fn statistic(text: &[u8], complete: bool) -> Option<(&[u8], Bytes)> {
     let mut cursor = Cursor(text);
     cursor.blanks();
-    let key = cursor.until(b" ").filter(|key| key.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_'))?;
+    let key =
+        cursor.until_byte(b' ').filter(|key| key.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_'))?;
     let value = cursor.unsigned()?;
     (cursor.0.is_empty() && complete).then_some((key, Bytes(value)))
 }
@@ -192,17 +197,15 @@ pub(super) fn statistic(text: &[u8], complete: bool) -> Option<(&[u8], Bytes)> {
 pub(super) fn inline_statistics(values: &[u8]) -> impl Iterator<Item = (&[u8], Bytes)> {
     values.split(|byte| *byte == b' ').filter_map(|word| {
         let mut cursor = Cursor(word);
-        let key = cursor.until(b":")?;
+        let key = cursor.until_byte(b':')?;
         let value = cursor.unsigned()?;
         (cursor.0 == b"KB").then_some((key, Bytes::from_kib(value)))
     })
 }
 
 fn invoked(text: &[u8], complete: bool) -> Option<Message<'_>> {
-    let at = find_last(text, b" invoked oom-killer")?;
-    let mut cursor = Cursor(&text[at + b" invoked oom-killer".len()..]);
-    cursor.tag(b": ").or_else(|| cursor.0.is_empty().then_some(()))?;
-    Some(asked(Name::new(&text[..at]), cursor.0, complete))
+    let at = find_last(text, b" invoked oom-killer: ")?;
+    Some(asked(Name::new(&text[..at]), &text[at + b" invoked oom-killer: ".len()..], complete))
 }
 
 /// 2.6.18 and older do not say who.
@@ -257,7 +260,7 @@ fn is_release(word: &[u8]) -> bool {
         && word.iter().all(u8::is_ascii_graphic)
 }
 
-fn counter(text: &[u8]) -> Option<Message<'_>> {
+fn counter(text: &[u8], complete: bool) -> Option<Message<'_>> {
     let (kind, label) = [
         (CounterKind::Memory, &b"memory: usage "[..]),
         (CounterKind::MemoryAndSwap, b"memory+swap: usage "),
@@ -273,7 +276,7 @@ fn counter(text: &[u8]) -> Option<Message<'_>> {
     cursor.tag(b"kB")?;
     // "No limit" is PAGE_COUNTER_MAX or LONG_MAX in KiB: beyond any memory.
     let limit = (limit < 1 << 50).then(|| Bytes::from_kib(limit));
-    let fail_count = cursor.tag(b", failcnt ").and_then(|()| cursor.unsigned());
+    let fail_count = cursor.tag(b", failcnt ").and_then(|()| cursor.unsigned()).filter(|_| complete);
     Some(Message::Counter(kind, Counter { usage, limit, fail_count }))
 }
 
@@ -401,7 +404,7 @@ fn summary(text: &[u8], complete: bool) -> Summary<'_> {
     };
     let closed = victim_cgroup.is_some();
     let mut cursor = Cursor(head);
-    let constraint = cursor.until(b",").and_then(|word| match word {
+    let constraint = cursor.until_byte(b',').and_then(|word| match word {
         b"CONSTRAINT_NONE" => Some(Constraint::None),
         b"CONSTRAINT_CPUSET" => Some(Constraint::Cpuset),
         b"CONSTRAINT_MEMORY_POLICY" => Some(Constraint::MemoryPolicy),

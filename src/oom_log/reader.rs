@@ -50,6 +50,8 @@ impl LogReader {
             self.keep(&whole[..end]);
             let line = std::mem::take(&mut self.unfinished);
             self.line(&line, true);
+            self.keep_tail(&line);
+            self.keep_tail(b"\n");
             whole = &whole[end + 1..];
         }
         self.lines(whole);
@@ -118,8 +120,9 @@ impl LogReader {
             self.head_lines += 1;
             self.span.first = Some(envelope::time(line).stamp()).filter(Stamp::is_known);
         }
-        if let Ok(envelope) = envelope::open(line) {
-            self.assembler.push(&envelope, complete);
+        match envelope::open(line) {
+            Ok(envelope) => self.assembler.push(&envelope, complete),
+            Err(_) => self.assembler.pass(),
         }
     }
 }

@@ -147,9 +147,9 @@ fn host_total(episode: &Episode, pages: impl Fn(Bytes) -> Pages) -> (Option<Page
             let sum = allowed.fold(Bytes(0), |sum, (_, present)| sum.saturating_add(*present));
             (sum.0 > 0).then(|| pages(sum))
         }
-        None => host.ram.map(|ram| ram.saturating_sub(host.reserved.unwrap_or_default())),
+        None => host.usable(),
     };
-    let is_shown = swap.is_some() && (nodes.is_some() || host.reserved.is_some());
+    let is_shown = swap.is_some() && (nodes.is_some() || host.usable() != host.ram);
     (ram.map(|ram| Pages(ram.0.saturating_add(swap.unwrap_or_default().0))), ram.is_some() && is_shown)
 }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::score::{Scale, Score};
-use crate::oom_log::{Constraint, Domain, Episode, Outcome};
+use crate::oom_log::{Candidate, Constraint, Domain, Episode, Outcome};
 use crate::units::Pid;
 
 /// Victims that are remembered to explain later choices: they may be in later tables while they die.
@@ -120,7 +120,7 @@ impl Teller {
         if rows.is_empty() {
             return Reason::NoTable;
         }
-        let Some(row) = episode.tasks.of(taken) else { return Reason::NotInTable };
+        let Some(row) = taken_row(episode, taken) else { return Reason::NotInTable };
         let Some(own) = ranking.iter().position(|ranked| rows[ranked.row].pid == row.pid) else {
             return Reason::NoRanking;
         };
@@ -193,6 +193,13 @@ pub fn taken(episode: &Episode) -> Option<Pid> {
     let chosen = episode.chosen.map(|chosen| chosen.pid);
     let died = episode.victims.first().map(|victim| victim.pid);
     chosen.or(died).or(episode.summary.map(|summary| summary.pid))
+}
+
+/// The row of the one that was taken. Before 5.3 any thread could be chosen, and the table has one for each process: then
+/// it is the row of the one that died.
+pub(super) fn taken_row(episode: &Episode, taken: Pid) -> Option<&Candidate> {
+    let died = || episode.victims.first().and_then(|victim| episode.tasks.of(victim.pid));
+    episode.tasks.of(taken).or_else(died)
 }
 
 fn ranking(episode: &Episode, scale: &Scale) -> Vec<Ranked> {

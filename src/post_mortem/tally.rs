@@ -17,7 +17,9 @@ const NAMED: usize = 5;
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     killed: u64,
-    nobody: u64,
+    panics: u64,
+    /// Dumps of which nobody died, as far as the log says.
+    without_victim: u64,
     domains: Vec<(String, u64)>,
     asked: Vec<Asked>,
 }
@@ -44,27 +46,30 @@ impl Tally {
     /// Counts a story; whether it is to be told: one where nobody was asked for, or one that killed one of them.
     pub fn count(&mut self, story: &Story) -> bool {
         let episode = &story.episode;
-        self.killed += episode.victims.len() as u64;
-        self.nobody += u64::from(episode.outcome == Outcome::NobodyToKill);
+        let died = episode.victims.len() as u64;
+        self.killed += died;
+        self.panics += u64::from(episode.outcome == Outcome::Panic);
+        self.without_victim += u64::from(episode.victims.is_empty()) * (1 + episode.repeats);
         if !episode.victims.is_empty() {
             let name = match &episode.domain {
-                Some(Domain::Cgroup(Some(path))) => label(path),
+                Some(Domain::Cgroup(Some(path))) => format!("cgroup {}", label(path)),
                 Some(Domain::Cgroup(None)) => "a cgroup that is not named".into(),
                 Some(Domain::Host) => "the whole machine".into(),
-                None => "not said whose limit".into(),
+                None => "what is not said".into(),
             };
             if let Some((_, count)) = self.domains.iter_mut().find(|(known, _)| *known == name) {
-                *count += 1;
+                *count += died;
             } else if self.domains.len() < MOST_DOMAINS {
-                self.domains.push((name, 1));
+                self.domains.push((name, died));
             }
         }
         let mut is_told = self.asked.is_empty();
         for asked in &mut self.asked {
-            let died = episode.victims.iter().any(|victim| victim.pid == asked.pid || victim.tgid == Some(asked.pid));
-            is_told |= died;
-            asked.killed += u64::from(died);
-            if !died {
+            let took_it =
+                episode.victims.iter().any(|victim| victim.pid == asked.pid || victim.tgid == Some(asked.pid));
+            is_told |= took_it;
+            asked.killed += u64::from(took_it);
+            if !took_it {
                 asked.spared += u64::from(episode.tasks.of(asked.pid).is_some());
                 let invoker = episode.invoker.as_ref().and_then(|invoker| invoker.pid);
                 asked.caused += u64::from(invoker == Some(asked.pid));
@@ -73,32 +78,29 @@ impl Tally {
         is_told
     }
 
-    /// Whether the log has anything at all about the OOM killer.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.killed == 0 && self.nobody == 0
-    }
-
     /// What the log comes to, in a sentence.
     #[must_use]
     pub fn closing(&self, span: &Span) -> String {
         let covers = covers(span);
-        if self.is_empty() {
-            return format!("No process was killed by the kernel's OOM killer in this log ({covers}).");
-        }
+        let killed = match self.killed {
+            0 if self.panics > 0 => return format!("The kernel panicked for lack of memory ({covers})."),
+            0 if self.without_victim > 0 => {
+                let times = if self.without_victim == 1 { "once" } else { &times(self.without_victim, "time") };
+                return format!("The OOM killer ran {times}, and nobody died of it in this log ({covers}).");
+            }
+            0 => return format!("No process was killed by the kernel's OOM killer in this log ({covers})."),
+            1 => "1 process was".into(),
+            many => format!("{many} processes were"),
+        };
         let mut domains = self.domains.clone();
         domains.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let mut whose: Vec<_> = domains
-            .iter()
-            .take(NAMED)
-            .map(|(name, count)| format!("{count} by {}", printable(name.as_bytes())))
-            .collect();
+        let named = domains.iter().take(NAMED);
+        let mut whose: Vec<_> =
+            named.map(|(name, count)| format!("{count} for {}", printable(name.as_bytes()))).collect();
         if domains.len() > NAMED {
-            whose.push(format!("the rest by {} others", domains.len() - NAMED));
+            whose.push(format!("the rest for {} others", domains.len() - NAMED));
         }
-        let processes = if self.killed == 1 { "1 process" } else { &format!("{} processes", self.killed) };
-        let whose = if whose.is_empty() { String::new() } else { format!(": {}", whose.join(", ")) };
-        format!("{processes} killed in this log ({covers}){whose}.")
+        format!("{killed} killed in this log ({covers}): {}.", whose.join(", "))
     }
 
     /// What happened to each process that was asked for.
@@ -141,6 +143,7 @@ fn times(count: u64, what: &str) -> String {
 fn covers(span: &Span) -> String {
     let time = |stamp: Option<_>| stamp.as_ref().and_then(words::when);
     match (time(span.first), time(span.last)) {
+        (Some(first), Some(last)) if first == last => format!("all at {first}"),
         (Some(first), Some(last)) => format!("it covers {first} to {last}"),
         (Some(only), None) | (None, Some(only)) => format!("it begins or ends at {only}"),
         (None, None) => "its lines have no times".into(),

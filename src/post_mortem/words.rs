@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::story::{Because, Ranked, Reason, Story};
+use super::story::{Because, Ranked, Reason, Story, taken, taken_row};
+use crate::monitor::kernel_rules::Ties;
 use crate::monitor::label::label;
 use crate::oom_log::{Candidate, Constraint, Domain, Episode, Outcome, Reaped, Stamp, Victim};
 use crate::text::printable;
@@ -76,7 +77,7 @@ fn cause(story: &Story) -> String {
 
 fn host_size(story: &Story) -> String {
     let host = &story.episode.host;
-    let ram = host.ram.map(|ram| ram.saturating_sub(host.reserved.unwrap_or_default()).bytes(story.scale.page_size));
+    let ram = host.usable().map(|ram| ram.bytes(story.scale.page_size));
     match (ram, host.swap_total) {
         (Some(ram), Some(Bytes(0))) => format!(" ({ram} of RAM, no swap)"),
         (Some(ram), Some(swap)) => format!(" ({ram} of RAM, {swap} of swap)"),
@@ -107,7 +108,9 @@ pub fn why(story: &Story) -> String {
         Reason::NoRanking => "the table of this log lacks what the kernel's rule needs".into(),
         Reason::OnlyOne => format!("it was the only one that may be killed: {}", own_parts(story)),
         Reason::Tied { others } => {
-            format!("{}; {others} more had exactly as much, and the kernel's order decided", own_parts(story))
+            let taken = if story.scale.rules.ties == Ties::First { "first" } else { "last" };
+            let parts = own_parts(story);
+            format!("{parts}; {others} more had exactly as much, and this kernel takes the one it looks at {taken}")
         }
         Reason::Most { runner_up, margin } => {
             let of = candidates(story);
@@ -157,17 +160,17 @@ fn but(because: Because, episode: &Episode) -> Cow<'static, str> {
 fn sacrificed(episode: &Episode) -> Option<String> {
     let chosen = episode.chosen?;
     let victim = episode.victims.first()?;
-    let row = episode.tasks.of(chosen.pid);
-    if victim.pid == chosen.pid || row.is_some_and(|row| Some(row.tgid) == victim.tgid) {
-        return None;
-    }
-    let same_name = chosen.name.is_some() && chosen.name == victim.name && victim.tgid.is_none();
     let name = chosen.name.map_or_else(|| chosen.pid.to_string(), |name| name_and_pid(name.as_bytes(), chosen.pid));
-    Some(if same_name {
-        format!("the kernel chose {name} and killed another thread or a child of it")
-    } else {
-        format!("the kernel chose {name} and killed its child in its place, as kernels before 5.1 do")
-    })
+    match episode.tasks.of(chosen.pid) {
+        _ if victim.pid == chosen.pid => None,
+        Some(row) if Some(row.tgid) == victim.tgid => None,
+        Some(_) => Some(format!("the kernel chose {name} and killed its child in its place, as kernels before 5.1 do")),
+        None if episode.tasks.rows.is_empty() => {
+            Some(format!("the kernel chose {name}, and a thread or a child of it was killed"))
+        }
+        // Not the thread that stands for its process in the table: of which process is not said.
+        None => None,
+    }
 }
 
 /// What surprises: somebody held more and lives.
@@ -212,7 +215,7 @@ fn is_outbid_by_swap(story: &Story, own: &Ranked) -> bool {
 /// The place of the one that was taken in the ranking.
 #[must_use]
 pub fn own_place(story: &Story) -> Option<usize> {
-    let row = story.episode.tasks.of(super::story::taken(&story.episode)?)?;
+    let row = taken_row(&story.episode, taken(&story.episode)?)?;
     story.ranking.iter().position(|ranked| story.episode.tasks.rows[ranked.row].pid == row.pid)
 }
 
@@ -256,23 +259,23 @@ pub fn who_asked(story: &Story) -> Option<String> {
     let invoker = episode.invoker.as_ref()?;
     let name = match invoker.pid {
         Some(pid) => name_and_pid(invoker.name.as_bytes(), pid),
+        None if invoker.name.as_bytes().is_empty() => "a task that is not named".into(),
         None => printable(invoker.name.as_bytes()).into_owned(),
     };
     let died = invoker.pid.is_some()
         && episode.victims.iter().any(|victim| Some(victim.pid) == invoker.pid || victim.tgid == invoker.pid);
     let itself = if died { " itself" } else { "" };
-    let what = match invoker.order {
-        Some(-1) => return Some(format!("{name}, on behalf of SysRq f")),
-        Some(0) => "one page".into(),
-        Some(order @ 1..=20) => {
-            let size = Pages(1 << order).bytes(story.scale.page_size);
-            format!("{size} in one piece (order {order})")
-        }
-        _ => "memory".into(),
-    };
     let mask = printable(invoker.gfp_mask.as_bytes());
     let mask = mask.split_once('(').map_or(&*mask, |(_, names)| names.trim_end_matches(')'));
-    Some(format!("{name}{itself} asked for {what} ({mask})"))
+    Some(match invoker.order {
+        Some(-1) => format!("{name}, on behalf of SysRq f"),
+        Some(order @ 1..=20) => {
+            let size = Pages(1 << order).bytes(story.scale.page_size);
+            format!("{name}{itself} asked for {size} in one piece (order {order}, {mask})")
+        }
+        Some(0) => format!("{name}{itself} asked for one page ({mask})"),
+        _ => format!("{name}{itself} asked for memory ({mask})"),
+    })
 }
 
 /// What a victim held.

@@ -1,0 +1,512 @@
+//! `oomtop explain` against kernel logs with known stories: as they are, in every other wrapping, with other lines between
+//! theirs, cut anywhere, and flooded. The logs and what must be said of them stand in `fixtures/oom-logs`.
+
+#![expect(clippy::disallowed_methods, reason = "reads fixtures and runs the program")]
+
+use std::path::{Path, PathBuf};
+
+use oomtop::oom_log::{Domain, Episode, LogReader, Outcome, Span};
+use oomtop::post_mortem::{Reason, Story, Tally, Teller, words};
+use proptest::prelude::*;
+use serde::Deserialize;
+
+/// What must be said of a log.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    closing: String,
+    #[serde(default)]
+    story: Vec<ExpectedStory>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct ExpectedStory {
+    headline: String,
+    why: String,
+    reason: String,
+    because: Option<String>,
+    victims: Vec<u32>,
+    asked_by: Option<u32>,
+    domain: Option<String>,
+    kernel: Option<String>,
+    candidates: usize,
+    #[serde(default)]
+    repeats: u64,
+}
+
+impl ExpectedStory {
+    fn of(story: &Story) -> Self {
+        let episode = &story.episode;
+        let domain = match &episode.domain {
+            Some(Domain::Host) => Some("host".to_owned()),
+            Some(Domain::Cgroup(None)) => Some("cgroup".to_owned()),
+            Some(Domain::Cgroup(Some(path))) => Some(String::from_utf8_lossy(path).into_owned()),
+            None => None,
+        };
+        let (reason, because) = match story.reason {
+            Reason::Outranked { because, .. } => ("outranked".to_owned(), Some(snake(&format!("{because:?}")))),
+            other => (snake(format!("{other:?}").split([' ', '{']).next().unwrap_or_default()), None),
+        };
+        Self {
+            headline: words::headline(story),
+            why: words::why(story),
+            reason,
+            because,
+            victims: episode.victims.iter().map(|victim| victim.tgid.unwrap_or(victim.pid).0).collect(),
+            asked_by: episode.invoker.as_ref().and_then(|invoker| invoker.pid).map(|pid| pid.0),
+            domain,
+            kernel: episode.release.as_deref().map(str::to_owned),
+            candidates: episode.tasks.rows.len(),
+            repeats: episode.repeats,
+        }
+    }
+}
+
+/// `OnlyOne` as `only_one`.
+fn snake(name: &str) -> String {
+    let mut text = String::new();
+    for (at, letter) in name.char_indices() {
+        if letter.is_uppercase() && at > 0 {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_lowercase());
+    }
+    text
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/oom-logs")
+}
+
+/// Every log of the corpus, by name.
+fn logs() -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder()).expect("the folder of logs").map(|entry| entry.expect("an entry").path());
+    let mut paths: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
+    paths.sort();
+    let read = |path: &PathBuf| std::fs::read(path).expect("a log");
+    paths.iter().map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), read(path))).collect()
+}
+
+fn log(name: &str) -> Vec<u8> {
+    std::fs::read(folder().join(format!("{name}.log"))).expect(name)
+}
+
+/// Reads a log in chunks of this size.
+fn read_by(log: &[u8], chunk: usize) -> (Vec<Story>, Span) {
+    let mut reader = LogReader::default();
+    let mut teller = Teller::default();
+    let mut stories = Vec::new();
+    for piece in log.chunks(chunk.max(1)) {
+        reader.push(piece);
+        stories.extend(std::iter::from_fn(|| reader.next_episode()).map(|episode| teller.tell(episode)));
+    }
+    reader.finish();
+    stories.extend(std::iter::from_fn(|| reader.next_episode()).map(|episode| teller.tell(episode)));
+    (stories, reader.span())
+}
+
+fn read(log: &[u8]) -> Vec<Story> {
+    read_by(log, 1 << 16).0
+}
+
+/// A story without what depends on the wrapping: its times and the name of the machine.
+fn told(story: &Story) -> ExpectedStory {
+    ExpectedStory::of(story)
+}
+
+fn all_told(log: &[u8]) -> Vec<ExpectedStory> {
+    read(log).iter().map(told).collect()
+}
+
+#[test]
+fn every_log_has_its_stories() {
+    let logs = logs();
+    assert!(logs.len() >= 40, "{} logs", logs.len());
+    for (name, log) in logs {
+        let expected = std::fs::read_to_string(folder().join(format!("{name}.toml"))).expect(&name);
+        let expected: Expected = toml::from_str(&expected).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for chunk in [1 << 16, 1000, 7] {
+            let (stories, span) = read_by(&log, chunk);
+            let mut tally = Tally::default();
+            for story in &stories {
+                assert!(tally.count(story));
+            }
+            assert_eq!(stories.iter().map(told).collect::<Vec<_>>(), expected.story, "{name} by {chunk}");
+            assert_eq!(tally.closing(&span), expected.closing, "{name} by {chunk}");
+        }
+    }
+}
+
+/// The score that kernels up to 5.0 print is the one counted here, but for root's discount of 3 %.
+#[test]
+fn scores_agree_with_those_that_the_kernel_printed() {
+    let mut compared = 0;
+    for (name, log) in logs() {
+        for story in read(&log) {
+            let (Some(printed), Some(total), Some(place)) =
+                (story.episode.chosen.and_then(|chosen| chosen.score), story.scale.total, words::own_place(&story))
+            else {
+                continue;
+            };
+            if story.episode.allocating_task || total.0 == 0 {
+                continue;
+            }
+            let score = story.ranking[place].score;
+            let thousandths = |points: i64| points * 1000 / i64::try_from(total.0).expect("a total");
+            let points = score.points.expect("a score");
+            let discounted = points - i64::try_from(score.held.0).expect("pages") * 3 / 100;
+            let printed = i64::try_from(printed).expect("a score");
+            assert!(
+                (thousandths(discounted) - 1..=thousandths(points) + 1).contains(&printed),
+                "{name}: {printed}, counted {}",
+                thousandths(points)
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared >= 12, "{compared}");
+}
+
+/// A record of `/dev/kmsg`, taken apart.
+struct Record {
+    seconds: u64,
+    microseconds: u64,
+    continues: bool,
+    text: String,
+}
+
+/// The records of a raw log; `None` where it is no raw log, or has bytes that other wrappings show differently.
+fn records(log: &[u8]) -> Option<Vec<Record>> {
+    let text = std::str::from_utf8(log).ok()?;
+    text.lines()
+        .map(|line| {
+            let (head, text) = line.split_once(';')?;
+            let mut fields = head.split(',');
+            let microseconds: u64 = fields.nth(2)?.parse().ok()?;
+            let continues = fields.next()?.contains('c');
+            Some(Record {
+                seconds: microseconds / 1_000_000,
+                microseconds: microseconds % 1_000_000,
+                continues,
+                text: text.replace("\\x0a", "\n"),
+            })
+        })
+        .collect()
+}
+
+/// How a program writes a record.
+type Wrapping = (&'static str, fn(&Record) -> String);
+
+/// The ways in which programs write a record, each line of it.
+fn wrappings() -> Vec<Wrapping> {
+    fn each(record: &Record, wrap: impl Fn(&str) -> String) -> String {
+        record.text.split('\n').map(|line| wrap(line) + "\n").collect()
+    }
+    vec![
+        ("dmesg", |record| each(record, |line| format!("[{:5}.{:06}] {line}", record.seconds, record.microseconds))),
+        ("dmesg with callers", |record| {
+            each(record, |line| format!("[{:5}.{:06}][  T125] {line}", record.seconds, record.microseconds))
+        }),
+        ("dmesg -T", |record| {
+            each(record, |line| format!("[Sat Nov 21 08:41:{:02} 2026] {line}", record.seconds % 60))
+        }),
+        ("dmesg -x", |record| {
+            each(record, |line| format!("kern  :warn  : [{:5}.{:06}] {line}", record.seconds, record.microseconds))
+        }),
+        ("dmesg -r", |record| {
+            each(record, |line| format!("<4>[{:5}.{:06}] {line}", record.seconds, record.microseconds))
+        }),
+        ("dmesg --time-format iso", |record| {
+            each(record, |line| {
+                format!("2026-11-21T08:41:{:02},{:06}+00:00 {line}", record.seconds % 60, record.microseconds)
+            })
+        }),
+        ("journalctl", |record| {
+            // Its second lines are indented, and have neither time nor host.
+            format!(
+                "Nov 21 08:41:{:02} web-1 kernel: {}\n",
+                record.seconds % 60,
+                record.text.replace('\n', "\n                          ")
+            )
+        }),
+        ("journalctl -o short-iso", |record| {
+            each(record, |line| format!("2026-11-21T08:41:{:02}+0000 web-1 kernel: {line}", record.seconds % 60))
+        }),
+        ("journalctl -o json", |record| {
+            let message = serde_json::to_string(&record.text).expect("a string");
+            format!("{{\"_TRANSPORT\":\"kernel\",\"_HOSTNAME\":\"web-1\",\"MESSAGE\":{message},\"PRIORITY\":\"4\"}}\n")
+        }),
+        ("journalctl -o json, as bytes", |record| {
+            let message = serde_json::to_string(record.text.as_bytes()).expect("a list");
+            format!("{{\"MESSAGE\":{message},\"_TRANSPORT\":\"kernel\",\"SYSLOG_FACILITY\":\"0\"}}\n")
+        }),
+        ("syslog", |record| {
+            each(record, |line| {
+                let (seconds, microseconds) = (record.seconds, record.microseconds);
+                format!("Nov 21 08:41:{:02} web-1 kernel: [{seconds:5}.{microseconds:06}] {line}", seconds % 60)
+            })
+        }),
+        ("rsyslog", |record| {
+            each(record, |line| {
+                format!(
+                    "2026-11-21T08:41:{:02}.{:06}+00:00 web-1 kernel: {line}",
+                    record.seconds % 60,
+                    record.microseconds
+                )
+            })
+        }),
+        ("carriage returns", |record| {
+            each(record, |line| format!("[{:5}.{:06}] {line}\r", record.seconds, record.microseconds))
+        }),
+        ("nothing", |record| each(record, str::to_owned)),
+    ]
+}
+
+#[test]
+fn every_wrapping_tells_the_same() {
+    let mut compared = 0;
+    for (name, log) in logs() {
+        let Some(records) = records(&log) else { continue };
+        let expected = all_told(&log);
+        for (wrapping, wrap) in wrappings() {
+            // Second lines of a record without anything before them can be anybody's.
+            if wrapping == "nothing" && records.iter().any(|record| record.text.contains('\n')) {
+                continue;
+            }
+            let wrapped: String = records.iter().map(wrap).collect();
+            assert_eq!(all_told(wrapped.as_bytes()), expected, "{name} as {wrapping}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 500, "{compared}");
+}
+
+#[test]
+fn continuations_are_joined_in_raw_logs() {
+    let log = log("6.18.15-long-path");
+    assert!(records(&log).expect("a raw log").iter().any(|record| record.continues));
+    let [story] = read(&log).try_into().expect("one story");
+    let Some(Domain::Cgroup(Some(path))) = &story.episode.domain else { panic!("{:?}", story.episode.domain) };
+    assert!(path.ends_with(b"_13.slice") && path.len() > 800, "{}", path.len());
+    assert_eq!(story.episode.victim_cgroup.as_deref(), Some(&**path));
+}
+
+/// Nothing in the second may stand for what the first, whole one does not have.
+fn says_no_more(cut: &[Story], whole: &[Story], name: &str, end: usize) {
+    let victims =
+        |stories: &[Story]| stories.iter().flat_map(|story| story.episode.victims.clone()).collect::<Vec<_>>();
+    for (victim, full) in victims(cut).iter().zip(&victims(whole)) {
+        assert_eq!(victim.pid, full.pid, "{name} cut at {end}");
+        let sizes = [
+            (victim.anon, full.anon),
+            (victim.file, full.file),
+            (victim.shmem, full.shmem),
+            (victim.total_vm, full.total_vm),
+            (victim.page_tables, full.page_tables),
+        ];
+        for (cut, full) in sizes {
+            assert!(cut.is_none() || cut == full, "{name} cut at {end}: {cut:?} for {full:?}");
+        }
+        assert!(victim.name.is_none() || victim.name == full.name, "{name} cut at {end}");
+        assert!(victim.oom_score_adj.is_none() || victim.oom_score_adj == full.oom_score_adj, "{name} cut at {end}");
+        assert!(victim.uid.is_none() || victim.uid == full.uid, "{name} cut at {end}");
+    }
+    for (story, full) in cut.iter().zip(whole) {
+        let (episode, full) = (&story.episode, &full.episode);
+        assert!(episode.tasks.rows.iter().all(|row| full.tasks.rows.contains(row)), "{name} cut at {end}");
+        let known = match &episode.domain {
+            Some(Domain::Cgroup(Some(_)) | Domain::Host) => episode.domain == full.domain,
+            Some(Domain::Cgroup(None)) => matches!(full.domain, Some(Domain::Cgroup(_))),
+            None => true,
+        };
+        assert!(known, "{name} cut at {end}: {:?}", episode.domain);
+        assert!(
+            episode.summary.is_none_or(|summary| Some(summary.pid) == full.summary.map(|full| full.pid)),
+            "{name} cut at {end}"
+        );
+        if let Some((cut, full)) = episode.counters.memory.zip(full.counters.memory) {
+            assert_eq!((cut.usage, cut.limit), (full.usage, full.limit), "{name} cut at {end}");
+            assert!(cut.fail_count.is_none() || cut.fail_count == full.fail_count, "{name} cut at {end}");
+        }
+    }
+}
+
+#[test]
+fn cut_at_every_byte_it_says_less_and_nothing_else() {
+    for name in ["public-2.6.32-el6", "public-3.10-el7-uid", "public-4.14-kata", "public-6.1-already-dying"] {
+        let log = log(name);
+        let whole = read(&log);
+        for end in 0..log.len() {
+            says_no_more(&read(&log[..end]), &whole, name, end);
+        }
+    }
+}
+
+#[test]
+fn the_beginning_may_be_lost_too() {
+    for (name, log) in logs() {
+        let victims = |stories: &[Story]| stories.iter().map(|story| story.episode.victims.len()).sum::<usize>();
+        let whole = victims(&read(&log));
+        for begin in (0..log.len()).step_by(log.len() / 40 + 1) {
+            let stories = read(&log[begin..]);
+            assert!(victims(&stories) <= whole, "{name} from {begin}");
+        }
+    }
+}
+
+/// Lines of others that may stand between those of a dump.
+const OTHERS: &[&str] = &[
+    "eth0: renamed from veth1a2b3c",
+    " ? srso_alias_return_thunk+0x5/0xfbef5",
+    "audit: type=1400 audit(1763714482.123:77): apparmor=\"DENIED\" operation=\"open\" name=\"/x=1\" pid=7",
+    "app[337]: segfault at ffffffffffffffff ip 0000000000401917 sp 00007fffd7ada960 error 7",
+    "TCP: out of memory -- consider tuning tcp_mem",
+    "[drm] pid 77 total_vm",
+    "kill me",
+    "",
+];
+
+/// Logs whose dumps have all their records and one writer.
+const WHOLE: &[&str] =
+    &["4.4-adj-decides", "4.15-mempolicy", "5.10-oom-group", "6.8-global-swap", "6.18.15-long-path", "7.2-adj-decides"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn lines_of_others_change_nothing(which in 0..WHOLE.len(), at in prop::collection::vec((any::<prop::sample::Index>(), 0..OTHERS.len(), any::<bool>()), 0..60)) {
+        let name = WHOLE[which];
+        let records = records(&log(name)).expect("a raw log");
+        let wrap = |text: &str| format!("Nov 21 08:41:22 web-1 kernel: {}\n", text.replace('\n', " "));
+        let mut lines: Vec<String> = records.iter().map(|record| wrap(&record.text)).collect();
+        let expected = all_told(lines.concat().as_bytes());
+        for (place, other, by_user) in at {
+            let text = OTHERS[other];
+            let line = if by_user {
+                format!("Nov 21 08:41:22 web-1 app[77]: {text} Out of memory: Killed process 1 (init) total-vm:1kB\n")
+            } else {
+                wrap(text)
+            };
+            lines.insert(place.index(lines.len() + 1), line);
+        }
+        prop_assert_eq!(all_told(lines.concat().as_bytes()), expected);
+    }
+
+    #[test]
+    fn machines_and_threads_keep_their_dumps_apart(pair in (0..WHOLE.len(), 0..WHOLE.len()), by_thread: bool, order in prop::collection::vec(any::<bool>(), 400)) {
+        let wrap = |which: usize, number: usize| -> Vec<String> {
+            let records = records(&log(WHOLE[which])).expect("a raw log");
+            let line = |text: &str| {
+                let text = text.replace('\n', " ");
+                if by_thread { format!("[    7.000001][  T{number}] {text}\n") } else { format!("Nov 21 08:41:22 web-{number} kernel: {text}\n") }
+            };
+            records.iter().map(|record| line(&record.text)).collect()
+        };
+        let (first, second) = (wrap(pair.0, 1), wrap(pair.1, 2));
+        let sorted = |mut stories: Vec<ExpectedStory>| {
+            stories.sort_by(|a, b| a.headline.cmp(&b.headline).then(a.why.cmp(&b.why)));
+            stories
+        };
+        let mut expected = all_told(first.concat().as_bytes());
+        expected.extend(all_told(second.concat().as_bytes()));
+        let (mut first, mut second) = (first.into_iter().peekable(), second.into_iter().peekable());
+        let mut order = order.into_iter().cycle();
+        let mut merged = String::new();
+        while first.peek().is_some() || second.peek().is_some() {
+            let next = if order.next() == Some(true) { first.next().or_else(|| second.next()) } else { second.next().or_else(|| first.next()) };
+            merged.push_str(&next.expect("a line"));
+        }
+        prop_assert_eq!(sorted(all_told(merged.as_bytes())), sorted(expected));
+    }
+
+    #[test]
+    fn shuffled_lines_never_invent_a_victim(which in 0..WHOLE.len(), other in 0..WHOLE.len(), seed in any::<u64>()) {
+        let mut lines: Vec<Vec<u8>> = [which, other].iter().flat_map(|which| log(WHOLE[*which]).split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>()).collect();
+        let mut state = seed | 1;
+        for at in (1..lines.len()).rev() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            lines.swap(at, (state >> 33) as usize % (at + 1));
+        }
+        let log = lines.concat();
+        let text = String::from_utf8_lossy(&log).into_owned();
+        for story in read(&log) {
+            for victim in &story.episode.victims {
+                let record = format!("Killed process {} (", victim.pid);
+                prop_assert!(text.contains(&record), "{record}");
+            }
+            for row in &story.episode.tasks.rows {
+                prop_assert!(text.contains(&String::from_utf8_lossy(row.name.as_bytes()).into_owned()));
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_survived(log in prop::collection::vec(any::<u8>(), 0..2000), chunk in 1..200_usize) {
+        let (stories, _) = read_by(&log, chunk);
+        prop_assert!(stories.iter().all(|story| story.episode.outcome != Outcome::Killed || !story.episode.victims.is_empty()));
+    }
+
+    #[test]
+    fn damaged_logs_are_survived(which in any::<prop::sample::Index>(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40)) {
+        let logs = logs();
+        let (_, mut log) = logs[which.index(logs.len())].clone();
+        for (place, byte) in damage {
+            let place = place.index(log.len());
+            log[place] = byte;
+        }
+        for story in read(&log) {
+            // All that is made of it can be said.
+            let _ = (words::headline(&story), words::why(&story), words::who_asked(&story), words::usage(&story));
+        }
+    }
+}
+
+/// Episodes of a log that is made as it is read.
+fn read_flood(pieces: impl Iterator<Item = Vec<u8>>) -> Vec<Episode> {
+    let mut reader = LogReader::default();
+    let mut episodes = Vec::new();
+    for piece in pieces {
+        reader.push(&piece);
+        episodes.extend(std::iter::from_fn(|| reader.next_episode()));
+    }
+    reader.finish();
+    episodes.extend(std::iter::from_fn(|| reader.next_episode()));
+    episodes
+}
+
+#[test]
+fn a_table_of_any_length_is_cut_and_says_so() {
+    let head = b"[    1.0] a invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0\n\
+                 [    1.0] [  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name\n";
+    let rows = (1..=100_000_u32).map(|pid| {
+        format!("[    1.0] [{pid:7}]     0 {pid:5}     3494     {pid}    61440        0             0 x\n").into_bytes()
+    });
+    let kill = b"[    1.0] Out of memory: Killed process 7 (x) total-vm:4kB, anon-rss:28kB, file-rss:0kB\n";
+    let pieces = std::iter::once(head.to_vec()).chain(rows).chain(std::iter::once(kill.to_vec()));
+    let [episode] = read_flood(pieces).try_into().expect("one episode");
+    assert_eq!((episode.tasks.rows.len(), episode.tasks.left_out), (65_536, 34_464));
+    let story = Teller::default().tell(episode);
+    assert!(words::why(&story).contains("34464 more rows"), "{}", words::why(&story));
+}
+
+#[test]
+fn a_line_of_any_length_is_passed_over() {
+    let piece = vec![b'x'; 1 << 16];
+    let kill = b"\n[    1.0] Out of memory: Killed process 7 (x) total-vm:4kB, anon-rss:28kB, file-rss:0kB\n".to_vec();
+    let episodes = read_flood(std::iter::repeat_n(piece, 300).chain(std::iter::once(kill)));
+    assert_eq!(episodes.len(), 1);
+}
+
+#[test]
+fn a_dump_that_never_ends_is_told_when_nothing_more_comes() {
+    let log = log("5.4-adj-decides");
+    let cut = log.len() / 2;
+    let half = &log[..cut - log[..cut].iter().rev().position(|byte| *byte == b'\n').expect("a line")];
+    let noise = (0..6000).map(|at| format!("Nov 21 08:41:22 web-1 app: nothing {at}\n").into_bytes());
+    let mut reader = LogReader::default();
+    reader.push(half);
+    noise.for_each(|line| reader.push(&line));
+    let episode = reader.next_episode().expect("given up");
+    assert_eq!(episode.outcome, Outcome::Unknown);
+}

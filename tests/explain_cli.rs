@@ -1,0 +1,126 @@
+//! `oomtop explain` as a person and a script meet it: where it reads, what it prints, how it ends.
+
+use std::path::PathBuf;
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+fn log(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/oom-logs").join(format!("{name}.log"))
+}
+
+/// Runs `oomtop explain` with these arguments and this standard input; gives status, output, errors.
+fn explain(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
+    let mut command = Command::cargo_bin("oomtop").expect("the program");
+    let output = command.arg("explain").args(arguments).write_stdin(input).output().expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn path(name: &str) -> String {
+    log(name).to_str().expect("a path").to_owned()
+}
+
+#[test]
+fn a_story_reads_like_this() {
+    let (status, text, errors) = explain(&[&path("7.2-adj-decides")], "");
+    assert_eq!((status, errors.as_str()), (Some(0), ""));
+    let first = text.split("\n\n").next().expect("a story");
+    assert_eq!(
+        first,
+        "\
+11.025768s after boot
+  h1_1 127 was killed: memory cgroup t1 was at its limit of 32.0M
+    why       1st of 4 by 11.8M: 7.99M RSS + 56.0K page tables + 0 swap, adj +674 counts as 21.1M of this 32.0M cgroup; next was h1_2 128. trig 129 held more (13.2M against 8.04M): oom_score_adj decided
+    asked     trig 129 asked for one page (GFP_KERNEL)
+    it held   7.99M in RAM (7.23M anonymous, 4.00K of files, 776K shared), 56.0K of page tables, oom_score_adj 674
+    memory    32.0M of 32.0M in use: 31.9M anonymous, 0 of files, 88.0K the kernel's; it may not swap
+    cgroup    /t1
+       BADNESS     RSS    SWAP  TABLES   ADJ      PID  NAME
+    >    29.1M   7.99M       0   56.0K   674      127  h1_1
+         17.3M   7.90M       0   52.0K   300      128  h1_2
+         13.2M   13.1M       0   60.0K     0      129  trig
+         9.36M   6.19M       0   44.0K   100      126  h1_0"
+    );
+}
+
+#[test]
+fn a_pipe_and_a_dash_are_standard_input() {
+    let kill = "Out of memory: Killed process 5 (a) total-vm:4kB, anon-rss:4kB, file-rss:0kB\n";
+    for arguments in [&[][..], &["-"]] {
+        let (status, text, _) = explain(arguments, kill);
+        assert_eq!(status, Some(0));
+        assert!(text.contains("a 5 was killed: the machine ran out of memory"), "{text}");
+    }
+}
+
+#[test]
+fn a_log_without_a_kill_is_said_to_have_none() {
+    let (status, text, _) = explain(&[&path("public-no-kill")], "");
+    assert_eq!(status, Some(0));
+    assert_eq!(
+        text,
+        "No process was killed by the kernel's OOM killer in this log (it covers Nov 21 08:41:22 to Nov 21 08:44:00).\n"
+    );
+}
+
+#[test]
+fn a_process_is_asked_for() {
+    let name = path("6.12.107-dead-leader");
+    let (_, text, _) = explain(&["-p", "340", &name], "");
+    assert!(text.contains("trigL 340 was killed") && !text.contains("ldead 338 was killed"), "{text}");
+    assert!(text.ends_with("The kernel's OOM killer took 340: see above.\n"), "{text}");
+    // By its own number and by that of the thread that the kernel printed.
+    for pid in ["338", "339"] {
+        assert!(explain(&["-p", pid, &name], "").1.contains("ldead 338 was killed"), "{pid}");
+    }
+    let (status, text, _) = explain(&["-p", "4242", &path("6.18.15-cpuset")], "");
+    assert_eq!(status, Some(0));
+    assert!(text.starts_with("Nothing in this log killed 4242 (it covers "), "{text}");
+    let (_, text, _) = explain(&["-p", "151", &path("6.18.15-cpuset")], "");
+    assert!(text.contains("It was among the candidates of 2 dumps, and others were taken."), "{text}");
+}
+
+#[test]
+fn json_has_the_same_and_the_numbers() {
+    let (status, text, _) = explain(&["--json", "-p", "297", &path("7.2-oom-group")], "");
+    assert_eq!(status, Some(0));
+    let json: Value = serde_json::from_str(&text).expect("one object");
+    assert_eq!(json["schema"], "oomtop.explain/1");
+    let story = &json["episodes"][0];
+    assert_eq!(story["kill_group"], "/grp");
+    assert_eq!(story["outcome"], "killed");
+    let pids: Vec<_> =
+        story["victims"].as_array().expect("victims").iter().map(|victim| victim["pid"].clone()).collect();
+    assert_eq!(pids, [300, 297, 298]);
+    assert_eq!(story["victims"][0]["rss_anon_bytes"], 17_532 * 1024);
+    assert_eq!(story["domain"]["limit_bytes"], 32 << 20);
+    let first = &story["candidates"][0];
+    let sum = |keys: &[&str]| keys.iter().map(|key| first[key].as_i64().expect("a number")).sum::<i64>();
+    assert_eq!(sum(&["badness_pages"]), sum(&["rss_pages", "swap_pages", "page_table_pages", "adj_pages"]));
+    assert_eq!(story["candidates"].as_array().expect("candidates").last().expect("one")["never_taken"], true);
+    assert_eq!(json["asked"][0]["pid"], 297);
+    assert!(json["log"]["first"]["since_boot_us"].is_u64());
+}
+
+#[test]
+fn json_of_nothing_is_whole_too() {
+    let (status, text, _) = explain(&["--json"], "nothing\n");
+    let json: Value = serde_json::from_str(&text).expect("one object");
+    assert_eq!((status, json["episodes"].as_array().map(Vec::len)), (Some(0), Some(0)));
+    assert_eq!(json["log"]["first"], Value::Null);
+}
+
+#[test]
+fn what_cannot_be_read_is_a_failure_that_says_so() {
+    let (status, text, errors) = explain(&["/nonexistent/kern.log"], "");
+    assert_eq!((status, text.as_str()), (Some(1), ""));
+    assert!(errors.starts_with("oomtop: /nonexistent/kern.log: "), "{errors}");
+    assert_eq!(explain(&["--kernel", "--journal"], "").0, Some(2));
+}
+
+#[test]
+fn hostile_names_move_no_cursor() {
+    let (_, text, _) = explain(&[&path("public-6.5-journal-json")], "");
+    assert!(text.contains("a\\x1b[31mb 5121") && !text.contains('\u{1b}'), "{text}");
+}

@@ -65,6 +65,8 @@ pub(super) struct Look<'a> {
     pub snapshot: &'a Snapshot,
     /// The report just before.
     pub before: &'a Report,
+    /// It looked at the same processes: under another scope nobody knows who ended.
+    pub same_scope: bool,
     /// Details of a process of that report.
     pub detail: &'a dyn Fn(ProcessId) -> Option<ProcessDetail>,
 }
@@ -263,7 +265,10 @@ impl Kills {
     }
 
     fn see_who_left(&mut self, look: &Look<'_>) {
-        let Look { snapshot, before, .. } = *look;
+        let Look { snapshot, before, same_scope, .. } = *look;
+        if !same_scope {
+            return;
+        }
         let gone = Evidence::Gone { after: before.time, by: snapshot.ended };
         for row in before.processes.iter().filter(|row| has_left(row, snapshot)) {
             let known = |open: &&mut Open| {
@@ -347,7 +352,7 @@ impl Kills {
     }
 }
 
-/// It is not in the roster any more, or dead and not reaped. Out of scope is not gone.
+/// It is not in the roster any more, or dead and not reaped.
 fn has_left(row: &ProcessReport, snapshot: &Snapshot) -> bool {
     let dead = |state: u8| matches!(state, b'Z' | b'X');
     let at = snapshot.stats.binary_search_by_key(&row.id, |fact| fact.id);

@@ -182,7 +182,8 @@ impl Monitor {
             self.kernel_log = read.err();
         }
         let mut kills = std::mem::take(&mut self.kills);
-        let look = Look { snapshot, before: &self.report, detail: &|id| self.detail(id) };
+        let same_scope = self.previous.is_none_or(|previous| previous.scope == snapshot.scope);
+        let look = Look { snapshot, before: &self.report, same_scope, detail: &|id| self.detail(id) };
         let heard = kills.hear(&look);
         self.kills = kills;
         heard

@@ -8,7 +8,7 @@ use crate::monitor::{Monitor, MonitorConfig};
 use crate::snapshot::cgroup::{Cgroup, Version};
 use crate::snapshot::kernel_event::{KernelRecord, OutsideEvent};
 use crate::snapshot::process::{CgroupPath, Name, Stat};
-use crate::snapshot::{Snapshot, Unreadable};
+use crate::snapshot::{Scope, Snapshot, Unreadable};
 use crate::units::{Bytes, Pid, Timestamp};
 
 use super::{fact, id, snapshot};
@@ -236,4 +236,12 @@ fn a_log_that_cannot_be_read_is_told_with_the_right_that_is_missing() {
     let report = after([denied]);
     assert_eq!(report.unreadable.len(), 1);
     assert!(report.unreadable[0].reason_in_words().contains("CAP_SYSLOG"));
+}
+
+#[test]
+fn out_of_scope_is_no_victim() {
+    let mut tree = second(3, &REST, 4, 8);
+    tree.scope = Scope::Tree(id(31));
+    let report = after([second(2, &BOTH, 4, 8), tree]);
+    assert_eq!((only(&report).victim.as_ref(), kinds(only(&report))), (None, vec![1, 2]));
 }

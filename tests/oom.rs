@@ -320,8 +320,8 @@ fn in_guest(mib: u32, before: &str, tests: &str) {
         require::missing("tools", "cc is not installed");
         return;
     };
-    let Some(guest) = vm::Guest::prepare(&hog) else {
-        require::missing("vm", "no virtual machine can be made here (needs Debian's packages)");
+    let Some(guest) = vm::Guest::find(&hog) else {
+        require::missing("vm", "no virtual machine was built: tests/vm/boot build (root, Debian)");
         return;
     };
     let rounds = std::env::var("OOMTOP_OOM_ROUNDS").unwrap_or_else(|_| "4".into());

@@ -12,10 +12,10 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Builds the machine once; `None` where that cannot be.
-    pub fn prepare(hog: &Path) -> Option<Self> {
+    /// The machine that `tests/vm/boot build` made; `None` where nobody did. A test installs nothing.
+    pub fn find(hog: &Path) -> Option<Self> {
         let boot = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vm/boot");
-        if !Command::new(&boot).arg("build").status().is_ok_and(|status| status.success()) {
+        if !Command::new(&boot).arg("ready").status().is_ok_and(|status| status.success()) {
             return None;
         }
         let mut files = vec![named(hog, "/hog")];

@@ -4,11 +4,10 @@
 //! never constructed.
 
 use std::fmt;
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, PROC_SUPER_MAGIC};
 use rustix::io::Errno;
 
 use crate::units::{Pid, ProcessId, StartTime};
@@ -30,6 +29,8 @@ pub enum ControlError {
     Denied(&'static str),
     /// What this kernel cannot do safely, in words.
     Unsupported(&'static str),
+    /// The numbers in this tree are not the numbers of our own processes.
+    NotOurs(PathBuf),
     /// Anything else.
     Failed(Errno),
 }
@@ -41,6 +42,11 @@ impl fmt::Display for ControlError {
             Self::Reused => f.write_str("its number belongs to another process now; nothing was done"),
             Self::Denied(right) => f.write_str(right),
             Self::Unsupported(reason) => f.write_str(reason),
+            Self::NotOurs(tree) => write!(
+                f,
+                "these processes are read from {}, not from this machine: nothing can be sent to them",
+                tree.display()
+            ),
             Self::Failed(error) => write!(f, "{error}"),
         }
     }
@@ -55,13 +61,20 @@ const NO_PIDFD: &str = "this kernel has no pidfd_open (Linux 5.3), so a signal m
                         same number";
 
 impl Control {
-    /// For the processes of this procfs.
+    /// For the processes of this procfs, which must be that of our own PID namespace: a pidfd is opened by number in
+    /// ours, and in a recorded tree, or in the procfs of another namespace, the number means another process.
     ///
     /// # Errors
-    /// The directory cannot be opened.
-    pub fn open(proc_root: &Path) -> io::Result<Self> {
+    /// [`ControlError::NotOurs`], or the directory cannot be opened.
+    pub fn open(proc_root: &Path) -> Result<Self, ControlError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self { proc_root: rustix::fs::open(proc_root, flags, Mode::empty())? })
+        let tree = rustix::fs::open(proc_root, flags, Mode::empty()).map_err(ControlError::Failed)?;
+        let is_procfs = rustix::fs::fstatfs(&tree).is_ok_and(|found| found.f_type == PROC_SUPER_MAGIC);
+        // `self` is our number in the namespace that the procfs was mounted for; where we are not in it, it is missing.
+        let own = rustix::process::getpid().to_string();
+        let shows_us =
+            rustix::fs::readlinkat(&tree, "self", Vec::new()).is_ok_and(|found| found.to_bytes() == own.as_bytes());
+        if is_procfs && shows_us { Ok(Self { proc_root: tree }) } else { Err(ControlError::NotOurs(proc_root.into())) }
     }
 
     /// Sends a signal: the process is pinned by a pidfd, then its start time is compared, then the signal goes to the

@@ -102,6 +102,37 @@ fn an_adjustment_is_written() {
     assert!(matches!(control.adjust(sleeper.id(), 1001), Err(ControlError::Failed(_))));
 }
 
+#[test]
+fn a_number_read_from_a_tree_of_files_signals_nobody_here() {
+    let mut sleeper = Sleeper::start();
+    let tree = std::env::temp_dir().join(format!("oomtop-tree-{}", std::process::id()));
+    let directory = tree.join(sleeper.0.id().to_string());
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::copy(format!("/proc/{}/stat", sleeper.0.id()), directory.join("stat")).unwrap();
+    std::os::unix::fs::symlink(std::process::id().to_string(), tree.join("self")).unwrap();
+    assert_eq!(identify(&tree, Pid(sleeper.0.id())), Ok(sleeper.id()), "number and start time are those of a child");
+    let opened = Control::open(&tree).err();
+    std::fs::remove_dir_all(&tree).unwrap();
+    assert_eq!(opened, Some(ControlError::NotOurs(tree)));
+    assert!(sleeper.is_running());
+}
+
+/// In a PID namespace of its own, with the procfs of the one around it.
+#[test]
+fn role_procfs_of_another_namespace() {
+    if has_role("role_procfs_of_another_namespace") {
+        let opened = Control::open(Path::new("/proc"));
+        assert_eq!(opened.err(), Some(ControlError::NotOurs("/proc".into())));
+    }
+}
+
+#[test]
+fn a_number_of_another_pid_namespace_signals_nobody_here() {
+    if let Some(output) = elsewhere(&["unshare", "--pid", "--fork"], "role_procfs_of_another_namespace") {
+        assert_passed(&output);
+    }
+}
+
 /// Runs one test of this binary in another process, begun by `launcher`. `None`, and loudly, where that cannot be.
 fn elsewhere(launcher: &[&str], role: &str) -> Option<Output> {
     let own = std::env::current_exe().unwrap();

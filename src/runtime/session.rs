@@ -41,7 +41,11 @@ const OUTCOMES: usize = 16;
 
 /// Runs a session; must be called inside a tokio runtime.
 pub async fn run(config: Arc<Config>, readers: Readers) -> Result<Ending> {
-    let control = if config.read_only { None } else { Some(Arc::new(Control::open(&config.proc_root)?)) };
+    let control = if config.read_only {
+        Err(Refusal::Unsupported("started with --read-only".into()))
+    } else {
+        Control::open(&config.proc_root).map_err(Refusal::from)
+    };
     let mut signals = Signals::listen()?;
     #[expect(clippy::disallowed_methods, reason = "what kind of terminal it is, is a property of the terminal")]
     let kind = std::env::var_os("TERM");
@@ -54,7 +58,7 @@ pub async fn run(config: Arc<Config>, readers: Readers) -> Result<Ending> {
         terminal,
         sampler: readers.sampler,
         prober: readers.prober,
-        control,
+        control: Arc::new(control),
         outcomes: tell,
         needs: Needs::default(),
         inspected: None,
@@ -95,8 +99,8 @@ struct Session {
     terminal: Terminal,
     sampler: Sampler,
     prober: Prober,
-    /// Never there with `--read-only`.
-    control: Option<Arc<Control>>,
+    /// Or why there is none.
+    control: Arc<Result<Control, Refusal>>,
     outcomes: mpsc::Sender<Event>,
     /// What the screen wants read.
     needs: Needs,
@@ -273,7 +277,7 @@ impl Session {
 
     fn send_signal(&self, targets: Vec<ProcessId>, signal: Signal) {
         self.act(move |control| {
-            let send = |id| (id, permitted(control).and_then(|control| Ok(control.signal(id, signal.number)?)));
+            let send = |id| (id, control.clone().and_then(|control| Ok(control.signal(id, signal.number)?)));
             Event::Signalled { signal, results: targets.into_iter().map(send).collect() }
         });
     }
@@ -281,17 +285,17 @@ impl Session {
     fn adjust(&self, adjustments: Vec<Adjustment>, undo: bool) {
         self.act(move |control| {
             let write = |change: Adjustment| {
-                (change, permitted(control).and_then(|control| Ok(control.adjust(change.id, change.to)?)))
+                (change, control.clone().and_then(|control| Ok(control.adjust(change.id, change.to)?)))
             };
             Event::Adjusted { results: adjustments.into_iter().map(write).collect(), undo }
         });
     }
 
     /// Off this thread: another process may hold the lock that the kernel needs.
-    fn act(&self, action: impl FnOnce(Option<&Control>) -> Event + Send + 'static) {
-        let (control, tell) = (self.control.clone(), self.outcomes.clone());
+    fn act(&self, action: impl FnOnce(&Result<&Control, Refusal>) -> Event + Send + 'static) {
+        let (control, tell) = (Arc::clone(&self.control), self.outcomes.clone());
         tokio::task::spawn_blocking(move || {
-            let _ = tell.blocking_send(action(control.as_deref()));
+            let _ = tell.blocking_send(action(&control.as_ref().as_ref().map_err(Clone::clone)));
         });
     }
 }
@@ -302,10 +306,6 @@ async fn until(moment: Option<Instant>) {
     }
 }
 
-fn permitted(control: Option<&Control>) -> Result<&Control, Refusal> {
-    control.ok_or_else(|| Refusal::Unsupported("started with --read-only".into()))
-}
-
 impl From<ControlError> for Refusal {
     fn from(error: ControlError) -> Self {
         match error {
@@ -313,6 +313,7 @@ impl From<ControlError> for Refusal {
             ControlError::Reused => Self::Reused,
             ControlError::Denied(right) => Self::Denied(right.into()),
             ControlError::Unsupported(reason) => Self::Unsupported(reason.into()),
+            ControlError::NotOurs(_) => Self::Unsupported(error.to_string()),
             ControlError::Failed(error) => Self::Failed(error.to_string()),
         }
     }

@@ -50,11 +50,18 @@ pub fn of_machine(memory: &MemoryInfo, rules: &KernelRules) -> Option<Measure> {
     })
 }
 
-/// A cgroup; `None` when it has no limit of its own.
+/// A cgroup; `None` when it has no limit of its own. The machine's swappiness (`vm.swappiness`) is that of every v2 one.
 #[must_use]
-pub fn of_cgroup(cgroup: &Cgroup, memory: &MemoryInfo, rules: &KernelRules) -> Option<Measure> {
+pub fn of_cgroup(
+    cgroup: &Cgroup,
+    memory: &MemoryInfo,
+    swappiness: Option<u32>,
+    rules: &KernelRules,
+) -> Option<Measure> {
     let limit = cgroup.limit??;
+    let swaps = swaps(cgroup, swappiness);
     let stat = &cgroup.stat;
+    let room = if swaps { swap_room(cgroup, memory) } else { Bytes(0) };
     let unreclaimable = stat.anon.zip(stat.shmem).map(|(anon, shmem)| {
         let anonymous = anon.saturating_add(shmem);
         let sum = [stat.unevictable, unreclaimable_kernel(cgroup), stat.sock]
@@ -63,7 +70,7 @@ pub fn of_cgroup(cgroup: &Cgroup, memory: &MemoryInfo, rules: &KernelRules) -> O
             .fold(anonymous, Bytes::saturating_add);
         // Locked memory is in two of the sums; no more than all that is charged is ever held.
         let sum = cgroup.usage.map_or(sum, |usage| sum.min(usage));
-        sum.saturating_sub(swap_room(cgroup, memory).min(anonymous))
+        sum.saturating_sub(room.min(anonymous))
     });
     Some(Measure {
         limit,
@@ -71,7 +78,7 @@ pub fn of_cgroup(cgroup: &Cgroup, memory: &MemoryInfo, rules: &KernelRules) -> O
         unreclaimable,
         headroom: unreclaimable.map(|unreclaimable| limit.saturating_sub(unreclaimable)),
         working_set: cgroup.usage.zip(stat.inactive_file).map(|(usage, inactive)| usage.saturating_sub(inactive)),
-        total: total_pages(cgroup, limit, memory, rules),
+        total: total_pages(cgroup, limit, memory, swaps, rules),
     })
 }
 
@@ -92,12 +99,19 @@ fn unreclaimable_kernel(cgroup: &Cgroup) -> Option<Bytes> {
     }
 }
 
+/// mem_cgroup_swappiness: each v1 cgroup has its own, v2 ones have that of the machine. Where it is 0 the kernel takes
+/// swap for nothing; where it could not be read, for what it is by default.
+fn swaps(cgroup: &Cgroup, of_machine: Option<u32>) -> bool {
+    let swappiness = match cgroup.version {
+        Version::V1 => cgroup.swappiness,
+        Version::V2 => cgroup.swappiness.or(of_machine),
+    };
+    swappiness != Some(0)
+}
+
 /// How much anonymous memory could still go to swap.
 fn swap_room(cgroup: &Cgroup, memory: &MemoryInfo) -> Bytes {
     let free = memory.swap_free.unwrap_or_default();
-    if cgroup.swappiness == Some(0) {
-        return Bytes(0);
-    }
     let used = cgroup.swap_usage.unwrap_or_default();
     let allowed = match cgroup.version {
         Version::V2 => cgroup.swap_limit.flatten(),
@@ -110,10 +124,8 @@ fn swap_room(cgroup: &Cgroup, memory: &MemoryInfo) -> Bytes {
 }
 
 /// mem_cgroup_get_max: never zero.
-fn total_pages(cgroup: &Cgroup, limit: Bytes, memory: &MemoryInfo, rules: &KernelRules) -> Pages {
+fn total_pages(cgroup: &Cgroup, limit: Bytes, memory: &MemoryInfo, swaps: bool, rules: &KernelRules) -> Pages {
     let swap = memory.swap_total.unwrap_or_default();
-    // vm.swappiness rules on v2; where it is 0 the kernel leaves swap out, which cannot be seen in a cgroup's files.
-    let swaps = cgroup.swappiness != Some(0);
     let both = cgroup.memory_and_swap_limit.flatten();
     let max = match (cgroup.version, rules.total) {
         _ if !swaps => limit,
@@ -191,24 +203,32 @@ mod tests {
     fn what_cannot_be_reclaimed_leaves_out_what_swap_takes() {
         let none = MemoryInfo { swap_total: mib(0), swap_free: mib(0), ..MemoryInfo::default() };
         let swap = MemoryInfo { swap_total: mib(1000), swap_free: mib(150), ..MemoryInfo::default() };
-        let plain = of_cgroup(&cgroup(Version::V2), &none, &rules("6.18")).unwrap();
+        let plain = of_cgroup(&cgroup(Version::V2), &none, None, &rules("6.18")).unwrap();
         assert_eq!((plain.unreclaimable, plain.headroom, plain.working_set), (mib(220), mib(292), mib(300)));
-        let swapping = of_cgroup(&cgroup(Version::V2), &swap, &rules("6.18")).unwrap();
+        let swapping = of_cgroup(&cgroup(Version::V2), &swap, None, &rules("6.18")).unwrap();
         assert_eq!((swapping.unreclaimable, swapping.headroom), (mib(70), mib(442)));
         let bounded = Cgroup { swap_limit: Some(mib(60)), swap_usage: mib(20), ..cgroup(Version::V2) };
-        assert_eq!(of_cgroup(&bounded, &swap, &rules("6.18")).unwrap().unreclaimable, mib(180));
+        assert_eq!(of_cgroup(&bounded, &swap, None, &rules("6.18")).unwrap().unreclaimable, mib(180));
         let both = Cgroup { memory_and_swap_limit: Some(mib(512)), ..cgroup(Version::V1) };
-        assert_eq!(of_cgroup(&both, &swap, &rules("6.18")).unwrap().unreclaimable, mib(220));
+        assert_eq!(of_cgroup(&both, &swap, None, &rules("6.18")).unwrap().unreclaimable, mib(220));
+    }
+
+    #[test]
+    fn a_machine_that_does_not_swap_gives_a_v2_cgroup_no_room_in_swap() {
+        let swap = MemoryInfo { swap_total: mib(1000), swap_free: mib(150), ..MemoryInfo::default() };
+        let unreclaimable =
+            |swappiness| of_cgroup(&cgroup(Version::V2), &swap, swappiness, &rules("6.18")).unwrap().unreclaimable;
+        assert_eq!((unreclaimable(Some(0)), unreclaimable(Some(60))), (mib(220), mib(70)));
     }
 
     #[test]
     fn nothing_is_summed_without_its_parts() {
         let mut blind = cgroup(Version::V2);
         blind.stat.anon = None;
-        let measure = of_cgroup(&blind, &MemoryInfo::default(), &rules("6.18")).unwrap();
+        let measure = of_cgroup(&blind, &MemoryInfo::default(), None, &rules("6.18")).unwrap();
         assert_eq!((measure.unreclaimable, measure.headroom), (None, None));
         blind.limit = Some(None);
-        assert_eq!(of_cgroup(&blind, &MemoryInfo::default(), &rules("6.18")), None);
+        assert_eq!(of_cgroup(&blind, &MemoryInfo::default(), None, &rules("6.18")), None);
         assert_eq!(of_machine(&MemoryInfo::default(), &rules("6.18")), None);
     }
 
@@ -216,23 +236,29 @@ mod tests {
     fn totals_follow_the_kernel() {
         let swap = MemoryInfo { swap_total: mib(100), ..MemoryInfo::default() };
         let pages = |mib: u64| Pages(mib * 256);
-        // version, memory and swap limit, swap limit, swappiness, release, total in MiB
-        for (version, both, swap_limit, swappiness, release, total) in [
-            (Version::V2, None, None, None, "6.18", 612),
-            (Version::V2, None, Some(mib(40)), None, "6.18", 552),
-            (Version::V2, None, Some(mib(0)), None, "6.18", 512),
-            (Version::V1, None, None, Some(60), "6.18", 612),
-            (Version::V1, Some(mib(532)), None, Some(60), "6.18", 532),
-            (Version::V1, Some(mib(532)), None, Some(0), "6.18", 512),
-            (Version::V1, Some(mib(2000)), None, Some(60), "4.15", 612),
-            (Version::V1, Some(mib(520)), None, Some(60), "4.15", 520),
+        // version, memory and swap limit, swap limit, swappiness of its own and of the machine, release, total in MiB
+        for (version, both, swap_limit, (own, machine), release, total) in [
+            (Version::V2, None, None, (None, None), "6.18", 612),
+            (Version::V2, None, Some(mib(40)), (None, None), "6.18", 552),
+            (Version::V2, None, Some(mib(0)), (None, None), "6.18", 512),
+            (Version::V2, None, None, (None, Some(60)), "6.18", 612),
+            (Version::V2, None, Some(mib(40)), (None, Some(0)), "6.18", 512),
+            (Version::V1, None, None, (Some(60), Some(0)), "6.18", 612),
+            (Version::V1, Some(mib(532)), None, (Some(60), None), "6.18", 532),
+            (Version::V1, Some(mib(532)), None, (Some(0), None), "6.18", 512),
+            (Version::V1, Some(mib(2000)), None, (Some(60), None), "4.15", 612),
+            (Version::V1, Some(mib(520)), None, (Some(60), None), "4.15", 520),
         ] {
-            let cgroup = Cgroup { memory_and_swap_limit: both, swap_limit, swappiness, ..cgroup(version) };
-            let measure = of_cgroup(&cgroup, &swap, &rules(release)).unwrap();
-            assert_eq!(measure.total, pages(total), "{version:?} {both:?} {swap_limit:?} {swappiness:?} {release}");
+            let cgroup = Cgroup { memory_and_swap_limit: both, swap_limit, swappiness: own, ..cgroup(version) };
+            let measure = of_cgroup(&cgroup, &swap, machine, &rules(release)).unwrap();
+            assert_eq!(
+                measure.total,
+                pages(total),
+                "{version:?} {both:?} {swap_limit:?} {own:?} {machine:?} {release}"
+            );
         }
         let tiny = Cgroup { limit: Some(Some(Bytes(0))), ..cgroup(Version::V2) };
-        assert_eq!(of_cgroup(&tiny, &MemoryInfo::default(), &rules("6.18")).unwrap().total, Pages(1));
+        assert_eq!(of_cgroup(&tiny, &MemoryInfo::default(), None, &rules("6.18")).unwrap().total, Pages(1));
     }
 
     #[test]

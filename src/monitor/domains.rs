@@ -99,7 +99,7 @@ impl Domains {
         let machine =
             machine.map(|measure| Found { kind: DomainKind::Host, cgroup: None, at: round.snapshot.ended, measure });
         let cgroups = self.cgroups.iter().enumerate().filter_map(|(index, cgroup)| {
-            let measure = domain::of_cgroup(cgroup, memory, rules)?;
+            let measure = domain::of_cgroup(cgroup, memory, report.machine.swappiness, rules)?;
             Some(Found { kind: domain::kind_of(cgroup), cgroup: Some(index), at: cgroup.at, measure })
         });
         machine.into_iter().chain(cgroups).collect()

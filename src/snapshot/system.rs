@@ -30,6 +30,8 @@ pub struct Machine {
     pub oom_kill_allocating_task: Option<bool>,
     /// `/proc/sys/vm/panic_on_oom`, 0 to 2.
     pub panic_on_oom: Option<u8>,
+    /// `/proc/sys/vm/swappiness`: that of every v2 cgroup.
+    pub swappiness: Option<u32>,
     /// The PID namespace that is shown has the machine's real init as number 1 (a container's does not).
     pub initial_pid_namespace: Option<bool>,
 }

@@ -35,6 +35,7 @@ pub(super) fn machine(proc_root: &mut Tree, sys_root: Option<&mut Tree>) -> Mach
         tmpfs: if live { tmpfs_mounts(proc_root) } else { Vec::new() },
         oom_kill_allocating_task: number(proc_root, "sys/vm/oom_kill_allocating_task").map(|value: u8| value != 0),
         panic_on_oom: number(proc_root, "sys/vm/panic_on_oom"),
+        swappiness: number(proc_root, "sys/vm/swappiness"),
         initial_pid_namespace: if live {
             proc_root.read_link(&FileName::of_root("self/ns/pid")).ok().map(|link| link == INITIAL_PID_NAMESPACE)
         } else {

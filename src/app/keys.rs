@@ -122,7 +122,7 @@ impl Move {
     }
 }
 
-/// A key, with Control or without. Shift and Alt say nothing: a shifted letter is another letter.
+/// A key, with Control or without. Shift says nothing: a shifted letter is another letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Chord {
     /// Which key.
@@ -148,16 +148,19 @@ impl Chord {
         Self { code: KeyCode::Char(letter), control: true }
     }
 
-    /// The key that was pressed.
+    /// The key that was pressed; `None` with Alt, with which no key means anything: least of all what it means without.
     #[must_use]
-    pub fn pressed(event: &KeyEvent) -> Self {
+    pub fn pressed(event: &KeyEvent) -> Option<Self> {
+        if event.modifiers.contains(KeyModifiers::ALT) {
+            return None;
+        }
         let control = event.modifiers.contains(KeyModifiers::CONTROL);
         let code = match event.code {
             KeyCode::Char(letter) if control => KeyCode::Char(letter.to_ascii_lowercase()),
             KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => KeyCode::BackTab,
             code => code,
         };
-        Self { code, control }
+        Some(Self { code, control })
     }
 
     /// As it is written on the screen: `F1`, `^C`, `Space`, `PgUp`.
@@ -385,7 +388,7 @@ mod tests {
             assert_eq!(action(Pane::Top, Chord::of(letter)), None, "{letter}");
         }
         let shifted = KeyEvent::new(KeyCode::Char('M'), KeyModifiers::SHIFT);
-        assert_eq!(Chord::pressed(&shifted), Chord::of('M'));
+        assert_eq!(Chord::pressed(&shifted), Some(Chord::of('M')));
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl State {
             KeyCode::Up => self.move_in(super::Pane::Top, Move::Up),
             KeyCode::Down => self.move_in(super::Pane::Top, Move::Down),
             _ => {
-                if edit(field, chord, key.modifiers) {
+                if edit(field, chord) {
                     self.typed();
                 }
             }
@@ -139,13 +139,13 @@ fn begins_comparison(text: &str) -> bool {
 }
 
 /// Whether the text may have changed.
-fn edit(field: &mut TextField, chord: Chord, modifiers: KeyModifiers) -> bool {
+fn edit(field: &mut TextField, chord: Chord) -> bool {
     match chord.code {
         KeyCode::Char('u') if chord.control => field.clear_before(),
         KeyCode::Char('w') if chord.control => field.delete_word(),
         KeyCode::Char('a') if chord.control => field.home(),
         KeyCode::Char('e') if chord.control => field.end(),
-        KeyCode::Char(letter) if !chord.control && !modifiers.contains(KeyModifiers::ALT) => {
+        KeyCode::Char(letter) if !chord.control => {
             field.insert(letter.encode_utf8(&mut [0; 4]));
         }
         KeyCode::Backspace => field.backspace(),

@@ -114,7 +114,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
 
 impl State {
     fn press(&mut self, key: &KeyEvent, effects: &mut Vec<Effect>) {
-        let chord = Chord::pressed(key);
+        let Some(chord) = Chord::pressed(key) else { return };
         let action = keys::action(self.focus, chord);
         // What has no letter of its own means the same whatever has the keys.
         let always = chord.control && action.is_some()

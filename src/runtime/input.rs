@@ -1,6 +1,10 @@
 //! What a person typed, out of the bytes that the terminal sent: keys, mouse, pasted text. Any bytes may come, split
 //! anywhere; what makes no sense is dropped. Refuses to read: bytes are given to it, and so is the news that nothing
 //! more came for a while (only that tells the Escape key from the start of a sequence).
+//!
+//! Alt and a key is the same bytes as Escape and a key in quick succession, which is what a slow link makes of two keys
+//! pressed one after the other. It is taken for Escape, the safe one of the two: a control key after it (Enter, Tab)
+//! is a key of its own; a character after it is dropped, so that it never acts where Escape has led.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 
@@ -67,13 +71,12 @@ impl Decoder {
         !self.held.is_empty() && self.pasted.is_none()
     }
 
-    /// Nothing more came: a lone ESC was the Escape key, anything else unfinished is dropped.
+    /// Nothing more came: ESC was the Escape key, also with one character after it; anything else unfinished is
+    /// dropped.
     pub fn expire(&mut self, tell: &mut impl FnMut(Event)) {
         if self.pasted.is_none() {
-            if self.held == b"\x1b" {
+            if let [0x1b] | [0x1b, _] = self.held[..] {
                 tell(plain(KeyCode::Esc));
-            } else if let [0x1b, c @ (b'[' | b'O' | b']' | b'P')] = self.held[..] {
-                tell(key(KeyCode::Char(char::from(c)), KeyModifiers::ALT));
             }
             self.held.clear();
         }
@@ -114,13 +117,9 @@ fn front(bytes: &[u8]) -> Front {
         },
         // Strings (answers that nobody asked for) end with BEL or ST.
         [0x1b, b']' | b'P' | b'^' | b'_' | b'X', rest @ ..] => string(rest),
-        [0x1b, 0x1b, ..] => Front::Whole(1, Some(plain(KeyCode::Esc))),
-        [0x1b, rest @ ..] => match character(rest) {
-            Front::Whole(length, Some(Event::Key(mut event))) => {
-                event.modifiers |= KeyModifiers::ALT;
-                Front::Whole(length + 1, Some(Event::Key(event)))
-            }
-            Front::Whole(length, _) => Front::Whole(length + 1, None),
+        [0x1b, 0..0x20 | 0x7f, ..] => Front::Whole(1, Some(plain(KeyCode::Esc))),
+        [0x1b, rest @ ..] => match text(rest) {
+            Front::Whole(length, _) => Front::Whole(1 + length, Some(plain(KeyCode::Esc))),
             Front::Partial => Front::Partial,
         },
         _ => character(bytes),
@@ -324,7 +323,6 @@ mod tests {
             (b"\x1b", Esc, none),
             (b"\x03", Char('c'), KeyModifiers::CONTROL),
             (b"\x1a", Char('z'), KeyModifiers::CONTROL),
-            (b"\x1bx", Char('x'), KeyModifiers::ALT),
             (b"\x1b[A", Up, none),
             (b"\x1bOB", Down, none),
             (b"\x1b[1;5A", Up, KeyModifiers::CONTROL),
@@ -361,6 +359,28 @@ mod tests {
         assert!(!decoder.is_waiting());
         assert_eq!(events, [key(KeyCode::Down, KeyModifiers::NONE)]);
         assert_eq!(keys(b"\x1b\x1b[A").len(), 2);
+    }
+
+    #[test]
+    fn escape_and_a_key_in_one_read_are_never_the_key_with_alt() {
+        use KeyCode::{Backspace, Char, Enter, Esc, Tab};
+        for (bytes, expected) in [
+            (&b"\x1b\r"[..], &[Esc, Enter][..]),
+            (b"\x1b\t", &[Esc, Tab]),
+            (b"\x1b\x7f", &[Esc, Backspace]),
+            (b"\x1b\x1b\r", &[Esc, Esc, Enter]),
+            // A character is dropped: Escape may have led to where it acts.
+            (b"\x1bk", &[Esc]),
+            (b"\x1bo", &[Esc]),
+            (b"\x1b]", &[Esc]),
+            (b"\x1b[", &[Esc]),
+            (b"\x1bO", &[Esc]),
+            ("\x1bé".as_bytes(), &[Esc]),
+            (b"\x1bkq", &[Esc, Char('q')]),
+        ] {
+            let expected: Vec<_> = expected.iter().map(|code| (*code, KeyModifiers::NONE)).collect();
+            assert_eq!(keys(bytes), expected, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -34,6 +34,20 @@ fn a_signal_needs_a_menu_and_enter() {
 }
 
 #[test]
+fn escape_then_enter_on_a_slow_link_confirms_no_signal() {
+    let mut state = state();
+    press(&mut state, "<down>k");
+    for code in [KeyCode::Enter, KeyCode::Char(']'), KeyCode::Esc] {
+        let effects = update(&mut state, Event::Key(KeyEvent::new(code, KeyModifiers::ALT)));
+        assert_eq!(effects, [], "Alt and {code:?}");
+    }
+    assert_eq!(dialog_targets(&state), [30], "the dialog still waits");
+    assert_eq!(press(&mut state, "<esc><enter>"), []);
+    let effects = update(&mut state, Event::Key(KeyEvent::new(KeyCode::Char(']'), KeyModifiers::ALT)));
+    assert_eq!(effects, [], "no adjustment either");
+}
+
+#[test]
 fn tagged_ones_are_meant_before_the_selected_one() {
     let mut state = state();
     press(&mut state, "<down>  k");

@@ -180,11 +180,12 @@ impl Terminal {
         if let Some(kind) = kind.filter(|kind| kind == "dumb") {
             return Err(TerminalError::TooSimple(kind));
         }
-        let tty = reopen()?;
+        Self::take(reopen()?, mouse)
+    }
+
+    fn take(tty: OwnedFd, mouse: bool) -> Result<Self, TerminalError> {
         let found = rustix::termios::tcgetattr(&tty)?;
         let device = Arc::new(Device { tty, found, mouse, entered: AtomicBool::new(false) });
-        give_back_on_panic(&device);
-        device.enter()?;
         #[expect(
             deprecated,
             reason = "its successor is an unsafe function that asks for what Shared guarantees by its \
@@ -192,7 +193,11 @@ impl Terminal {
         )]
         let readiness = AsyncFd::new(Shared(Arc::clone(&device)))?;
         let Ok(screen) = ratatui::Terminal::new(Encoder::new(size_of(&device.tty)));
-        Ok(Self { device, readiness, screen, unsent: Vec::new() })
+        give_back_on_panic(&device);
+        let terminal = Self { device, readiness, screen, unsent: Vec::new() };
+        // Last: from here on whatever fails drops the terminal, which gives it back.
+        terminal.device.enter()?;
+        Ok(terminal)
     }
 
     /// Columns and rows, as of now.
@@ -347,6 +352,21 @@ pub fn clipboard_sequence(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_terminal_that_cannot_be_waited_for_is_not_left_raw() {
+        let pty = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY).unwrap();
+        rustix::pty::unlockpt(&pty).unwrap();
+        let name = rustix::pty::ptsname(&pty, Vec::new()).unwrap();
+        let tty = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        let found = rustix::termios::tcgetattr(&tty).unwrap().local_modes;
+        // The kernel takes a descriptor into a set of awaited ones only once: the second time is the error.
+        #[expect(deprecated, reason = "as in Terminal::take")]
+        let _first = AsyncFd::new(tty.as_raw_fd()).unwrap();
+        let other = tty.try_clone().unwrap();
+        assert!(matches!(Terminal::take(tty, false), Err(TerminalError::Io(_))));
+        assert_eq!(rustix::termios::tcgetattr(&other).unwrap().local_modes, found);
+    }
 
     #[test]
     fn copied_text_is_base64() {

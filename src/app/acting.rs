@@ -249,8 +249,9 @@ impl State {
             // The file belongs to the user of the process, and only the owner may write it.
             Deed::Adjust(to) => self.lacks(process, OwnRights::DAC_OVERRIDE, "CAP_DAC_OVERRIDE").or_else(|| {
                 let to = to?;
-                let lowers = self.adjustment_of(id).is_none_or(|from| to < from);
-                (lowers && to < 0 && !own.has(OwnRights::SYS_RESOURCE)).then(|| {
+                // From below 0 the kernel answers: it allows what a process with the right has set before.
+                let crosses = to < 0 && self.adjustment_of(id).is_none_or(|from| from >= 0);
+                (crosses && !own.has(OwnRights::SYS_RESOURCE)).then(|| {
                     format!(
                         "{name}: oom_score_adj below 0 needs CAP_SYS_RESOURCE, which you lack; or raise that of others"
                     )

@@ -100,6 +100,13 @@ fn raising_and_lowering_to_nought_needs_no_capability() {
 }
 
 #[test]
+fn lowering_what_is_below_nought_already_is_left_to_the_kernel() {
+    let mut state = state();
+    later(&mut state, 0, |report| report.processes[3].oom_score_adj = Some(-100));
+    assert_eq!(press(&mut state, "<down>]"), [adjust(30, -100, -200)]);
+}
+
+#[test]
 fn with_capabilities_everything_but_init_can_be_reached() {
     let mut state = privileged();
     assert_eq!(press(&mut state, "]"), [adjust(40, -900, -1000)]);

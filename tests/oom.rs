@@ -65,6 +65,9 @@ fn predict(domain: &str) -> Prediction {
     Prediction { named, certain: found["certain"] == true, whole: found.to_string() }
 }
 
+/// The name of hogs that have a second process in their address space.
+const SHARED: &str = "shared";
+
 /// How a round was set up, for the message when it missed.
 #[derive(Debug)]
 struct Outcome {
@@ -74,7 +77,15 @@ struct Outcome {
 
 impl Outcome {
     fn hit(&self) -> bool {
-        self.killed.iter().any(|pid| self.prediction.named.contains(pid))
+        self.killed.iter().any(|pid| self.prediction.named.iter().any(|named| named == pid || self.share(*named, *pid)))
+    }
+
+    /// Whether these two are one address space: the kernel takes the one that was named, and all of it dies.
+    fn share(&self, named: u64, killed: u64) -> bool {
+        let said: serde_json::Value = serde_json::from_str(&self.prediction.whole).expect("is JSON");
+        let victims = said["victims"].as_array().expect("has victims");
+        let name = |pid: u64| victims.iter().find(|victim| victim["pid"] == pid)?["name"].as_str();
+        name(named).is_some_and(|of| of.starts_with(SHARED) && Some(of) == name(killed))
     }
 }
 
@@ -115,7 +126,9 @@ fn crowd(program: &Path, random: &mut Random, cgroups: &[&MemoryCgroup], limit: 
             1 => hog.does(&format!("spread {kib}")),
             2 => hog.does(&format!("sparse {}", (kib / 8).min(800))),
             3 => hog.does(&format!("anon {kib}")) && hog.does("fork"),
-            4 => hog.does(&format!("anon {kib}")) && hog.does("clone"),
+            4 => {
+                hog.does(&format!("name {SHARED}-{index}")) && hog.does(&format!("anon {kib}")) && hog.does("clone")
+            }
             5 => hog.does(&format!("anon {}", kib / 2)) && hog.does("leave") && hog.does(&format!("anon {}", kib / 2)),
             _ => hog.does(&format!("anon {kib}")),
         });

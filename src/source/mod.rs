@@ -19,6 +19,7 @@ mod recycler;
 mod regions;
 mod roster;
 mod rotation;
+mod smaps_line;
 mod targets;
 mod warm;
 

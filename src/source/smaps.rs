@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::snapshot::mapping::{Mappings, Region, Rollup, VmFlags};
-use crate::units::{Bytes, MaybeKib};
+use crate::snapshot::mapping::{Mappings, Region, Rollup};
+use crate::units::Bytes;
 
 use super::proc_files::{decimal, hexadecimal};
+use super::smaps_line::{PADDED, attribute, kib, padded_line, size};
 
 /// The text is not what the kernel writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +40,16 @@ impl Parser {
     /// Where a line is not of smaps.
     pub fn take(&mut self, text: &[u8], mappings: &mut Mappings) -> Result<usize, Malformed> {
         let mut taken = 0;
-        while let Some(length) = line_length(&text[taken..]) {
-            let line = &text[taken..taken + length - 1];
+        loop {
+            let rest = &text[taken..];
+            if let (Some((key, kib)), Some(region)) = (padded_line(rest), mappings.regions.last_mut())
+                && size(key, kib, region)
+            {
+                taken += PADDED;
+                continue;
+            }
+            let Some(length) = rest.iter().position(|&byte| byte == b'\n') else { return Ok(taken) };
+            let line = &rest[..length];
             match line.first() {
                 Some(b'0'..=b'9' | b'a'..=b'f') => self.header(line, mappings)?,
                 Some(b'A'..=b'Z') => {
@@ -49,15 +58,14 @@ impl Parser {
                 }
                 _ => return Err(Malformed),
             }
-            taken += length;
+            taken += length + 1;
         }
-        Ok(taken)
     }
 
     /// `55d0c2a00000-55d0c2a21000 r--p 00000000 fe:00 1234   /usr/bin/x`.
     fn header(&mut self, line: &[u8], mappings: &mut Mappings) -> Result<(), Malformed> {
-        let mut region = header(line).ok_or(Malformed)?;
-        region.name = self.intern(name(line), mappings);
+        let (mut region, name) = header(line).ok_or(Malformed)?;
+        region.name = self.intern(name, mappings);
         mappings.regions.push(region);
         Ok(())
     }
@@ -87,23 +95,16 @@ impl Parser {
     }
 }
 
-/// The length of the first line with its newline. Nearly all lines are `Key:` padded to 16, a number padded to 8 and
-/// ` kB`: 28 bytes, which spares looking for the end.
-fn line_length(text: &[u8]) -> Option<usize> {
-    if text.get(24..28) == Some(b" kB\n") && text[0].is_ascii_uppercase() && !text[..24].contains(&b'\n') {
-        return Some(28);
-    }
-    text.iter().position(|&byte| byte == b'\n').map(|at| at + 1)
-}
-
-fn header(line: &[u8]) -> Option<Region> {
+/// A region of which nothing else is known yet, and its name: what stands behind the fifth field and its padding.
+fn header(line: &[u8]) -> Option<(Region, &[u8])> {
     let mut fields = line.splitn(6, |&byte| byte == b' ');
     let range = fields.next()?;
     let dash = range.iter().position(|&byte| byte == b'-')?;
     let &[read, write, execute, shared] = fields.next()? else { return None };
     let inode = fields.nth(2)?;
+    let name = fields.next().map_or(&b""[..], <[u8]>::trim_ascii_start);
     let bit = |letter: u8, set: u8, bit: u8| if letter == set { bit } else { 0 };
-    Some(Region {
+    let region = Region {
         start: hexadecimal(&range[..dash])?,
         end: hexadecimal(&range[dash + 1..])?,
         inode: decimal(inode)?,
@@ -112,74 +113,8 @@ fn header(line: &[u8]) -> Option<Region> {
             | bit(execute, b'x', Region::EXECUTE)
             | bit(shared, b's', Region::SHARED),
         ..Region::default()
-    })
-}
-
-/// What stands behind the fifth field and its padding.
-fn name(line: &[u8]) -> &[u8] {
-    line.splitn(6, |&byte| byte == b' ').nth(5).map_or(b"", <[u8]>::trim_ascii_start)
-}
-
-/// A line below a header. Lines that are not known are none of ours.
-fn attribute(line: &[u8], region: &mut Region) -> Option<()> {
-    let colon = line.iter().position(|&byte| byte == b':')?;
-    let value = &line[colon + 1..];
-    match &line[..colon] {
-        b"Rss" => region.rss = MaybeKib::from_kib(kib(value)?),
-        b"Pss" => region.pss = MaybeKib::from_kib(kib(value)?),
-        b"Shared_Clean" | b"Shared_Dirty" => add(&mut region.shared, kib(value)?),
-        b"Private_Clean" => region.private_clean = MaybeKib::from_kib(kib(value)?),
-        b"Private_Dirty" => region.private_dirty = MaybeKib::from_kib(kib(value)?),
-        b"Referenced" => region.referenced = MaybeKib::from_kib(kib(value)?),
-        b"Anonymous" => region.anonymous = MaybeKib::from_kib(kib(value)?),
-        b"LazyFree" => region.lazy_free = MaybeKib::from_kib(kib(value)?),
-        b"AnonHugePages" | b"ShmemPmdMapped" | b"FilePmdMapped" => add(&mut region.huge, kib(value)?),
-        b"Shared_Hugetlb" | b"Private_Hugetlb" => add(&mut region.hugetlb, kib(value)?),
-        b"Swap" => region.swap = MaybeKib::from_kib(kib(value)?),
-        b"SwapPss" => region.swap_pss = MaybeKib::from_kib(kib(value)?),
-        b"Locked" => region.locked = MaybeKib::from_kib(kib(value)?),
-        b"VmFlags" => region.flags = flags(value),
-        _ => {}
-    }
-    Some(())
-}
-
-fn add(size: &mut MaybeKib, kib: u64) {
-    let before = size.get().unwrap_or_default();
-    *size = MaybeKib::from_bytes(before.saturating_add(Bytes::from_kib(kib)));
-}
-
-/// `       1234 kB`.
-fn kib(value: &[u8]) -> Option<u64> {
-    decimal(value.strip_suffix(b" kB")?.trim_ascii_start())
-}
-
-/// Two letters to the bit of [`VmFlags::CODES`] and one more; 0 is none of them.
-const BITS: [u8; 26 * 26] = {
-    let mut bits = [0; 26 * 26];
-    let mut code = 0;
-    while code < VmFlags::CODES.len() {
-        let letters = VmFlags::CODES[code].0;
-        if letters[0].is_ascii_lowercase() && letters[1].is_ascii_lowercase() {
-            bits[(letters[0] - b'a') as usize * 26 + (letters[1] - b'a') as usize] = code as u8 + 1;
-        }
-        code += 1;
-    }
-    bits
-};
-
-fn flags(value: &[u8]) -> VmFlags {
-    let mut flags = VmFlags::default();
-    for code in value.split(|&byte| byte == b' ').filter(|code| !code.is_empty()) {
-        let bit = match code {
-            &[first @ b'a'..=b'z', second @ b'a'..=b'z'] => {
-                BITS[(first - b'a') as usize * 26 + (second - b'a') as usize]
-            }
-            _ => 0,
-        };
-        flags = flags.union(if bit == 0 { VmFlags::of_code(code) } else { VmFlags(1 << (bit - 1)) });
-    }
-    flags
+    };
+    Some((region, name))
 }
 
 /// `/proc/PID/smaps_rollup`, but for the time that the read took. A text without its Rss and Pss lines, or one that was
@@ -216,6 +151,9 @@ pub fn rollup(text: &[u8]) -> Option<Rollup> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use crate::snapshot::mapping::VmFlags;
+    use crate::units::MaybeKib;
 
     use super::*;
 

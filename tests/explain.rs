@@ -448,14 +448,16 @@ proptest! {
     }
 
     #[test]
-    fn damaged_logs_are_survived(which in any::<prop::sample::Index>(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40)) {
+    fn damaged_logs_are_survived_and_read_the_same_by_any_chunk(which in any::<prop::sample::Index>(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40), chunk in 1..3000_usize) {
         let logs = logs();
         let (_, mut log) = logs[which.index(logs.len())].clone();
         for (place, byte) in damage {
             let place = place.index(log.len());
             log[place] = byte;
         }
-        for story in read(&log) {
+        let stories = read(&log);
+        prop_assert_eq!(&read_by(&log, chunk).0, &stories);
+        for story in stories {
             // All that is made of it can be said.
             let _ = (words::headline(&story), words::why(&story), words::who_asked(&story), words::usage(&story));
         }

@@ -133,7 +133,7 @@ impl Assembler {
             }
         }
         let Some(message) = message::parse(text, complete) else { return self.bound() };
-        if message.lacks_its_end(text) {
+        if message.lacks_its_end(text) && (current.is_some() || message.begins_a_dump()) {
             if self.partials.len() == MOST_OPEN {
                 self.partials.remove(0);
             }
@@ -305,7 +305,6 @@ impl Assembler {
         for dump in self.open.iter_mut().filter(|dump| dump.is_of_machine(envelope)) {
             dump.ended = true;
         }
-        self.give_ended();
     }
 
     fn bound(&mut self) {

@@ -105,9 +105,9 @@ pub(super) struct Killed {
 }
 
 impl Message<'_> {
-    /// Whether a dump whose beginning is lost can be taken up here.
+    /// Whether a dump whose beginning is lost can be taken up here. Each of these texts has a mark (see `reader`).
     pub fn begins_a_dump(&self) -> bool {
-        matches!(self, Self::Header(_) | Self::Summary(_) | Self::LimitOf { limit: Some(_), .. })
+        matches!(self, Self::Header(_) | Self::Summary(_) | Self::LimitOf { task: Some(_), .. })
     }
 
     /// Whether the text stops before its end, as it does where the kernel splits it over several records.
@@ -302,7 +302,7 @@ fn out_of_memory(text: &[u8], complete: bool) -> Option<Message<'_>> {
     let mut cursor = Cursor(text);
     if cursor.tag(b"OOM victim ").is_some() {
         let pid = Pid(cursor.unsigned_32()?);
-        return find(cursor.0, b") is already exiting").map(|_| Message::AlreadyExiting { pid });
+        return find(cursor.0, b") is already exiting. Skip killing").map(|_| Message::AlreadyExiting { pid });
     }
     cursor.tag(b"Out of memory").or_else(|| cursor.tag(b"Out of Memory"))?;
     if cursor.tag(b" and no killable processes").is_some() {
@@ -328,7 +328,7 @@ fn act(text: &[u8], cause: Option<Cause>, complete: bool) -> Option<Message<'_>>
     }
     if cursor.tag(b"OOM victim ").is_some() {
         let pid = Pid(cursor.unsigned_32()?);
-        return find(cursor.0, b") is already exiting").map(|_| Message::AlreadyExiting { pid });
+        return find(cursor.0, b") is already exiting. Skip killing").map(|_| Message::AlreadyExiting { pid });
     }
     cursor.tag(b"Kill process ").or_else(|| cursor.tag(b"kill process "))?;
     let pid = Pid(cursor.unsigned_32()?);

@@ -48,13 +48,13 @@ impl LogReader {
             && let Some(end) = memchr::memchr(b'\n', whole)
         {
             self.keep(&whole[..end]);
-            let line = std::mem::take(&mut self.unfinished);
-            self.line(&line, true);
+            let mut line = std::mem::take(&mut self.unfinished);
+            line.push(b'\n');
+            self.lines(&line, true);
             self.keep_tail(&line);
-            self.keep_tail(b"\n");
             whole = &whole[end + 1..];
         }
-        self.lines(whole);
+        self.lines(whole, true);
         self.keep_tail(whole);
         self.keep(rest);
     }
@@ -63,7 +63,7 @@ impl LogReader {
     pub fn finish(&mut self) {
         let line = std::mem::take(&mut self.unfinished);
         if !line.is_empty() {
-            self.line(&line, false);
+            self.lines(&line, false);
             self.keep_tail(&line);
         }
         let times = self.tail.rsplit(|byte| *byte == b'\n').map(|line| envelope::time(line).stamp());
@@ -82,17 +82,34 @@ impl LogReader {
         self.span
     }
 
-    /// Whole lines. Where no dump is going on only lines with a mark are looked at.
-    fn lines(&mut self, block: &[u8]) {
+    /// Lines. Where no dump is going on only those with a mark are looked at. `complete`: the last one has its end.
+    fn lines(&mut self, block: &[u8], complete: bool) {
         let mut marks = Marks::new(self.is_json);
         let mut at = 0;
         while at < block.len() {
-            if !self.assembler.is_in_dump() && !self.looks_for_first_time() {
-                let Some(mark) = marks.next(block, at) else { return };
+            let is_in_dump = self.assembler.is_in_dump();
+            let looks_for_time = self.looks_for_first_time();
+            let mark = if is_in_dump { None } else { marks.next(block, at) };
+            if let Some(mark) = mark.filter(|_| !looks_for_time) {
                 at += memchr::memrchr(b'\n', &block[at..mark]).map_or(0, |newline| newline + 1);
             }
+            if !is_in_dump && !looks_for_time && mark.is_none() {
+                return;
+            }
             let end = memchr::memchr(b'\n', &block[at..]).map_or(block.len(), |length| at + length);
-            self.line(&block[at..end], true);
+            let line = &block[at..end];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let line = &line[..line.len().min(LONGEST_LINE)];
+            if looks_for_time {
+                self.head_lines += 1;
+                self.span.first = Some(envelope::time(line).stamp()).filter(Stamp::is_known);
+            }
+            if is_in_dump || mark.is_some_and(|mark| mark < end) {
+                match envelope::open(line) {
+                    Ok(envelope) => self.assembler.push(&envelope, complete || end < block.len()),
+                    Err(_) => self.assembler.pass(),
+                }
+            }
             at = end + 1;
         }
     }
@@ -111,19 +128,6 @@ impl LogReader {
         let excess = (self.tail.len() + new.len()).saturating_sub(TAIL).min(self.tail.len());
         self.tail.drain(..excess);
         self.tail.extend_from_slice(new);
-    }
-
-    fn line(&mut self, line: &[u8], complete: bool) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let line = &line[..line.len().min(LONGEST_LINE)];
-        if self.looks_for_first_time() {
-            self.head_lines += 1;
-            self.span.first = Some(envelope::time(line).stamp()).filter(Stamp::is_known);
-        }
-        match envelope::open(line) {
-            Ok(envelope) => self.assembler.push(&envelope, complete),
-            Err(_) => self.assembler.pass(),
-        }
     }
 }
 

@@ -61,7 +61,10 @@ impl Columns {
                 b"pgtables_bytes" => Column::TableBytes,
                 b"swapents" => Column::Swap,
                 b"oom_score_adj" => Column::Adj,
-                b"name" => return (columns.has(Column::Rss) && columns.has(Column::Tgid)).then_some(columns),
+                b"name" => {
+                    let needed = [Column::Tgid, Column::TotalVm, Column::Rss];
+                    return needed.iter().all(|column| columns.has(*column)).then_some(columns);
+                }
                 _ => Column::Other,
             };
             *columns.kinds.get_mut(columns.count)? = kind;

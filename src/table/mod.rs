@@ -1,8 +1,8 @@
 //! The columns of the process table: one list that drives the pane, the sort menu, the filter language, CSV and the
 //! documentation. A column is data and pure functions of a report; refuses to know how it is drawn.
 //!
-//! Three questions are asked of a column, each answered in one place: what a process has there ([`value`]), how that
-//! reads ([`cell`]), and who comes first ([`compare`]).
+//! Three questions are asked of a column, each answered in one place: what a process has there ([`value()`]), how that
+//! reads ([`cell()`]), and who comes first ([`compare`]).
 
 mod cell;
 mod columns;

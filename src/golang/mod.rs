@@ -1,1 +1,3 @@
-//! To be written.
+//! What a Go program tells of itself from outside, pure over bytes. Refuses to open files and to run anything.
+
+pub mod build_info;

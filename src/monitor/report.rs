@@ -222,7 +222,7 @@ pub struct DomainReport {
     pub limit: Bytes,
     /// Everything charged to it; for the host MemTotal - MemFree.
     pub usage: Option<Bytes>,
-    /// What reclaim cannot give back (DESIGN 6).
+    /// What reclaim cannot give back.
     pub unreclaimable: Option<Bytes>,
     /// limit - unreclaimable; for the host MemAvailable + free swap.
     pub headroom: Option<Bytes>,
@@ -240,7 +240,7 @@ pub struct DomainReport {
     pub kill_group: Option<u32>,
     /// Its `oom_kill` counter.
     pub oom_kills: Option<u64>,
-    /// Pages against which oom_score_adj is scaled (FACTS: totalpages).
+    /// Pages against which oom_score_adj is scaled (`totalpages` of mm/oom_kill.c).
     pub total_pages: Pages,
     /// How many processes in scope could be taken: the immune ones are not among them.
     pub candidates: u32,

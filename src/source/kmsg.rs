@@ -14,7 +14,7 @@ use crate::snapshot::kernel_event::{KernelRecord, OutsideEvent};
 #[derive(Debug)]
 pub struct KernelLog {
     descriptor: OwnedFd,
-    /// One read gives one record; a smaller buffer than the record is EINVAL (FACTS of devkmsg_read: 8 KiB suffice).
+    /// One read gives one record; a smaller buffer than the record is EINVAL (devkmsg_read; 8 KiB suffice).
     buffer: Box<[u8]>,
     /// The last record: the next one may continue it.
     pending: Option<KernelRecord>,

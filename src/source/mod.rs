@@ -15,6 +15,7 @@ mod clock;
 mod files;
 mod listing;
 mod machine;
+mod programs;
 mod recycler;
 mod regions;
 mod roster;

@@ -15,6 +15,7 @@ use crate::snapshot::{Fact, Scope, Snapshot, Unreadable};
 use crate::units::{ProcessId, Timestamp};
 
 use super::files::{FileName, Tree};
+use super::programs::Programs;
 use super::recycler::Recycler;
 use super::regions::RegionReader;
 use super::targets::{Due, Targets};
@@ -35,6 +36,7 @@ pub struct Prober {
     recycler: Recycler,
     commands: Shared<Command>,
     executables: Shared<Executable>,
+    programs: Programs,
     sequence: u64,
 }
 
@@ -56,6 +58,7 @@ impl Prober {
             recycler: Recycler::default(),
             commands: Shared::default(),
             executables: Shared::default(),
+            programs: Programs::default(),
             sequence: 0,
         })
     }
@@ -126,7 +129,7 @@ impl Prober {
                 }
             }
             Due::Executable => {
-                let reading = executable(&mut self.proc_root, id);
+                let reading = executable(&mut self.proc_root, &mut self.programs, id);
                 let fingerprint = hash(&reading);
                 if self.targets.is_news(id, due, fingerprint) {
                     let reading = reading.map(|executable| self.executables.one(fingerprint, executable));
@@ -156,13 +159,14 @@ fn command(tree: &mut Tree, id: ProcessId) -> Result<Command, Unreadable> {
 }
 
 /// The links `/proc/PID/exe` and, of what looks like a Go test binary, `cwd`.
-fn executable(tree: &mut Tree, id: ProcessId) -> Result<Executable, Unreadable> {
+fn executable(tree: &mut Tree, programs: &mut Programs, id: ProcessId) -> Result<Executable, Unreadable> {
+    let go = programs.go_build(tree, id);
     let link = tree.read_link(&FileName::of(id.pid, "exe"))?;
     let (path, deleted) = link.strip_suffix(b" (deleted)").map_or((link, false), |path| (path, true));
     let path: Box<[u8]> = path.into();
     let working_directory =
         if path.ends_with(b".test") { tree.read_link(&FileName::of(id.pid, "cwd")).ok().map(Box::from) } else { None };
-    Ok(Executable { path, deleted, working_directory, go: None })
+    Ok(Executable { path, deleted, working_directory, go })
 }
 
 /// What tells a new reading from the one before.
@@ -190,6 +194,9 @@ impl Fingerprint for Executable {
         self.path.hash(hasher);
         self.deleted.hash(hasher);
         self.working_directory.hash(hasher);
+        if let Some(go) = &self.go {
+            (&go.version, &go.path, &go.module).hash(hasher);
+        }
     }
 }
 

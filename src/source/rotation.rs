@@ -1,5 +1,5 @@
 //! What the next pass reads of each process beyond its size: who asks for it, what is overdue, what a pass may spend.
-//! Pure. Costs are counted in the microseconds that a reading takes on the machine of `ARCHITECTURE.md`, so that a
+//! Pure. Costs are counted in the microseconds that a reading takes on the machine of the measurements in `README.md`, so that a
 //! pass reads the same on every machine.
 
 use std::time::Duration;

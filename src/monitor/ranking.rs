@@ -65,8 +65,33 @@ impl Members<'_> {
 pub(super) struct Scan {
     /// The order of the scan cannot be seen.
     pub hidden: bool,
-    /// Not everybody in the domain was looked at.
-    pub partial: bool,
+    /// Why not everybody in the domain was looked at.
+    pub partial: Option<Partial>,
+}
+
+/// Why a ranking may lack the very one that would be first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Partial {
+    /// We were asked for less.
+    Scope,
+    /// So many are listed as members, and were not met.
+    Members(u32),
+    /// It cannot be told to be the machine's own PID namespace.
+    Namespace,
+    /// The mount of procfs hides others: not even init is seen.
+    Hidden,
+}
+
+impl Partial {
+    fn words(self) -> String {
+        match self {
+            Self::Scope => "only a part of its processes is in view".into(),
+            Self::Members(1) => "one process of it cannot be seen from here".into(),
+            Self::Members(count) => format!("{count} processes of it cannot be seen from here"),
+            Self::Namespace => "processes outside of this PID namespace cannot be seen from here".into(),
+            Self::Hidden => "processes of others are hidden from us here (hidepid)".into(),
+        }
+    }
 }
 
 /// Ranks domains, one after the other, in the same room.
@@ -222,8 +247,8 @@ impl Ranking {
         );
         let doubt = if !pass.rules.known {
             Some("the kernel's release could not be understood: the newest rules were taken".to_owned())
-        } else if scan.partial {
-            Some("only a part of its processes is in view".to_owned())
+        } else if let Some(partial) = scan.partial {
+            Some(partial.words())
         } else if unread > 0 {
             Some(format!(
                 "{} could be first too: not all parts of their badness were read together yet",

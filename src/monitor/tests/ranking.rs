@@ -216,6 +216,33 @@ fn each_limit_ranks_its_own_subtree_and_the_tightest_leads() {
 }
 
 #[test]
+fn nothing_is_certain_while_somebody_cannot_be_seen() {
+    let mut taken = full(0, &[made(10, 5000), made(20, 100)]);
+    let pod = Cgroup { unseen: Some(0), ..group("/pod", Version::V2, Some(512), &[10, 20]) };
+    let below = |unseen| Cgroup { unseen, ..group("/pod/a", Version::V2, None, &[]) };
+    let verdict = |taken: &Snapshot, path: &str| {
+        let report = absorb(taken);
+        let found = domain(&report, path);
+        (found.certain, found.doubt.as_deref().unwrap_or_default().to_owned())
+    };
+    for (unseen, doubt) in [
+        (None, ""),
+        (Some(0), ""),
+        (Some(1), "one process of it cannot be seen from here"),
+        (Some(3), "3 processes of it cannot be seen from here"),
+    ] {
+        taken.cgroups = Some(vec![pod.clone(), below(unseen)]);
+        assert_eq!(verdict(&taken, "/pod"), (doubt.is_empty(), doubt.to_owned()));
+        assert!(verdict(&taken, "/").0, "of the machine all are seen");
+    }
+    taken.system.as_mut().unwrap().init = None;
+    assert_eq!(verdict(&taken, "/").1, "processes of others are hidden from us here (hidepid)");
+    let own = machine();
+    taken.machine = Machine { initial_pid_namespace: Some(false), ..Machine::clone(&own) }.into();
+    assert_eq!(verdict(&taken, "/").1, "processes outside of this PID namespace cannot be seen from here");
+}
+
+#[test]
 fn a_deserted_cgroup_comes_last_however_small() {
     let mut taken = full(0, &[made(10, 100)]);
     let deserted = |path| Cgroup { usage: Some(Bytes(4096)), ..group(path, Version::V2, Some(1), &[]) };

@@ -101,6 +101,11 @@ pub(super) struct Ranking {
     immune: Vec<Candidate>,
 }
 
+/// Whether its RSS was ever read.
+fn is_known(row: &ProcessReport, memory: &Memory) -> bool {
+    row.rss.get().is_some() || memory.stat.is_some()
+}
+
 /// The parts of a row's badness, and by how many pages their sum may be wrong.
 fn parts(row: &ProcessReport, memory: &Memory, pass: &Pass<'_>) -> (Parts, u64) {
     let rules = pass.rules;
@@ -177,6 +182,9 @@ impl Ranking {
             let (parts, mut slack) = parts(row, &pass.memories[index], pass);
             if row.oom_score_adj.is_none() {
                 slack = slack.saturating_add(adjustment_pages(1000, total).unsigned_abs());
+            }
+            if !is_known(row, &pass.memories[index]) {
+                slack = slack.saturating_add(total.0);
             }
             candidate.badness = badness(&parts, total, pass.rules);
             candidate.slack = u32::try_from(slack).unwrap_or(u32::MAX);
@@ -317,11 +325,11 @@ fn victim(index: usize, rank: u32, total: Pages, pass: &Pass<'_>) -> Victim {
         rank,
         id: row.id,
         badness: badness(&parts, total, pass.rules),
-        rss: parts.rss,
+        rss: is_known(row, &pass.memories[index]).then_some(parts.rss),
         swap: row.swap.get().map(|_| parts.swap),
         page_tables: row.page_tables.get().map(|_| parts.page_tables),
         adjustment_pages: adjustment_pages(parts.adj, total),
-        oom_score_adj: parts.adj,
+        oom_score_adj: row.oom_score_adj,
         immune: row.immune,
     }
 }

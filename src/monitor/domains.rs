@@ -231,9 +231,13 @@ impl Domains {
             Some(0) => None,
             Some(unseen) => Some(Partial::Members(unseen)),
             None if scope != Scope::All => Some(Partial::Scope),
-            None if report.machine.initial_pid_namespace != Some(true) => Some(Partial::Namespace),
-            // Number 1 is always there, and belongs to root.
-            None => report.system.init.is_none().then_some(Partial::Hidden),
+            None => match report.machine.initial_pid_namespace {
+                Some(false) => Some(Partial::Namespace),
+                // Number 1 is always there, and belongs to root.
+                Some(true) => report.system.init.is_none().then_some(Partial::Hidden),
+                // A tree of files is all there is of its machine.
+                None => None,
+            },
         }
     }
 

@@ -76,7 +76,7 @@ pub(super) enum Partial {
     Scope,
     /// So many are listed as members, and were not met.
     Members(u32),
-    /// It cannot be told to be the machine's own PID namespace.
+    /// It is not the machine's first PID namespace.
     Namespace,
     /// The mount of procfs hides others: not even init is seen.
     Hidden,

@@ -16,7 +16,7 @@ use oomtop::snapshot::needs::Needs;
 use oomtop::snapshot::{Fact, Snapshot};
 use oomtop::source::Source as _;
 use oomtop::source::live::Live;
-use oomtop::units::{Bytes, Pages, ProcessId};
+use oomtop::units::{Pages, ProcessId};
 
 /// Children with every kind of adjustment that anybody may set.
 struct Family(Vec<Child>);
@@ -148,7 +148,7 @@ fn candidates_are_enough_to_be_certain_here() {
         assert!(host.certain || host.doubt.is_some());
         assert!(host.ranked <= host.candidates && host.candidates > 0);
         let first = host.victims.first().expect("somebody would die");
-        assert!(first.immune.is_none() && first.rss.bytes(Bytes(4096)).0 > 0);
+        assert!(first.immune.is_none() && first.rss.is_some_and(|rss| rss > Pages(0)));
         certain += u32::from(host.certain);
     }
     assert!(certain >= 6, "certain in {certain} of 12 passes");

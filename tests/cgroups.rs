@@ -64,6 +64,7 @@ fn v2_limits_and_all_below_them() {
     assert_eq!((job.version, job.limit), (Version::V2, Some(Some(Bytes(536_870_912)))));
     assert_eq!((job.usage, job.high, job.swap_limit), (Some(Bytes(500_000_000)), Some(None), Some(Some(Bytes(0)))));
     assert_eq!(job.members, [ProcessId::new(11, 11), ProcessId::new(10, 10)], "in the order of the file");
+    assert_eq!(job.unseen, Some(2), "9999 is not shown, 0 is somebody of another namespace");
     assert_eq!((job.oom_group, job.events.oom_kill), (Some(true), Some(1)));
     assert_eq!((job.stat.anon, job.stat.sock), (Some(Bytes(400_000_000)), None));
     let part = &found[index("/job/part")];
@@ -72,6 +73,24 @@ fn v2_limits_and_all_below_them() {
 
     fs::remove_dir_all(fake.path("sys/fs/cgroup/job/part")).expect("removed");
     assert_eq!(cgroups(&mut live).len(), 2, "who is gone is not shown");
+}
+
+#[test]
+fn a_cgroup_that_refuses_to_list_its_members_is_still_there() {
+    let fake = FakeProc::new();
+    mountinfo(&fake, "41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw");
+    fake.put(&FakeProcess::new(10));
+    fake.write("sys/fs/cgroup/cgroup.controllers", "memory\n");
+    fake.write("sys/fs/cgroup/job/memory.max", "536870912\n");
+    fake.write("sys/fs/cgroup/job/cgroup.procs", "10\n");
+    // As a threaded one, it has no memory.max, and its list opens but cannot be read.
+    fs::create_dir_all(fake.path("sys/fs/cgroup/job/threaded/cgroup.procs")).expect("made");
+    let mut live = Live::open(&fake.proc(), &fake.sys()).expect("opens");
+    for _ in 0..2 {
+        let found = cgroups(&mut live);
+        let threaded = found.iter().find(|cgroup| *cgroup.path.0 == *b"/job/threaded").expect("it is there");
+        assert_eq!((threaded.members.len(), threaded.unseen), (0, None));
+    }
 }
 
 #[test]

@@ -116,11 +116,11 @@ fn domain() -> DomainReport {
         rank,
         id,
         badness: 125_000,
-        rss: Pages(121_600),
+        rss: Some(Pages(121_600)),
         swap: immune.is_none().then_some(Pages(3)),
         page_tables: immune.is_none().then_some(Pages(255)),
         adjustment_pages: 3_142,
-        oom_score_adj: 300,
+        oom_score_adj: Some(300),
         immune,
     };
     DomainReport {

@@ -15,7 +15,7 @@ use super::history::{Epoch, Millis};
 use super::kernel_rules::KernelRules;
 use super::label::label;
 use super::memory::Memory;
-use super::ranking::{self, Members, Pass, Ranking, Scan};
+use super::ranking::{self, Members, Partial, Pass, Ranking, Scan};
 use super::report::{DomainKind, DomainReport, Identity, Immune, ProcessReport, Report};
 
 /// A process that ended in this pass and what it held: a fall that it explains is no sign of anything.
@@ -168,7 +168,7 @@ impl Domains {
         let mut budget = config.candidates_in_all;
         for (place, (cgroup, domain)) in domains.iter_mut().enumerate() {
             let hidden = self.gather(*cgroup, &report.processes);
-            let partial = round.snapshot.scope != Scope::All && cgroup.is_none();
+            let partial = self.partial(*cgroup, round.snapshot.scope, report);
             let pass = Pass { rules, rows: &report.processes, memories, epoch, swapped };
             let members = if cgroup.is_some() { Members::These(&self.members) } else { Members::All };
             self.ranking.rank(domain, members, &pass, Scan { hidden, partial });
@@ -224,6 +224,23 @@ impl Domains {
         true
     }
 
+    /// Whether somebody is in the domain whom we do not see: its own list tells of a cgroup; of the machine, where we are.
+    fn partial(&self, cgroup: Option<usize>, scope: Scope, report: &Report) -> Option<Partial> {
+        let unseen = cgroup.map(|first| self.subtree(first).filter_map(|cgroup| cgroup.unseen).sum::<u32>());
+        match unseen {
+            Some(0) => None,
+            Some(unseen) => Some(Partial::Members(unseen)),
+            None if scope != Scope::All => Some(Partial::Scope),
+            None => match report.machine.initial_pid_namespace {
+                Some(false) => Some(Partial::Namespace),
+                // Number 1 is always there, and belongs to root.
+                Some(true) => report.system.init.is_none().then_some(Partial::Hidden),
+                // A tree of files is all there is of its machine.
+                None => None,
+            },
+        }
+    }
+
     /// A cgroup and all below it.
     fn subtree(&self, first: usize) -> impl Iterator<Item = &Cgroup> {
         let path = &self.cgroups[first].path;
@@ -233,7 +250,7 @@ impl Domains {
     /// Nobody is in it, and next to nothing is charged to it: where something is, its members could only not be read.
     fn is_deserted(&self, index: usize) -> bool {
         let charged = self.cgroups[index].usage.is_none_or(|usage| usage > Bytes::from_mib(1));
-        !charged && self.subtree(index).all(|cgroup| cgroup.members.is_empty())
+        !charged && self.subtree(index).all(|cgroup| cgroup.members.is_empty() && cgroup.unseen.unwrap_or(0) == 0)
     }
 
     /// How many die together with the first: all of the highest cgroup above it, inside of the domain, that says so.

@@ -65,8 +65,33 @@ impl Members<'_> {
 pub(super) struct Scan {
     /// The order of the scan cannot be seen.
     pub hidden: bool,
-    /// Not everybody in the domain was looked at.
-    pub partial: bool,
+    /// Why not everybody in the domain was looked at.
+    pub partial: Option<Partial>,
+}
+
+/// Why a ranking may lack the very one that would be first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Partial {
+    /// We were asked for less.
+    Scope,
+    /// So many are listed as members, and were not met.
+    Members(u32),
+    /// It is not the machine's first PID namespace.
+    Namespace,
+    /// The mount of procfs hides others: not even init is seen.
+    Hidden,
+}
+
+impl Partial {
+    fn words(self) -> String {
+        match self {
+            Self::Scope => "only a part of its processes is in view".into(),
+            Self::Members(1) => "one process of it cannot be seen from here".into(),
+            Self::Members(count) => format!("{count} processes of it cannot be seen from here"),
+            Self::Namespace => "processes outside of this PID namespace cannot be seen from here".into(),
+            Self::Hidden => "processes of others are hidden from us here (hidepid)".into(),
+        }
+    }
 }
 
 /// Ranks domains, one after the other, in the same room.
@@ -74,6 +99,11 @@ pub(super) struct Scan {
 pub(super) struct Ranking {
     eligible: Vec<Candidate>,
     immune: Vec<Candidate>,
+}
+
+/// Whether its RSS was ever read.
+fn is_known(row: &ProcessReport, memory: &Memory) -> bool {
+    row.rss.get().is_some() || memory.stat.is_some()
 }
 
 /// The parts of a row's badness, and by how many pages their sum may be wrong.
@@ -153,6 +183,9 @@ impl Ranking {
             if row.oom_score_adj.is_none() {
                 slack = slack.saturating_add(adjustment_pages(1000, total).unsigned_abs());
             }
+            if !is_known(row, &pass.memories[index]) {
+                slack = slack.saturating_add(total.0);
+            }
             candidate.badness = badness(&parts, total, pass.rules);
             candidate.slack = u32::try_from(slack).unwrap_or(u32::MAX);
             if row.immune.is_none() {
@@ -222,8 +255,8 @@ impl Ranking {
         );
         let doubt = if !pass.rules.known {
             Some("the kernel's release could not be understood: the newest rules were taken".to_owned())
-        } else if scan.partial {
-            Some("only a part of its processes is in view".to_owned())
+        } else if let Some(partial) = scan.partial {
+            Some(partial.words())
         } else if unread > 0 {
             Some(format!(
                 "{} could be first too: not all parts of their badness were read together yet",
@@ -292,11 +325,11 @@ fn victim(index: usize, rank: u32, total: Pages, pass: &Pass<'_>) -> Victim {
         rank,
         id: row.id,
         badness: badness(&parts, total, pass.rules),
-        rss: parts.rss,
+        rss: is_known(row, &pass.memories[index]).then_some(parts.rss),
         swap: row.swap.get().map(|_| parts.swap),
         page_tables: row.page_tables.get().map(|_| parts.page_tables),
         adjustment_pages: adjustment_pages(parts.adj, total),
-        oom_score_adj: parts.adj,
+        oom_score_adj: row.oom_score_adj,
         immune: row.immune,
     }
 }

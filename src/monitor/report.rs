@@ -289,16 +289,16 @@ pub struct Victim {
     pub id: ProcessId,
     /// The sum; may be negative.
     pub badness: i64,
-    /// By the counter that this kernel's OOM killer reads.
-    pub rss: Pages,
+    /// By the counter that this kernel's OOM killer reads; `None` where it could not be read (counted as none).
+    pub rss: Option<Pages>,
     /// Swap entries; `None` before `status` was read (counted as none).
     pub swap: Option<Pages>,
     /// Page tables; `None` before `status` was read (counted as none).
     pub page_tables: Option<Pages>,
     /// oom_score_adj x (total / 1000).
     pub adjustment_pages: i64,
-    /// oom_score_adj.
-    pub oom_score_adj: i16,
+    /// oom_score_adj; `None` where it could not be read (counted as 0).
+    pub oom_score_adj: Option<i16>,
     /// Why it would not be taken.
     pub immune: Option<Immune>,
 }

@@ -22,7 +22,7 @@ pub fn with_adjustment(domain: &DomainReport, id: ProcessId, adj: i16) -> Vec<Vi
 pub fn with_candidate(domain: &DomainReport, candidate: &Victim, adj: i16) -> Vec<Victim> {
     let mut changed = candidate.clone();
     changed.badness = badness_at(domain, candidate, adj);
-    changed.oom_score_adj = adj;
+    changed.oom_score_adj = Some(adj);
     changed.adjustment_pages = adjustment_pages(adj, domain.total_pages);
     changed.immune = match candidate.immune {
         None | Some(Immune::Adjustment) => (adj == -1000).then_some(Immune::Adjustment),
@@ -44,11 +44,9 @@ pub fn with_candidate(domain: &DomainReport, candidate: &Victim, adj: i16) -> Ve
 #[must_use]
 pub fn candidate(process: &ProcessReport, domain: &DomainReport, rules: &KernelRules) -> Victim {
     let pages = |size: crate::units::MaybeKib| size.get().map(|size| rules.pages(size));
-    let (rss, swap, page_tables) =
-        (pages(process.rss).unwrap_or_default(), pages(process.swap), pages(process.page_tables));
-    let adj = process.oom_score_adj.unwrap_or(0);
-    let adjustment = adjustment_pages(adj, domain.total_pages);
-    let held = rss.0 + swap.unwrap_or_default().0 + page_tables.unwrap_or_default().0;
+    let (rss, swap, page_tables) = (pages(process.rss), pages(process.swap), pages(process.page_tables));
+    let adjustment = adjustment_pages(process.oom_score_adj.unwrap_or(0), domain.total_pages);
+    let held = rss.unwrap_or_default().0 + swap.unwrap_or_default().0 + page_tables.unwrap_or_default().0;
     Victim {
         rank: 0,
         id: process.id,
@@ -57,7 +55,7 @@ pub fn candidate(process: &ProcessReport, domain: &DomainReport, rules: &KernelR
         swap,
         page_tables,
         adjustment_pages: adjustment,
-        oom_score_adj: adj,
+        oom_score_adj: process.oom_score_adj,
         immune: process.immune,
     }
 }
@@ -70,7 +68,7 @@ pub fn stops_being_first_at(domain: &DomainReport, id: ProcessId) -> Option<i16>
     let second = domain.victims.get(1).filter(|second| second.immune.is_none())?;
     // -1000 is not a number but an exemption: it always works.
     let behind = |adj: i16| adj == -1000 || badness_at(domain, first, adj) < second.badness;
-    (-1000..first.oom_score_adj).rev().find(|adj| behind(*adj))
+    (-1000..first.oom_score_adj?).rev().find(|adj| behind(*adj))
 }
 
 /// At which oom_score_adj, going up from where it is, it would be the first; `None` when it is already, or cannot be.
@@ -81,7 +79,7 @@ pub fn becomes_first_at(domain: &DomainReport, candidate: &Victim) -> Option<i16
     if first.id == candidate.id || !possible {
         return None;
     }
-    (candidate.oom_score_adj + 1..=1000).find(|adj| badness_at(domain, candidate, *adj) > first.badness)
+    (candidate.oom_score_adj? + 1..=1000).find(|adj| badness_at(domain, candidate, *adj) > first.badness)
 }
 
 /// How much more it can hold before it becomes the first; `None` when it is already, or is immune.
@@ -97,7 +95,8 @@ pub fn grows_until_first(domain: &DomainReport, candidate: &Victim, page_size: B
 
 fn badness_at(domain: &DomainReport, victim: &Victim, adj: i16) -> i64 {
     // What remains without the adjustment has the bonus of old kernels in it; a sum that was raised to one has not.
-    let held = victim.rss.0 + victim.swap.unwrap_or_default().0 + victim.page_tables.unwrap_or_default().0;
+    let held =
+        victim.rss.unwrap_or_default().0 + victim.swap.unwrap_or_default().0 + victim.page_tables.unwrap_or_default().0;
     let plain = victim.badness.saturating_sub(victim.adjustment_pages).min(i64::try_from(held).unwrap_or(i64::MAX));
     plain.saturating_add(adjustment_pages(adj, domain.total_pages))
 }
@@ -113,12 +112,8 @@ pub fn explain(victim: &Victim, domain: &DomainReport, page_size: Bytes) -> Stri
         None if victim.rank == 0 => "not among the first".to_owned(),
         None => format!("{} of {}", ordinal(victim.rank), domain.candidates),
     };
-    let holds = format!(
-        "{} RSS + {} page tables + {} swap",
-        victim.rss.bytes(page_size),
-        size(victim.page_tables),
-        size(victim.swap)
-    );
+    let holds =
+        format!("{} RSS + {} page tables + {} swap", size(victim.rss), size(victim.page_tables), size(victim.swap));
     let of = match domain.kind {
         DomainKind::Host => "machine",
         DomainKind::CgroupV1 | DomainKind::CgroupV2 => "cgroup",
@@ -126,12 +121,13 @@ pub fn explain(victim: &Victim, domain: &DomainReport, page_size: Bytes) -> Stri
     let counts = Pages(victim.adjustment_pages.unsigned_abs()).bytes(page_size);
     let sign = if victim.adjustment_pages < 0 { "-" } else { "" };
     let adj = match victim.oom_score_adj {
-        0 => "adj 0".to_owned(),
-        -1000 => "adj -1000 exempts it".to_owned(),
-        adj if victim.adjustment_pages == 0 => {
+        None => "adj unknown".to_owned(),
+        Some(0) => "adj 0".to_owned(),
+        Some(-1000) => "adj -1000 exempts it".to_owned(),
+        Some(adj) if victim.adjustment_pages == 0 => {
             format!("adj {adj:+} counts as nothing: this {} {of} is too small", domain.limit)
         }
-        adj => format!("adj {adj:+} counts as {sign}{counts} of this {} {of}", domain.limit),
+        Some(adj) => format!("adj {adj:+} counts as {sign}{counts} of this {} {of}", domain.limit),
     };
     format!("{place}: {holds}, {adj}")
 }

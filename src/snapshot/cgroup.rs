@@ -55,6 +55,9 @@ pub struct Cgroup {
     /// `cgroup.procs`, in the order of the file (v2: attach order, which settles ties; v1: sorted by number).
     /// Where there are thousands, as of a few seconds before, without those that ended since.
     pub members: Vec<ProcessId>,
+    /// How many more `cgroup.procs` lists whom no snapshot shows: hidden by hidepid, of another PID namespace, out of
+    /// scope. `None` where the file could not be read (a threaded cgroup has none).
+    pub unseen: Option<u32>,
 }
 
 impl Cgroup {
@@ -80,6 +83,7 @@ impl Cgroup {
             events: CgroupEvents::default(),
             pressure: None,
             members: Vec::new(),
+            unseen: None,
         }
     }
 }

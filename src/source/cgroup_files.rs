@@ -145,9 +145,9 @@ pub fn oom_control(text: &[u8]) -> OomControl {
     control
 }
 
-/// The process numbers in `cgroup.procs`, in its order; processes of another namespace read as 0.
+/// The process numbers in `cgroup.procs`, in its order; processes of another PID namespace read as 0.
 pub fn members(text: &[u8]) -> impl Iterator<Item = u32> {
-    lines(text).filter_map(decimal).filter(|&pid| pid != 0)
+    lines(text).filter_map(decimal)
 }
 
 #[cfg(test)]
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!((read.high, read.max, read.oom, read.oom_kill), (Some(1), Some(2), Some(3), Some(4)));
         let control = oom_control(b"oom_kill_disable 1\nunder_oom 0\noom_kill 7\n");
         assert_eq!(control, OomControl { disabled: Some(true), under_oom: Some(false), kills: Some(7) });
-        assert_eq!(members(b"7\n0\n3\n12").collect::<Vec<_>>(), [7, 3]);
+        assert_eq!(members(b"7\n0\n3\n12").collect::<Vec<_>>(), [7, 0, 3]);
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::fd::AsFd;
 use rustix::fs::FileType;
 
+use crate::snapshot::Unreadable;
 use crate::snapshot::cgroup::{Cgroup, Version};
 use crate::snapshot::process::CgroupPath;
 use crate::units::{Bytes, Pid, ProcessId, Timestamp};
@@ -16,7 +17,7 @@ use crate::units::{Bytes, Pid, ProcessId, Timestamp};
 use super::cgroup_files::{self, Mount};
 use super::files::{FileName, Tree, each_entry};
 use super::prober::has_passed;
-use super::roster::Roster;
+use super::roster::{Kind, Roster};
 use super::{clock, proc_files, system_files};
 
 /// The memory cgroups of one machine.
@@ -28,6 +29,27 @@ pub(super) struct Cgroupfs {
     scanned: Timestamp,
     scan_took: Duration,
     rescan: bool,
+}
+
+/// What a pass knows already when it comes to the cgroups.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'a> {
+    pub roster: &'a Roster,
+    pub proc_root: &'a Tree,
+    /// MemTotal: what is more is no limit.
+    pub memory: Option<Bytes>,
+}
+
+impl Known<'_> {
+    /// Whether a member of a cgroup is shown, or else is one that cannot be seen; neither where it only came or went
+    /// since the roster was read, and for kernel threads.
+    fn meet(&self, pid: Pid, members: &mut Vec<ProcessId>, unseen: &mut u32) {
+        match self.roster.find(pid) {
+            Some(process) if process.is_shown() => members.push(process.id),
+            Some(process) => *unseen += u32::from(process.kind == Kind::User),
+            None => *unseen += u32::from(pid.0 == 0 || self.proc_root.inode(pid).is_none()),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -49,6 +71,7 @@ struct Group {
     limited: bool,
     /// As last read, when, and what it took.
     members: Vec<ProcessId>,
+    unseen: Option<u32>,
     listed: Timestamp,
     listing_took: Duration,
 }
@@ -96,13 +119,7 @@ impl Cgroupfs {
 
     /// Fills `to` with every cgroup that has a limit or lies below one. Looks for new ones in rotation, and soon after a
     /// process was met in an unknown one.
-    pub(super) fn read(
-        &mut self,
-        roster: &Roster,
-        memory: Option<Bytes>,
-        met_unknown_path: bool,
-        to: &mut Option<Vec<Cgroup>>,
-    ) {
+    pub(super) fn read(&mut self, known: &Known<'_>, met_unknown_path: bool, to: &mut Option<Vec<Cgroup>>) {
         let Some(hierarchy) = &mut self.hierarchy else {
             *to = None;
             return;
@@ -112,7 +129,7 @@ impl Cgroupfs {
         let pause = if self.rescan { Self::SCAN_SOON } else { Self::SCAN }.max(self.scan_took * 50);
         if self.scanned == Timestamp::default() || now.since(self.scanned) >= pause {
             self.groups.clear();
-            hierarchy.scan(memory, &mut self.groups);
+            hierarchy.scan(known.memory, &mut self.groups);
             self.scanned = clock::now();
             self.scan_took = self.scanned.since(now);
             self.rescan = false;
@@ -130,7 +147,7 @@ impl Cgroupfs {
             members.clear();
             *cgroup = Cgroup::unread(group.path.clone(), hierarchy.version, clock::now());
             cgroup.members = members;
-            if hierarchy.fill(group, roster, memory, cgroup) {
+            if hierarchy.fill(group, known, cgroup) {
                 filled += 1;
             } else {
                 self.rescan = true;
@@ -205,6 +222,7 @@ impl Hierarchy {
                 path: self.path_of(directory),
                 limited,
                 members: Vec::new(),
+                unseen: None,
                 listed: Timestamp::default(),
                 listing_took: Duration::ZERO,
             });
@@ -243,8 +261,8 @@ impl Hierarchy {
 
     /// Reads one cgroup; whether it is still there. One without a limit of its own is only a part of what is above it:
     /// its members and whether they die together are enough.
-    fn fill(&mut self, group: &mut Group, roster: &Roster, memory: Option<Bytes>, to: &mut Cgroup) -> bool {
-        to.limit = self.limit(&group.directory, memory);
+    fn fill(&mut self, group: &mut Group, known: &Known<'_>, to: &mut Cgroup) -> bool {
+        to.limit = self.limit(&group.directory, known.memory);
         match self.version {
             Version::V1 => self.fill_v1(group, to),
             Version::V2 => self.fill_v2(group, to),
@@ -253,21 +271,25 @@ impl Hierarchy {
         let began = clock::now();
         if has_passed(group.listing_took * LISTING_SHARE, group.listed, began) {
             let cpu = clock::thread_cpu();
-            let members = &mut group.members;
-            members.clear();
-            let listed = self.read(&group.directory, "cgroup.procs", |text| {
-                let shown = |pid| roster.find(Pid(pid)).filter(|process| process.is_shown());
-                members.extend(cgroup_files::members(text).filter_map(shown).map(|process| process.id));
-                Some(())
+            group.members.clear();
+            group.unseen = None;
+            let path = self.path.set(&group.directory, "cgroup.procs");
+            let listed = path.map_or(Err(Unreadable::Malformed), |path| self.tree.read_path(path)).map(|text| {
+                let unseen = group.unseen.insert(0);
+                cgroup_files::members(text).for_each(|pid| known.meet(Pid(pid), &mut group.members, unseen));
             });
             group.listed = clock::now();
             group.listing_took = clock::thread_cpu().saturating_sub(cpu);
             to.members.extend_from_slice(&group.members);
-            return listed.is_some();
+            to.unseen = group.unseen;
+            // A threaded cgroup is there and refuses: who is in it is listed by the one above that has its memory.
+            return listed != Err(Unreadable::Gone);
         }
-        let is_there = |id: &&ProcessId| roster.find(id.pid).is_some_and(|process| process.id == **id);
+        let is_there = |id: &&ProcessId| known.roster.find(id.pid).is_some_and(|process| process.id == **id);
         to.members.extend(group.members.iter().filter(is_there));
-        to.limit.is_some()
+        to.unseen = group.unseen;
+        // A threaded cgroup has no limit to read, but then no list either.
+        to.limit.is_some() || group.unseen.is_none()
     }
 
     fn fill_v1(&mut self, group: &Group, to: &mut Cgroup) {

@@ -14,7 +14,7 @@ use crate::snapshot::system::Machine;
 use crate::snapshot::{Fact, Scope, Snapshot, Unreadable};
 use crate::units::{Bytes, Pages, Timestamp};
 
-use super::cgroupfs::Cgroupfs;
+use super::cgroupfs::{Cgroupfs, Known};
 use super::files::{FileName, Tree};
 use super::kmsg::KernelLog;
 use super::listing::{Listing, Look};
@@ -267,7 +267,8 @@ impl Source for Live {
         snapshot.system = Some(system);
 
         let unknown_path = self.warm.met_unknown_path();
-        self.cgroups.read(&self.roster, system.memory.total, unknown_path, &mut snapshot.cgroups);
+        let known = Known { roster: &self.roster, proc_root: &self.proc_root, memory: system.memory.total };
+        self.cgroups.read(&known, unknown_path, &mut snapshot.cgroups);
 
         // Last: who is read here as killed was still in the roster, or its counter stands above already.
         snapshot.kernel_log = self.kernel_log.as_mut().map(|log| match log {

@@ -130,26 +130,50 @@ impl Warm {
 #[derive(Debug, Default)]
 struct Paths {
     known: HashSet<Arc<[u8]>>,
+    /// Beyond this many, those that nobody else holds are dropped.
+    most: usize,
     met_unknown: bool,
 }
 
 impl Paths {
-    /// Beyond this many, those that nobody else holds are dropped.
-    const MOST: usize = 4_096;
+    /// The least that [`Paths::most`] is.
+    const FEW: usize = 4_096;
 
     fn shared(&mut self, path: &[u8]) -> CgroupPath {
         if let Some(known) = self.known.get(path) {
             return CgroupPath(Arc::clone(known));
         }
-        if self.known.len() >= Self::MOST {
+        if self.known.len() >= self.most.max(Self::FEW) {
+            // Who is held elsewhere stays: forgotten, it would be met as unknown again, and again.
             self.known.retain(|path| Arc::strong_count(path) > 1);
-            if self.known.len() >= Self::MOST {
-                self.known.clear();
-            }
+            self.most = self.known.len() * 2;
         }
         self.met_unknown = true;
         let path: Arc<[u8]> = path.into();
         self.known.insert(Arc::clone(&path));
         CgroupPath(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_somebody_holds_is_met_once_however_many_there_are() {
+        let mut paths = Paths::default();
+        let name = |number: usize| format!("/pod/{number}").into_bytes();
+        let many = Paths::FEW + 10;
+        let held: Vec<_> = (0..many).map(|number| paths.shared(&name(number))).collect();
+        paths.met_unknown = false;
+        for (number, path) in held.iter().enumerate() {
+            assert!(Arc::ptr_eq(&paths.shared(&name(number)).0, &path.0));
+        }
+        assert!(!paths.met_unknown, "all of them were met before");
+        drop(held);
+        for number in many..many * 3 {
+            paths.shared(&name(number));
+        }
+        assert!(paths.known.len() <= many * 2, "whom nobody holds is dropped");
     }
 }

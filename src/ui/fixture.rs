@@ -144,11 +144,11 @@ fn victim(rank: u32, pid: u32, mib: f64, adjustment: i16, total: i64, immune: Op
         rank,
         id: ProcessId::new(pid, 1000),
         badness: pages(mib) + pages(tables) + adjustment_pages,
-        rss: Pages(pages(mib) as u64),
+        rss: Some(Pages(pages(mib) as u64)),
         swap: Some(Pages(0)),
         page_tables: Some(Pages(pages(tables) as u64)),
         adjustment_pages,
-        oom_score_adj: adjustment,
+        oom_score_adj: Some(adjustment),
         immune,
     }
 }

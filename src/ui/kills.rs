@@ -232,7 +232,7 @@ fn candidates(canvas: &mut Canvas<'_>, area: Rect, state: &State, kill: &KillRep
         }
         pen.right(8, &super::risk::signed(victim.badness, page, ""), role);
         let size = |pages: Option<Pages>| pages.map_or_else(|| "-".to_owned(), |pages| pages.bytes(page).to_string());
-        part(&mut pen, "= ", &size(Some(victim.rss)));
+        part(&mut pen, "= ", &size(victim.rss));
         part(&mut pen, "+ ", &size(victim.swap));
         part(&mut pen, "+ ", &size(victim.page_tables));
         part(&mut pen, "+ ", &super::risk::signed(victim.adjustment_pages, page, ""));

@@ -178,29 +178,31 @@ fn victim_line(
     let emphasis = if victim.rank == 1 { role } else { Role::Plain };
     pen.left(widths.name, &name, emphasis);
     let adjusted = match victim.oom_score_adj {
-        ..0 => Role::Good,
-        0 => Role::Dim,
-        1.. => Role::Warned,
+        Some(..0) => Role::Good,
+        Some(0) | None => Role::Dim,
+        Some(1..) => Role::Warned,
     };
-    pen.right(6, &victim.oom_score_adj.to_string(), adjusted);
+    let unknown = || "-".to_owned();
+    pen.right(6, &victim.oom_score_adj.map_or_else(unknown, |adj| adj.to_string()), adjusted);
+    let part = |pages: Option<Pages>| pages.map_or_else(unknown, |pages| pages.bytes(page).to_string());
     if let Some(immune) = victim.immune {
         pen.right(9, "-", Role::Dim);
         if widths.parts {
-            pen.right(7, &victim.rss.bytes(page).to_string(), Role::Dim);
+            pen.right(7, &part(victim.rss), Role::Dim);
         }
         pen.gap(2).put(immune.reason(), Role::Good);
         return;
     }
     pen.right(9, &signed(victim.badness, page, ""), if victim.rank == 1 { role } else { Role::Strong });
     if widths.parts {
-        let part = |pages: Option<Pages>| pages.map_or_else(|| "-".to_owned(), |pages| pages.bytes(page).to_string());
         let quiet =
             |pages: Option<Pages>| if pages == Some(Pages(0)) || pages.is_none() { Role::Dim } else { Role::Plain };
-        pen.right(7, &part(Some(victim.rss)), Role::Plain);
+        pen.right(7, &part(victim.rss), Role::Plain);
         pen.right(7, &part(victim.swap), quiet(victim.swap));
         pen.right(7, &part(victim.page_tables), quiet(victim.page_tables));
         let role = if victim.adjustment_pages == 0 { Role::Dim } else { Role::Plain };
-        pen.right(7, &signed(victim.adjustment_pages, page, "+"), role);
+        let adjustment = victim.oom_score_adj.map_or_else(unknown, |_| signed(victim.adjustment_pages, page, "+"));
+        pen.right(7, &adjustment, role);
     }
     // What it is of all that ran out, where there is room to see it.
     if pen.room() >= 14 && victim.badness > 0 {

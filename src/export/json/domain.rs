@@ -80,11 +80,11 @@ struct VictimJson<'a> {
     start_time_ticks: u64,
     name: Option<Cow<'a, str>>,
     badness_pages: i64,
-    rss_pages: u64,
+    rss_pages: Option<u64>,
     swap_pages: Option<u64>,
     page_table_pages: Option<u64>,
-    adj_pages: i64,
-    oom_score_adj: i16,
+    adj_pages: Option<i64>,
+    oom_score_adj: Option<i16>,
     immune: Option<&'static str>,
 }
 
@@ -97,10 +97,10 @@ impl<'a> VictimJson<'a> {
             start_time_ticks: victim.id.start_time.0,
             name: report.process(victim.id).map(|process| lossy(&process.identity.name)),
             badness_pages: victim.badness,
-            rss_pages: victim.rss.0,
+            rss_pages: pages(victim.rss),
             swap_pages: pages(victim.swap),
             page_table_pages: pages(victim.page_tables),
-            adj_pages: victim.adjustment_pages,
+            adj_pages: victim.oom_score_adj.map(|_| victim.adjustment_pages),
             oom_score_adj: victim.oom_score_adj,
             immune: victim.immune.map(Immune::reason),
         }

@@ -95,7 +95,7 @@ proptest! {
         match victims::stops_being_first_at(host, first.id) {
             Some(adj) => {
                 prop_assert!(!leads(adj));
-                prop_assert!(adj + 1 == first.oom_score_adj || leads(adj + 1) || host.victims[1].badness == victims::with_adjustment(host, first.id, adj + 1)[0].badness);
+                prop_assert!(Some(adj + 1) == first.oom_score_adj || leads(adj + 1) || host.victims[1].badness == victims::with_adjustment(host, first.id, adj + 1)[0].badness);
             }
             None => prop_assert!(order(host).len() == 1),
         }

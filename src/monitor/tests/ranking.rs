@@ -84,7 +84,7 @@ fn the_killer_of_each_kernel_reads_its_own_counter() {
     assert_eq!(order(absorb(&on("7.2.0", full(0, &near))).host().unwrap()), [10, 20]);
     let report = absorb(&on("6.18.44", full(0, &near)));
     let host = report.host().unwrap();
-    assert_eq!((host.certain, host.margin, host.victims[0].rss), (true, Some(Pages(13)), Pages(4920)));
+    assert_eq!((host.certain, host.margin, host.victims[0].rss), (true, Some(Pages(13)), Some(Pages(4920))));
 }
 
 #[test]
@@ -213,6 +213,51 @@ fn each_limit_ranks_its_own_subtree_and_the_tightest_leads() {
     let row = report.process(id(20)).unwrap();
     assert_eq!(report.leading_domain(row).unwrap().path, CgroupPath::new("/pod"));
     assert_eq!(domain(&report, "/pod/a").kind, DomainKind::CgroupV2);
+}
+
+#[test]
+fn a_victim_of_whom_nothing_could_be_read_has_unknown_parts_and_makes_doubt() {
+    let mut taken = full(0, &[made(10, 5000), made(20, 100)]);
+    taken.statms.retain(|fact| fact.id != id(20));
+    taken.stats.retain(|fact| fact.id != id(20));
+    taken.statuses.retain(|fact| fact.id != id(20));
+    taken.adjustments.retain(|fact| fact.id != id(20));
+    let report = absorb(&taken);
+    let host = report.host().unwrap();
+    let unknown = host.victims.iter().find(|victim| victim.id == id(20)).unwrap();
+    assert_eq!((unknown.rss, unknown.oom_score_adj), (None, None));
+    assert!(
+        victims::explain(unknown, host, Bytes(4096))
+            .ends_with("unknown RSS + unknown page tables + unknown swap, adj unknown")
+    );
+    assert_eq!((host.certain, &host.tied_with[..]), (false, &[id(20)][..]));
+}
+
+#[test]
+fn nothing_is_certain_while_somebody_cannot_be_seen() {
+    let mut taken = full(0, &[made(10, 5000), made(20, 100)]);
+    let pod = Cgroup { unseen: Some(0), ..group("/pod", Version::V2, Some(512), &[10, 20]) };
+    let below = |unseen| Cgroup { unseen, ..group("/pod/a", Version::V2, None, &[]) };
+    let verdict = |taken: &Snapshot, path: &str| {
+        let report = absorb(taken);
+        let found = domain(&report, path);
+        (found.certain, found.doubt.as_deref().unwrap_or_default().to_owned())
+    };
+    for (unseen, doubt) in [
+        (None, ""),
+        (Some(0), ""),
+        (Some(1), "one process of it cannot be seen from here"),
+        (Some(3), "3 processes of it cannot be seen from here"),
+    ] {
+        taken.cgroups = Some(vec![pod.clone(), below(unseen)]);
+        assert_eq!(verdict(&taken, "/pod"), (doubt.is_empty(), doubt.to_owned()));
+        assert!(verdict(&taken, "/").0, "of the machine all are seen");
+    }
+    taken.system.as_mut().unwrap().init = None;
+    assert_eq!(verdict(&taken, "/").1, "processes of others are hidden from us here (hidepid)");
+    let own = machine();
+    taken.machine = Machine { initial_pid_namespace: Some(false), ..Machine::clone(&own) }.into();
+    assert_eq!(verdict(&taken, "/").1, "processes outside of this PID namespace cannot be seen from here");
 }
 
 #[test]

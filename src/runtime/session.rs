@@ -235,12 +235,12 @@ impl Session {
         }
     }
 
-    /// Gives the terminal to the shell and stops, with the whole job, until somebody continues us. The leader of a
-    /// session has no shell that could.
+    /// Gives the terminal to the shell and stops, with the whole job, until somebody continues us. In the process group
+    /// of the session's leader there is nobody left who could: it is us, or a shell without job control that would
+    /// stop with us (`ssh -t host 'oomtop; true'`).
     fn suspend(&mut self) {
-        let own = rustix::process::getpid();
-        if rustix::process::getsid(None) == Ok(own) {
-            return;
+        if rustix::process::getsid(None) == Ok(rustix::process::getpgrp()) {
+            return self.tell(Event::NotSuspended);
         }
         self.terminal.leave();
         self.stopped = true;

@@ -363,6 +363,19 @@ fn control_z_stops_it_and_fg_brings_it_back() {
     terminal.ended(PATIENCE).unwrap();
 }
 
+#[test]
+fn control_z_under_a_shell_without_job_control_does_not_stop_both_for_good() {
+    let mut shell = Command::new("sh");
+    // As `ssh -t host 'oomtop; true'` does it: the shell leads the session and shares its process group.
+    shell.args(["-c", &format!("{}; true", env!("CARGO_BIN_EXE_oomtop"))]);
+    let mut terminal = Terminal::start(shell, 100, 30);
+    until_live(&mut terminal);
+    terminal.press("\x1a");
+    until_row(&mut terminal, |row| row.contains("not suspended"));
+    terminal.press("q");
+    assert!(terminal.ended(PATIENCE).unwrap().success());
+}
+
 /// CPU time of a process in seconds: fields 14 and 15 of its stat.
 fn cpu_seconds(pid: u32) -> Option<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

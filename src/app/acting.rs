@@ -110,10 +110,16 @@ impl State {
     pub(super) fn adjusted(&mut self, results: Vec<(Adjustment, Result<(), Refusal>)>, undo: bool) {
         let mut done = Vec::new();
         let mut failed = Vec::new();
+        // What an undo could not take back can still be taken back, unless there is nobody left to do it to.
+        let mut kept = Vec::new();
         for (adjustment, result) in results {
             match result {
                 Ok(()) => done.push(adjustment),
                 Err(refusal) => {
+                    if undo && !matches!(refusal, Refusal::Gone | Refusal::Reused) {
+                        let Adjustment { id, from, to } = adjustment;
+                        kept.push(Adjustment { id, from: to, to: from });
+                    }
                     self.intended.retain(|(id, ..)| *id != adjustment.id);
                     failed.push(format!("{}: {}", self.name_of(adjustment.id), refusal.words()));
                 }
@@ -130,8 +136,9 @@ impl State {
             several if undo => Some(format!("taken back for {} processes", several.len())),
             several => Some(format!("oom_score_adj of {} processes changed; Backspace takes it back", several.len())),
         };
-        if !undo && !done.is_empty() {
-            self.undo.push(done);
+        let batch = if undo { kept } else { done };
+        if !batch.is_empty() {
+            self.undo.push(batch);
             let excess = self.undo.len().saturating_sub(UNDO_DEPTH);
             self.undo.drain(..excess);
         }

@@ -245,6 +245,8 @@ pub enum Event {
     Report(Arc<Report>),
     /// Details of the selected process.
     Detail(Option<Arc<ProcessDetail>>),
+    /// We did not stop: no shell with job control could continue us.
+    NotSuspended,
     /// A signal was sent, or not: for each target.
     Signalled {
         /// Which signal.

@@ -105,6 +105,9 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             state.detail = detail.filter(|detail| Some(detail.id) == state.list.selected);
             state.mappings.cursor = state.mappings.cursor.min(state.mapping_lines().saturating_sub(1));
         }
+        Event::NotSuspended => {
+            state.say(Tone::Bad, "not suspended: no shell with job control is there to bring it back");
+        }
         Event::Signalled { signal, results } => state.signalled(signal, results),
         Event::Adjusted { results, undo } => state.adjusted(results, undo),
     }

@@ -1,6 +1,7 @@
 //! The thin shell around the fold: waits for keys, signals, time and results, gives them to `app::update` as events,
 //! and does what the effects ask for. Refuses to decide anything that a screen shows.
 
+pub mod actor;
 pub mod encoder;
 pub mod explain;
 pub mod headless;

@@ -9,9 +9,9 @@ use color_eyre::eyre::eyre;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use crate::app::{self, Adjustment, Effect, Event, Refusal, Signal, State};
+use crate::app::{self, Effect, Event, Refusal, State};
 use crate::config::Config;
-use crate::control::{Control, ControlError};
+use crate::control::Control;
 use crate::monitor::{Monitor, MonitorConfig};
 use crate::snapshot::Snapshot;
 use crate::snapshot::needs::Needs;
@@ -19,6 +19,7 @@ use crate::ui;
 use crate::units::ProcessId;
 
 use super::Ending;
+use super::actor::{Actor, Deed};
 use super::input::Decoder;
 use super::prober::Prober;
 use super::sampler::{Pass, Sampler};
@@ -36,9 +37,6 @@ const SETTLING: Duration = Duration::from_millis(20);
 /// How long actions that still run may delay the end, once the terminal is given back.
 const LAST_ACTIONS: Duration = Duration::from_millis(500);
 
-/// Results of actions that may wait to be taken in.
-const OUTCOMES: usize = 16;
-
 /// Runs a session; must be called inside a tokio runtime.
 pub async fn run(config: Arc<Config>, readers: Readers) -> Result<Ending> {
     let control = if config.read_only {
@@ -51,15 +49,14 @@ pub async fn run(config: Arc<Config>, readers: Readers) -> Result<Ending> {
     let kind = std::env::var_os("TERM");
     let terminal = Terminal::open(kind, config.mouse)?;
     let state = State::new(Arc::clone(&config), terminal.size());
-    let (tell, mut outcomes) = mpsc::channel(OUTCOMES);
+    let (actor, mut outcomes) = Actor::start(control)?;
     let mut session = Session {
         state,
         monitor: Monitor::new(MonitorConfig::default()),
         terminal,
         sampler: readers.sampler,
         prober: readers.prober,
-        control: Arc::new(control),
-        outcomes: tell,
+        actor,
         needs: Needs::default(),
         inspected: None,
         frame_due: Some(Instant::now()),
@@ -99,9 +96,7 @@ struct Session {
     terminal: Terminal,
     sampler: Sampler,
     prober: Prober,
-    /// Or why there is none.
-    control: Arc<Result<Control, Refusal>>,
-    outcomes: mpsc::Sender<Event>,
+    actor: Actor,
     /// What the screen wants read.
     needs: Needs,
     inspected: Option<ProcessId>,
@@ -184,8 +179,8 @@ impl Session {
                 self.monitor.mark(id);
                 self.tell_detail();
             }
-            Effect::Signal { targets, signal, confirmed: _ } => self.send_signal(targets, signal),
-            Effect::Adjust { adjustments, undo } => self.adjust(adjustments, undo),
+            Effect::Signal { targets, signal, confirmed: _ } => self.ask(Deed::Signal { targets, signal }),
+            Effect::Adjust { adjustments, undo } => self.ask(Deed::Adjust { adjustments, undo }),
             Effect::Copy(text) => {
                 if self.terminal.send(&clipboard_sequence(&text)).is_err() {
                     self.ending = Some(Ending::HungUp);
@@ -240,12 +235,12 @@ impl Session {
         }
     }
 
-    /// Gives the terminal to the shell and stops, with the whole job, until somebody continues us. The leader of a
-    /// session has no shell that could.
+    /// Gives the terminal to the shell and stops, with the whole job, until somebody continues us. In the process group
+    /// of the session's leader there is nobody left who could: it is us, or a shell without job control that would
+    /// stop with us (`ssh -t host 'oomtop; true'`).
     fn suspend(&mut self) {
-        let own = rustix::process::getpid();
-        if rustix::process::getsid(None) == Ok(own) {
-            return;
+        if rustix::process::getsid(None) == Ok(rustix::process::getpgrp()) {
+            return self.tell(Event::NotSuspended);
         }
         self.terminal.leave();
         self.stopped = true;
@@ -275,46 +270,15 @@ impl Session {
         }
     }
 
-    fn send_signal(&self, targets: Vec<ProcessId>, signal: Signal) {
-        self.act(move |control| {
-            let send = |id| (id, control.clone().and_then(|control| Ok(control.signal(id, signal.number)?)));
-            Event::Signalled { signal, results: targets.into_iter().map(send).collect() }
-        });
-    }
-
-    fn adjust(&self, adjustments: Vec<Adjustment>, undo: bool) {
-        self.act(move |control| {
-            let write = |change: Adjustment| {
-                (change, control.clone().and_then(|control| Ok(control.adjust(change.id, change.to)?)))
-            };
-            Event::Adjusted { results: adjustments.into_iter().map(write).collect(), undo }
-        });
-    }
-
-    /// Off this thread: another process may hold the lock that the kernel needs.
-    fn act(&self, action: impl FnOnce(&Result<&Control, Refusal>) -> Event + Send + 'static) {
-        let (control, tell) = (Arc::clone(&self.control), self.outcomes.clone());
-        tokio::task::spawn_blocking(move || {
-            let _ = tell.blocking_send(action(&control.as_ref().as_ref().map_err(Clone::clone)));
-        });
+    fn ask(&mut self, deed: Deed) {
+        if let Err(outcome) = self.actor.ask(deed) {
+            self.tell(outcome);
+        }
     }
 }
 
 async fn until(moment: Option<Instant>) {
     if let Some(moment) = moment {
         tokio::time::sleep_until(moment).await;
-    }
-}
-
-impl From<ControlError> for Refusal {
-    fn from(error: ControlError) -> Self {
-        match error {
-            ControlError::Gone => Self::Gone,
-            ControlError::Reused => Self::Reused,
-            ControlError::Denied(right) => Self::Denied(right.into()),
-            ControlError::Unsupported(reason) => Self::Unsupported(reason.into()),
-            ControlError::NotOurs(_) => Self::Unsupported(error.to_string()),
-            ControlError::Failed(error) => Self::Failed(error.to_string()),
-        }
     }
 }

@@ -142,6 +142,22 @@ fn undo_takes_back_the_whole_batch() {
 }
 
 #[test]
+fn what_an_undo_was_refused_can_be_tried_again() {
+    let mut state = privileged();
+    let batch = [(30, 100, 0), (31, 400, 300), (20, 100, 0)];
+    let batch = batch.map(|(pid, from, to)| Adjustment { id: id(pid), from, to });
+    let changed = batch.map(|Adjustment { id, from, to }| (Adjustment { id, from: to, to: from }, Ok(())));
+    update(&mut state, Event::Adjusted { results: changed.to_vec(), undo: false });
+    let taken_back = Effect::Adjust { adjustments: batch.to_vec(), undo: true };
+    assert_eq!(press(&mut state, "<bs>"), [taken_back]);
+    let refused = Err(Refusal::Denied("no right".into()));
+    let results = batch.into_iter().zip([Ok(()), refused, Err(Refusal::Gone)]).collect();
+    update(&mut state, Event::Adjusted { results, undo: true });
+    let rest = Effect::Adjust { adjustments: vec![batch[1]], undo: true };
+    assert_eq!(press(&mut state, "<bs>"), [rest]);
+}
+
+#[test]
 fn a_failure_is_told_and_cannot_be_undone() {
     let mut state = state();
     let adjustment = Adjustment { id: id(30), from: 0, to: 100 };

@@ -359,6 +359,7 @@ fn in_a_guest_that_is_full_the_victim_named_is_taken() {
 }
 
 #[test]
+#[ignore = "emulated swapping takes longer than the check may: run it by its name"]
 fn in_a_guest_with_swap_the_victim_named_is_taken() {
     in_guest(
         320,

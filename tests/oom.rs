@@ -257,7 +257,6 @@ fn the_whole_group_dies_where_the_cgroup_says_so() {
     group.write("memory.oom.group", "1").expect("is there since 4.19");
     let mut hogs = crowd(&program, &mut Random(7), &[&group], 32 * MIB);
     let outcome = live_round(&group, &mut hogs, 0);
-    assert!(outcome.hit(), "{outcome:?}");
     let said: serde_json::Value = serde_json::from_str(&outcome.prediction.whole).expect("is JSON");
     assert_eq!(said["kills_group"], said["candidates"], "the kill unit is everybody in it: {said}");
     wait_for("all to die", || (killed(&mut hogs).len() == hogs.len()).then_some(()));

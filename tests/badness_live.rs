@@ -148,7 +148,8 @@ fn candidates_are_enough_to_be_certain_here() {
         assert!(host.certain || host.doubt.is_some());
         assert!(host.ranked <= host.candidates && host.candidates > 0);
         let first = host.victims.first().expect("somebody would die");
-        assert!(first.immune.is_none() && first.rss.is_some_and(|rss| rss > Pages(0)));
+        // A process amid its exec has pages that the killer's counter does not see yet: zero, and known.
+        assert!(first.immune.is_none() && first.rss.is_some(), "{first:?}");
         certain += u32::from(host.certain);
     }
     assert!(certain >= 6, "certain in {certain} of 12 passes");

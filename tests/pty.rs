@@ -1,73 +1,19 @@
-//! The real program in a real terminal: what a person does in a session, and that the terminal is given back however
-//! the session ends. Every wait is for something on the screen.
+//! The real program in a real terminal: what a person does in a session. Every wait is for something on the screen.
 
 #![allow(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail where it stands")]
 
 mod require;
+mod session;
 mod terminal;
 
-use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use oomtop::config::Config;
-use oomtop::runtime::prober::Probe;
-use oomtop::snapshot::Snapshot;
-use oomtop::snapshot::needs::Needs;
-use oomtop::source::{Source, SourceError};
-use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
+use session::{PATIENCE, assert_given_back, start, until_live, until_row};
 use terminal::Terminal;
-
-/// Longer than anything may take on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What gives the terminal back: main screen, cursor, no bracketed paste.
-const RESTORED: [&[u8]; 3] = [b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?2004l"];
-
-fn oomtop(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
-    command.args(arguments).env_remove("NO_COLOR");
-    command
-}
-
-fn start(arguments: &[&str], columns: u16, rows: u16) -> Terminal {
-    Terminal::start(oomtop(arguments), columns, rows)
-}
-
-/// Waits until some row of the screen is as wanted.
-fn until_row(terminal: &mut Terminal, wanted: impl Fn(&str) -> bool) {
-    let found = terminal.until(PATIENCE, |screen| {
-        let (_, columns) = screen.size();
-        screen.rows(0, columns.get()).any(|row| wanted(&row))
-    });
-    if let Err(screen) = found {
-        panic!("{screen}");
-    }
-}
-
-fn until_live(terminal: &mut Terminal) {
-    until_row(terminal, |row| row.contains("PID") && row.contains("COMMAND"));
-    until_row(terminal, |row| row.contains("processes") || row.contains("procs"));
-}
-
-fn pid(terminal: &Terminal) -> Pid {
-    Pid::from_raw(terminal.pid().cast_signed()).unwrap()
-}
-
-fn assert_given_back(terminal: &Terminal) {
-    let transcript = terminal.transcript();
-    for sequence in RESTORED {
-        let last = transcript.windows(sequence.len()).rposition(|window| window == sequence);
-        assert!(last.is_some(), "{} was never sent", String::from_utf8_lossy(sequence).escape_debug());
-    }
-    assert!(!terminal.screen().alternate_screen(), "still on the alternate screen");
-    assert!(!terminal.screen().hide_cursor(), "the cursor is still hidden");
-}
 
 /// A child of the test, ended and reaped by a thread of its own as soon as it ends.
 struct Child {
@@ -197,63 +143,6 @@ fn a_growing_process_is_found_raised_lowered_and_ended() {
     assert_eq!(terminal.ended(PATIENCE).unwrap().code(), Some(0));
 }
 
-#[test]
-fn signals_end_it_and_the_terminal_is_given_back() {
-    for (signal, number) in [(Signal::TERM, 15), (Signal::HUP, 1), (Signal::INT, 2), (Signal::QUIT, 3)] {
-        let mut terminal = start(&[], 90, 25);
-        until_live(&mut terminal);
-        kill_process(pid(&terminal), signal).unwrap();
-        assert_eq!(terminal.ended(PATIENCE).unwrap().code(), Some(128 + number), "{signal:?}");
-        assert_eq!(terminal.modes(), terminal.modes_found(), "{signal:?}");
-        assert_given_back(&terminal);
-    }
-}
-
-/// Looks once at nothing, then panics on its own thread.
-struct Panicking(bool);
-
-impl Source for Panicking {
-    fn sample(&mut self, _: &Needs) -> Result<Arc<Snapshot>, SourceError> {
-        assert!(!std::mem::replace(&mut self.0, true), "deliberate panic of the sampler");
-        Ok(Arc::new(Snapshot::default()))
-    }
-}
-
-/// Reads nothing.
-struct Idle;
-
-impl Probe for Idle {
-    fn observe(&mut self, _: &Snapshot) {}
-
-    fn probe(&mut self, _: &Needs) -> Option<Arc<Snapshot>> {
-        None
-    }
-}
-
-/// A whole session whose sampler panics.
-#[test]
-fn role_panic() {
-    if !has_role("role_panic") {
-        return;
-    }
-    color_eyre::install().unwrap();
-    let ended = oomtop::runtime::watch(Config::default(), || Ok(Panicking(false)), || Ok(Idle));
-    println!("the session ended: {}", ended.unwrap_err());
-}
-
-#[test]
-fn a_panic_gives_the_terminal_back_before_it_is_reported() {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "role_panic", "--nocapture", "--test-threads=1"]).env("OOMTOP_TEST_ROLE", "role_panic");
-    let mut terminal = Terminal::start(command, 120, 40);
-    until_live(&mut terminal);
-    until_row(&mut terminal, |row| row.contains("deliberate panic of the sampler"));
-    until_row(&mut terminal, |row| row.contains("the session ended"));
-    assert_eq!(terminal.ended(PATIENCE).unwrap().code(), Some(0));
-    assert_eq!(terminal.modes(), terminal.modes_found());
-    assert_given_back(&terminal);
-}
-
 /// What the program asked of the kernel that could touch another process, while a child of ours was selected, its
 /// oom_score_adj raised and a signal sent to it, as far as the program does that.
 fn traced(arguments: &[&str], raised: impl Fn(&str, &Child) -> bool, signalled: impl Fn(&str) -> bool) -> Vec<String> {
@@ -336,143 +225,5 @@ fn hostile_names_reach_the_terminal_as_text() {
     for forbidden in [&b"\x1b]"[..], b"\x1b[31mX", b"\xe2\x80\xae", b"\t", b"\xff"] {
         let at = transcript.windows(forbidden.len()).position(|window| window == forbidden);
         assert_eq!(at, None, "{forbidden:?} reached the terminal");
-    }
-}
-
-#[test]
-fn control_z_stops_it_and_fg_brings_it_back() {
-    let mut shell = Command::new("bash");
-    shell.args(["--norc", "--noprofile", "-i"]).env("PS1", "ready> ").env_remove("PROMPT_COMMAND");
-    let mut terminal = Terminal::start(shell, 100, 30);
-    until_row(&mut terminal, |row| row.contains("ready>"));
-    terminal.press(&format!("{}\r", env!("CARGO_BIN_EXE_oomtop")));
-    until_live(&mut terminal);
-    terminal.press("\x1a");
-    until_row(&mut terminal, |row| row.contains("Stopped"));
-    assert!(!terminal.screen().alternate_screen());
-    assert!(!terminal.screen().hide_cursor());
-    terminal.press("echo back in the $((40 + 2))\r");
-    until_row(&mut terminal, |row| row.trim() == "back in the 42");
-    terminal.press("fg\r");
-    until_live(&mut terminal);
-    assert!(terminal.screen().alternate_screen());
-    terminal.press("q");
-    until_row(&mut terminal, |row| row.contains("ready>"));
-    terminal.press("echo status $?\r");
-    until_row(&mut terminal, |row| row.trim() == "status 0");
-    terminal.press("exit\r");
-    terminal.ended(PATIENCE).unwrap();
-}
-
-#[test]
-fn control_z_under_a_shell_without_job_control_does_not_stop_both_for_good() {
-    let mut shell = Command::new("sh");
-    // As `ssh -t host 'oomtop; true'` does it: the shell leads the session and shares its process group.
-    shell.args(["-c", &format!("{}; true", env!("CARGO_BIN_EXE_oomtop"))]);
-    let mut terminal = Terminal::start(shell, 100, 30);
-    until_live(&mut terminal);
-    terminal.press("\x1a");
-    until_row(&mut terminal, |row| row.contains("not suspended"));
-    terminal.press("q");
-    assert!(terminal.ended(PATIENCE).unwrap().success());
-}
-
-/// CPU time of a process in seconds: fields 14 and 15 of its stat.
-fn cpu_seconds(pid: u32) -> Option<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    Some((fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?) / 100.0)
-}
-
-/// Both ends of a new terminal, as nobody's controlling terminal.
-fn bare_terminal() -> (OwnedFd, File) {
-    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&ours).unwrap();
-    unlockpt(&ours).unwrap();
-    let path = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    (ours, rustix::fs::open(path, flags, Mode::empty()).unwrap().into())
-}
-
-/// Drops the connection once the first frame has come, and watches the program end.
-fn hang_up(connection: OwnedFd, mut child: std::process::Child) {
-    let mut seen = Vec::new();
-    while !seen.windows(7).any(|window| window == b"\x1b[?2026") {
-        let mut buffer = [0; 4096];
-        let count = rustix::io::read(&connection, &mut buffer).unwrap();
-        seen.extend_from_slice(&buffer[..count]);
-    }
-    let before = cpu_seconds(child.id()).unwrap_or(0.0);
-    drop(connection);
-    let begin = Instant::now();
-    let mut after = before;
-    let status = loop {
-        after = cpu_seconds(child.id()).unwrap_or(after);
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(2), "still there 2 s after its terminal went");
-        std::thread::sleep(Duration::from_millis(5));
-    };
-    assert!(after - before < 0.5, "{} s of CPU in {:?}", after - before, begin.elapsed());
-    assert_eq!(status.code(), Some(129), "{status}");
-}
-
-#[test]
-fn a_dropped_connection_ends_it_without_spinning() {
-    let (pty, pts) = pty_process::blocking::open().unwrap();
-    let command = pty_process::blocking::Command::from(oomtop(&[])).env("TERM", "xterm-256color");
-    hang_up(pty.into(), command.spawn(pts).unwrap());
-}
-
-#[test]
-fn a_dropped_connection_is_noticed_without_a_signal() {
-    let (ours, theirs) = bare_terminal();
-    let mut command = oomtop(&[]);
-    command.stdin(theirs.try_clone().unwrap()).stdout(theirs.try_clone().unwrap()).stderr(theirs);
-    let child = command.env("TERM", "xterm-256color").spawn().unwrap();
-    // The command holds the terminal open as well.
-    drop(command);
-    hang_up(ours, child);
-}
-
-#[test]
-fn a_terminal_that_takes_no_bytes_cannot_hold_it() {
-    let (pty, pts) = pty_process::blocking::open().unwrap();
-    pty.resize(pty_process::Size::new(80, 250)).unwrap();
-    let command = pty_process::blocking::Command::from(oomtop(&[])).env("TERM", "xterm-256color");
-    let mut child = command.spawn(pts).unwrap();
-    // Nobody reads. Every ^L draws the whole screen anew, until the terminal is full.
-    for _ in 0..200 {
-        rustix::io::write(&pty, b"\x0c").unwrap();
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), Signal::TERM).unwrap();
-    let begin = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        assert!(begin.elapsed() < PATIENCE, "still there after SIGTERM");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-#[test]
-fn without_a_terminal_it_says_what_to_use() {
-    for (command, said) in [
-        (oomtop(&[]), "oomtop snapshot"),
-        (
-            {
-                let mut command = Command::new("sh");
-                command.args(["-c", "TERM=dumb exec script -qec \"$0\" /dev/null", env!("CARGO_BIN_EXE_oomtop")]);
-                command
-            },
-            "TERM",
-        ),
-    ] {
-        let mut command = command;
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        let told = [output.stdout, output.stderr].concat();
-        assert!(!output.status.success());
-        assert!(String::from_utf8_lossy(&told).contains(said), "{}", String::from_utf8_lossy(&told));
     }
 }

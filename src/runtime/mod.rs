@@ -36,6 +36,8 @@ pub enum Ending {
     Signal(i32),
     /// The terminal is gone.
     HungUp,
+    /// A thread panicked: the terminal was given back, and the report stands on it.
+    Panicked,
 }
 
 impl Ending {
@@ -47,6 +49,8 @@ impl Ending {
             Self::Quit => ExitCode::SUCCESS,
             Self::Signal(number) => ExitCode::from(128 + number as u8),
             Self::HungUp => ExitCode::from(128 + HANG_UP as u8),
+            // As Rust's own runtime ends a program that panicked.
+            Self::Panicked => ExitCode::from(101),
         }
     }
 }

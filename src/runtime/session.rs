@@ -1,6 +1,7 @@
 //! One session on the screen: the select loop. Everything that is ready is taken in first, then one frame is drawn if
 //! something changed. Refuses to block: what may take long is on a thread of its own.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -265,8 +266,9 @@ impl Session {
         }
         self.frame_due = None;
         let state = &self.state;
-        if self.terminal.draw(|frame| ui::render(state, frame)).is_err() {
-            self.ending = Some(Ending::HungUp);
+        if let Err(error) = self.terminal.draw(|frame| ui::render(state, frame)) {
+            let given_back = error.kind() == io::ErrorKind::NotConnected;
+            self.ending = Some(if given_back { Ending::Panicked } else { Ending::HungUp });
         }
     }
 

@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 
+use super::death::{Cause, Killed};
 use super::dump::Dump;
 use super::envelope::{Caller, Envelope};
 use super::episode::{Chosen, Episode, Outcome, Reaped, Victim};
-use super::message::{self, Cause, Killed, Message};
+use super::message::{self, Message};
 use super::tasks::MOST_ROWS;
 use crate::units::Pid;
 

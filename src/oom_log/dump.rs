@@ -1,9 +1,10 @@
 //! One dump while it is being read: what of it is there already, which process it names, and whether a record can be
 //! of it. Refuses to decide between dumps; that is `assemble`.
 
+use super::death::{self, Cause, Killed, Limit};
 use super::envelope::{Caller, Envelope};
 use super::episode::{Counter, Domain, Episode, Invoker, Name, Outcome, Usage, Victim};
-use super::message::{self, Cause, CounterKind, Killed, Limit, Message};
+use super::message::{self, CounterKind, Message};
 use super::stamp::Stamp;
 use super::tasks::Columns;
 use crate::units::{Bytes, Pid};
@@ -184,7 +185,7 @@ impl Dump {
         }
     }
 
-    fn summary(&mut self, summary: &message::Summary<'_>) {
+    fn summary(&mut self, summary: &death::Summary<'_>) {
         let episode = &mut self.episode;
         self.columns = None;
         episode.constraint = summary.constraint;

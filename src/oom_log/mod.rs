@@ -4,6 +4,7 @@
 
 mod assemble;
 mod cursor;
+mod death;
 mod dump;
 mod envelope;
 mod episode;

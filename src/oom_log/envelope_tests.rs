@@ -1,0 +1,78 @@
+//! Tests of `envelope`: every usual wrapping, and those that are refused.
+
+use super::*;
+
+const TEXT: &str = "Out of memory: Killed process 5 (x)";
+
+#[test]
+fn every_usual_wrapping_is_taken_off() {
+    for (prefix, since_boot, date, machine) in [
+        ("", None, "", None),
+        ("[  123.456789] ", Some(123_456_789), "", None),
+        ("[    1.5][ T123] ", Some(1_500_000), "", None),
+        ("[    1.5] [    C1] ", Some(1_500_000), "", None),
+        ("[Tue Nov 21 08:41:22 2026] ", None, "Tue Nov 21 08:41:22 2026", None),
+        ("[Nov21 08:41] ", None, "Nov21 08:41", None),
+        ("[  +0.000012] ", None, "", None),
+        ("<3>[   12.000001] ", Some(12_000_001), "", None),
+        ("kern  :err   : [   12.000001] ", Some(12_000_001), "", None),
+        ("3,460,7341237,-;", Some(7_341_237), "", None),
+        ("3,460,7341237,-,caller=T21;", Some(7_341_237), "", None),
+        ("2026-11-21T08:41:22,123456+00:00 ", None, "2026-11-21T08:41:22,123456+00:00", None),
+        ("2026-11-21T08:41:22.123456+00:00 web-1 kernel: ", None, "2026-11-21T08:41:22.123456+00:00", Some("web-1")),
+        (
+            "2026-11-21T08:41:22+0100 web-1 kernel: [    7.25] ",
+            Some(7_250_000),
+            "2026-11-21T08:41:22+0100",
+            Some("web-1"),
+        ),
+        ("Nov 21 08:41:22 web-1 kernel: ", None, "Nov 21 08:41:22", Some("web-1")),
+        ("Nov  1 08:41:22.000123 web-1 kernel: [    7.25] ", Some(7_250_000), "Nov  1 08:41:22.000123", Some("web-1")),
+        ("Nov  1 08:41:22 web-1 kern.err kernel: [    7.25] ", Some(7_250_000), "Nov  1 08:41:22", Some("web-1")),
+        ("Tue 2026-11-21 08:41:22 UTC web-1 kernel: ", None, "Tue 2026-11-21 08:41:22 UTC", Some("web-1")),
+        ("Tue Nov 21 08:41:22 2026 kern.err kernel: [    7.25] ", Some(7_250_000), "Tue Nov 21 08:41:22 2026", None),
+        ("[  123.456789] web-1 kernel: ", Some(123_456_789), "", Some("web-1")),
+        ("1763714482.123456 web-1 kernel: ", None, "1763714482.123456", Some("web-1")),
+        ("<3>1 2026-11-21T08:41:22Z web-1 kernel - - - ", None, "2026-11-21T08:41:22Z", Some("web-1")),
+        ("kernel: ", None, "", None),
+        ("login: [  145.593060] ", Some(145_593_060), "", None),
+        ("2026-11-21T08:41:22Z [   12.5] ", Some(12_500_000), "2026-11-21T08:41:22Z", None),
+    ] {
+        let line = format!("{prefix}{TEXT}");
+        let envelope = open(line.as_bytes()).unwrap_or_else(|_| panic!("{prefix:?} refused"));
+        assert_eq!(String::from_utf8_lossy(&envelope.text), TEXT, "{prefix:?}");
+        assert_eq!(envelope.time.since_boot, since_boot, "{prefix:?}");
+        assert_eq!(envelope.time.date, date.as_bytes(), "{prefix:?}");
+        assert_eq!(envelope.machine, machine.map(str::as_bytes), "{prefix:?}");
+    }
+}
+
+#[test]
+fn what_somebody_else_wrote_is_refused() {
+    for prefix in [
+        "12,460,7341237,-;",
+        "<12>[    1.5] ",
+        "user  :notice: [    1.5] ",
+        "local3:info  : [    1.5] ",
+        "Nov 21 08:41:22 web-1 app[77]: ",
+        "Nov 21 08:41:22 web-1 app[77]: kernel: ",
+        "2026-11-21T08:41:22.123456+00:00 web-1 app: [   12.5] ",
+        "<3>1 2026-11-21T08:41:22Z web-1 app 1 - - ",
+    ] {
+        assert!(open(format!("{prefix}{TEXT}").as_bytes()).is_err(), "{prefix:?}");
+    }
+}
+
+#[test]
+fn a_row_of_the_table_is_no_time() {
+    let row = b"[  338]     0   338     3490 gl0_0";
+    assert_eq!(open(row).expect("the kernel's").text, &row[..]);
+    let called = b"[    1.5][  T12] [  338]     0   338     3490 gl0_0";
+    assert_eq!(open(called).expect("the kernel's").text, &row[..]);
+}
+
+#[test]
+fn escapes_of_the_device_become_bytes() {
+    let line = b"6,1,2,-;a\\x0ab\\x5cx41 \\x4";
+    assert_eq!(&*open(line).expect("the kernel's").text, b"a\nb\\x41 \\x4");
+}

@@ -199,3 +199,111 @@ fn summary_victim(text: &[u8], complete: bool) -> (&[u8], Option<Victim>) {
         None => (text, None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::parse;
+    use super::*;
+
+    fn killed(text: &str) -> Killed {
+        match parse(text.as_bytes(), true) {
+            Some(Message::Killed(killed)) => killed,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_kernels_way_to_say_it_is_read() {
+        for (text, cause, pid, uid, anon) in [
+            ("Out of memory: Killed process 22222 (nginx).", Some(Cause::Host), 22222, None, None),
+            ("Out of Memory: Killed process 22222 (nginx).", Some(Cause::Host), 22222, None, None),
+            ("Killed process 4712 (postgres)", None, 4712, None, None),
+            (
+                "Killed process 6608, UID 500, (top) total-vm:15028kB, anon-rss:308kB, file-rss:4kB",
+                None,
+                6608,
+                Some(500),
+                Some(308),
+            ),
+            (
+                "Killed process 443160 (stress-ng-vm), UID 0, total-vm:773468kB, anon-rss:152704kB, file-rss:164kB, shmem-rss:0kB",
+                None,
+                443_160,
+                Some(0),
+                Some(152_704),
+            ),
+            (
+                "Killed process 101 (trig) total-vm:29576kB, anon-rss:28172kB, file-rss:780kB",
+                None,
+                101,
+                None,
+                Some(28172),
+            ),
+            (
+                "Out of memory (oom_kill_allocating_task): Killed process 148 (alloc) total-vm:9kB, anon-rss:7kB, file-rss:0kB, shmem-rss:4kB, UID:12 pgtables:6kB oom_score_adj:-17",
+                Some(Cause::AllocatingTask),
+                148,
+                Some(12),
+                Some(7),
+            ),
+            (
+                "Memory cgroup out of memory: Killed process 5 (a) total-vm:1kB, anon-rss:2kB, file-rss:3kB, shmem-rss:4kB, UID:0",
+                Some(Cause::Memcg),
+                5,
+                None,
+                Some(2),
+            ),
+        ] {
+            let found = killed(text);
+            assert_eq!((found.cause, found.pid, found.uid), (cause, Pid(pid), uid), "{text}");
+            assert_eq!(found.anon, anon.map(Bytes::from_kib), "{text}");
+            assert!(found.name.is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_pass_for_sizes_or_for_another_process() {
+        let found = killed(
+            "Memory cgroup out of memory: Killed process 5 (x) total-vm:9kB) total-vm:1kB, anon-rss:2kB, file-rss:3kB",
+        );
+        assert_eq!(found.name, Some(Name::new(b"x) total-vm:9kB")));
+        assert_eq!(found.total_vm, Some(Bytes::from_kib(1)));
+        let text = b"oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=a,mems_allowed=0,oom_memcg=/a,task_memcg=/a,task=b,pid=1,uid=0,x,pid=77,uid=33";
+        let Some(Message::Summary(found)) = parse(text, true) else { panic!("a summary") };
+        assert_eq!(found.victim, Some(Victim { name: Name::new(b"b,pid=1,uid=0,x"), pid: Pid(77), uid: Some(33) }));
+        assert_eq!((found.limit, found.victim_cgroup), (Some(Limit::Cgroup(b"/a")), Some(&b"/a"[..])));
+    }
+
+    #[test]
+    fn a_choice_and_its_score_are_read() {
+        let text = b"Memory cgroup out of memory: Kill process 138 (a) b,pid=1 [x) score 999 or sacrifice child";
+        let expected = Message::Chosen {
+            cause: Some(Cause::Memcg),
+            pid: Pid(138),
+            name: Some(Name::new(b"a) b,pid=1 [x")),
+            score: Some(999),
+        };
+        assert_eq!(parse(text, true), Some(expected));
+        let old = b"Out of memory: kill process 4688 (postgres) score 119871 or a child";
+        assert!(matches!(parse(old, true), Some(Message::Chosen { score: Some(119_871), .. })));
+        // Cut within the number.
+        let cut = b"Out of memory: kill process 4688 (postgres) score 1198";
+        assert!(matches!(parse(cut, false), Some(Message::Chosen { score: None, .. })));
+    }
+
+    #[test]
+    fn what_only_looks_like_it_is_nothing() {
+        for text in [
+            "Killed process",
+            "Killed process 12",
+            "Killed process x (y) total-vm:1kB",
+            "Killed process 99999999999 (y) total-vm:1kB",
+            "Out of memory: something else",
+            "Kernel panic - not syncing: Attempted to kill init!",
+            "oom_reaper: reaped process",
+            "OOM victim 5 (x) is fine",
+        ] {
+            assert_eq!(parse(text.as_bytes(), true), None, "{text}");
+        }
+    }
+}

@@ -212,3 +212,81 @@ fn ranking(episode: &Episode, scale: &Scale) -> Vec<Ranked> {
     });
     ranking
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oom_log::LogReader;
+
+    /// A global OOM with these rows (`pid rss adj uid`) that took this one; `between` goes before the table.
+    fn story(release: &str, between: &str, rows: &[(u32, u64, i16, u32)], taken: u32, constraint: &str) -> Story {
+        let row = |(pid, rss, adj, uid): &(u32, u64, i16, u32)| {
+            format!("[{pid:7}] {uid:5} {pid:5}    90000 {rss:8}     4096        0 {adj:13} p{pid}\n")
+        };
+        let rows: String = rows.iter().map(row).collect();
+        let log = format!(
+            "x invoked oom-killer: gfp_mask=0xcc0, order=0, oom_score_adj=0\n\
+             CPU: 1 PID: 9 Comm: x Not tainted {release} #1\n\
+             {between}\n\
+             [  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name\n\
+             {rows}oom-kill:constraint={constraint},task_memcg=/,task=p{taken},pid={taken},uid=0\n\
+             Out of memory: Killed process {taken} (p{taken}) total-vm:360000kB, anon-rss:4kB, file-rss:0kB\n"
+        );
+        let mut reader = LogReader::default();
+        reader.push(log.as_bytes());
+        reader.finish();
+        Teller::default().tell(reader.next_episode().expect("an episode"))
+    }
+
+    const HOST: &str = "Total swap = 0kB\n1000000 pages RAM\n100 pages reserved";
+    const NONE: &str = "CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0-1,global_oom";
+
+    fn because(story: &Story) -> Option<Because> {
+        if let Reason::Outranked { because, .. } = story.reason { Some(because) } else { None }
+    }
+
+    #[test]
+    fn the_most_wins_and_its_margin_is_told() {
+        let story = story("6.8.0", HOST, &[(1, 5000, 0, 1), (2, 4000, 0, 1), (3, 9000, -1000, 1)], 1, NONE);
+        assert_eq!(story.reason, Reason::Most { runner_up: 1, margin: 1000 });
+        // The immune one is last, though it holds most.
+        assert_eq!(story.episode.tasks.rows[story.ranking[2].row].pid, Pid(3));
+    }
+
+    #[test]
+    fn a_higher_score_in_the_table_is_explained_as_far_as_the_log_goes() {
+        let rows = [(1, 50_000, 0, 0), (2, 49_000, 0, 7)];
+        let policy = "CONSTRAINT_MEMORY_POLICY,nodemask=1,cpuset=/,mems_allowed=0-1,global_oom";
+        let far = [(1, 500_000, 0, 7), (2, 49_000, 0, 7)];
+        let near = [(1, 50_000, 0, 7), (2, 49_990, 0, 7)];
+        for (release, between, rows, constraint, expected) in [
+            ("4.15.0", HOST, rows, NONE, Because::RootDiscount),
+            ("6.8.0", HOST, rows, NONE, Because::Unsaid),
+            ("6.8.0", HOST, far, policy, Because::OtherNodes),
+            ("6.8.0", HOST, far, NONE, Because::Unsaid),
+            ("6.8.0", HOST, near, NONE, Because::Rough),
+        ] {
+            let story = story(release, between, &rows, 2, constraint);
+            assert_eq!(because(&story), Some(expected), "{release} {rows:?}");
+        }
+    }
+
+    #[test]
+    fn swap_that_is_not_shown_may_explain_an_adjustment() {
+        let cgroup = "CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a";
+        let counters =
+            "memory: usage 400000kB, limit 400000kB, failcnt 1\nswap: usage 0kB, limit 9007199254740988kB, failcnt 0";
+        let story = story("6.8.0", counters, &[(1, 90_000, 0, 7), (2, 5_000, 500, 7)], 2, cgroup);
+        assert_eq!(because(&story), Some(Because::SwapUnknown));
+    }
+
+    #[test]
+    fn equals_are_told_and_a_single_one_too() {
+        let tied = story("6.8.0", HOST, &[(1, 50, 0, 7), (2, 50, 0, 7), (3, 50, 0, 7)], 2, NONE);
+        assert_eq!(tied.reason, Reason::Tied { others: 2 });
+        let single = story("6.8.0", HOST, &[(1, 50, 0, 7), (2, 50, -1000, 7)], 1, NONE);
+        assert_eq!(single.reason, Reason::OnlyOne);
+        let missing = story("6.8.0", HOST, &[(1, 50, 0, 7)], 8, NONE);
+        assert_eq!(missing.reason, Reason::NotInTable);
+    }
+}

@@ -1,0 +1,141 @@
+//! What is concluded of a memory domain: how full it is, and whom the kernel would take in it, in which order, by which
+//! parts of its formula. Refuses to choose among domains: they stand in the report by headroom.
+
+use std::time::Duration;
+
+use crate::snapshot::process::CgroupPath;
+use crate::snapshot::system::Pressure;
+use crate::units::{Bytes, Pages, ProcessId, Rate};
+
+use super::ProcessReport;
+
+/// Which memory is bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DomainKind {
+    /// The machine: memory and swap.
+    Host,
+    /// A v1 memory cgroup with a limit of its own.
+    CgroupV1,
+    /// A v2 memory cgroup with a limit of its own.
+    CgroupV2,
+}
+
+/// A memory domain: something that can run out, and the processes that the kernel would choose a victim among.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DomainReport {
+    /// What it is.
+    pub kind: DomainKind,
+    /// Its cgroup; `/` for the host.
+    pub path: CgroupPath,
+    /// What a person calls it: `this machine`, `docker 4f2a91`, `session-3.scope`.
+    pub label: Box<str>,
+    /// `memory.max`, `memory.limit_in_bytes`, or MemTotal.
+    pub limit: Bytes,
+    /// Everything charged to it; for the host MemTotal - MemFree.
+    pub usage: Option<Bytes>,
+    /// What reclaim cannot give back.
+    pub unreclaimable: Option<Bytes>,
+    /// limit - unreclaimable; for the host MemAvailable + free swap.
+    pub headroom: Option<Bytes>,
+    /// usage - inactive_file, as cAdvisor counts.
+    pub working_set: Option<Bytes>,
+    /// `memory.high`.
+    pub high: Option<Bytes>,
+    /// PSI of the domain.
+    pub pressure: Option<Pressure>,
+    /// Slope of the unreclaimable part.
+    pub growth: Option<Rate>,
+    /// Until headroom is used up at this growth; `None` when it does not grow, or not steadily.
+    pub time_left: Option<Duration>,
+    /// The whole cgroup dies together (`memory.oom.group`): how many processes.
+    pub kill_group: Option<u32>,
+    /// Its `oom_kill` counter.
+    pub oom_kills: Option<u64>,
+    /// Pages against which oom_score_adj is scaled (`totalpages` of mm/oom_kill.c).
+    pub total_pages: Pages,
+    /// How many processes in scope could be taken: the immune ones are not among them.
+    pub candidates: u32,
+    /// How many of them are ranked by all parts of their badness, the rest by RSS and adj alone.
+    pub ranked: u32,
+    /// In the order in which the kernel would take them; at most [`DomainReport::VICTIMS`], then immune ones up to the
+    /// same bound.
+    pub victims: Vec<Victim>,
+    /// Pages between the first and the second.
+    pub margin: Option<Pages>,
+    /// The first is the first beyond the error of the counters and hidden ties.
+    pub certain: bool,
+    /// Who else could be first.
+    pub tied_with: Vec<ProcessId>,
+    /// Why `certain` is false, in words.
+    pub doubt: Option<Box<str>>,
+    /// What the kernel would do instead of choosing (panic_on_oom, oom_kill_allocating_task, oom_kill_disable).
+    pub policy: Option<Box<str>>,
+}
+
+impl DomainReport {
+    /// How many victims are kept in the report.
+    pub const VICTIMS: usize = 64;
+
+    /// Whether the process belongs to it.
+    #[must_use]
+    pub fn holds(&self, process: &ProcessReport) -> bool {
+        self.kind == DomainKind::Host
+            || process.identity.cgroup.as_ref().is_some_and(|cgroup| cgroup.is_within(&self.path))
+    }
+
+    /// Share of the limit that cannot be reclaimed, 0.0 to about 1.0.
+    #[must_use]
+    pub fn fullness(&self) -> Option<f64> {
+        let headroom = self.headroom?;
+        Some(1.0 - headroom.share_of(self.limit)?.min(1.0))
+    }
+}
+
+/// One candidate of a domain, with the parts of its badness (mm/oom_kill.c oom_badness), in pages.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Victim {
+    /// From 1; 0 for immune ones.
+    pub rank: u32,
+    /// Which.
+    pub id: ProcessId,
+    /// The sum; may be negative.
+    pub badness: i64,
+    /// By the counter that this kernel's OOM killer reads; `None` where it could not be read (counted as none).
+    pub rss: Option<Pages>,
+    /// Swap entries; `None` before `status` was read (counted as none).
+    pub swap: Option<Pages>,
+    /// Page tables; `None` before `status` was read (counted as none).
+    pub page_tables: Option<Pages>,
+    /// oom_score_adj x (total / 1000).
+    pub adjustment_pages: i64,
+    /// oom_score_adj; `None` where it could not be read (counted as 0).
+    pub oom_score_adj: Option<i16>,
+    /// Why it would not be taken.
+    pub immune: Option<Immune>,
+}
+
+/// Why the kernel does not take a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Immune {
+    /// oom_score_adj is -1000.
+    Adjustment,
+    /// Number 1 of the machine.
+    Init,
+    /// The kernel says so itself: its oom_score is 0 (a vfork child, already reaped).
+    Kernel,
+    /// It is dying already.
+    Dying,
+}
+
+impl Immune {
+    /// In words.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Adjustment => "oom_score_adj is -1000",
+            Self::Init => "init of the machine",
+            Self::Kernel => "the kernel scores it 0: between vfork and exec, or reaped already",
+            Self::Dying => "it is dying already",
+        }
+    }
+}

@@ -1,16 +1,25 @@
-//! What was typed, and what it means: clap structs, then [`Config`]. The only reader of the environment. Refuses to
-//! open anything: what can be known to be wrong without looking at the machine is a usage error here.
+//! What was typed and what the configuration file says, and what it means: clap structs and the keys of the file, then
+//! [`Config`]. The only reader of the environment and of that file. Refuses to open anything else: what can be known to
+//! be wrong without looking at the machine is a usage error here.
+
+mod config_file;
 
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, ExplainConfig, Format, Glyphs, KernelLogSource, Look, SnapshotConfig, Task, ThemeName};
 use crate::filter::Filter;
-use crate::table::{self, COLUMNS};
+use crate::table::{self, COLUMNS, Column};
 use crate::units::{self, Pid};
+
+use config_file::{Mistake, ScreenWishes, Wishes};
+
+pub use config_file::DEFAULT as DEFAULT_CONFIG;
 
 /// htop for memory: who holds it, what grew, and whom the kernel's OOM killer takes next.
 #[derive(Debug, Parser)]
@@ -26,9 +35,9 @@ struct Arguments {
 
 #[derive(Debug, Args)]
 struct Shared {
-    /// Time between two looks: 2, 0.5, 500ms, 3m; a bare number is seconds (htop takes it for tenths)
-    #[arg(short, long, value_name = "TIME", value_parser = interval, default_value = "1", global = true)]
-    delay: Duration,
+    /// Time between two looks: 2, 0.5, 500ms, 3m; a bare number is seconds (htop takes it for tenths) [default: 1]
+    #[arg(short, long, value_name = "TIME", value_parser = interval, global = true)]
+    delay: Option<Duration>,
     /// Only these processes and their descendants, with commas between them or several -p
     #[arg(short, long, value_name = "PID", value_parser = pid, value_delimiter = ',', global = true)]
     pid: Vec<Pid>,
@@ -36,14 +45,17 @@ struct Shared {
     #[arg(short, long, value_name = "FILTER", value_parser = filter, global = true)]
     filter: Option<String>,
     /// Sort by this column (oomtop --help lists them)
-    #[arg(short, long, value_name = "COLUMN", value_parser = column, global = true)]
-    sort: Option<String>,
+    #[arg(short, long, value_name = "COLUMN", value_parser = table::named, global = true)]
+    sort: Option<Column>,
     /// Arrange processes as a tree of parents and children
-    #[arg(long, global = true)]
-    tree: bool,
+    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    tree: Option<bool>,
     /// Only ASCII characters; so it is anyway where the locale is not UTF-8
-    #[arg(long, global = true)]
-    ascii: bool,
+    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    ascii: Option<bool>,
+    /// Take what is not typed from this file [default: ~/.config/oomtop/config.toml, if it is there]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
     /// Read this tree instead of /proc
     #[arg(long, value_name = "DIR", default_value = "/proc", global = true)]
     proc: PathBuf,
@@ -55,17 +67,20 @@ struct Shared {
 #[derive(Debug, Args)]
 struct Screen {
     /// Never send a signal or write an oom_score_adj
-    #[arg(long)]
-    read_only: bool,
-    /// Colours; auto: unless NO_COLOR is set or the terminal is dumb
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto)]
-    color: When,
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    read_only: Option<bool>,
+    /// Colours; auto, the default: unless NO_COLOR is set or the terminal is dumb
+    #[arg(long, value_name = "WHEN", value_enum)]
+    color: Option<When>,
     /// Colours for dark backgrounds (default), for light ones, or none
     #[arg(long, value_name = "THEME", value_enum)]
     theme: Option<Theme>,
     /// Take mouse events: click selects, the wheel scrolls
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    mouse: Option<bool>,
+    /// Print the configuration file with what holds without it, and end
     #[arg(long)]
-    mouse: bool,
+    print_config: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -148,6 +163,8 @@ pub struct Environment {
     pub terminal: Option<OsString>,
     /// The first of `LC_ALL`, `LC_CTYPE` and `LANG` that is not empty (setlocale(3)).
     pub locale: Option<OsString>,
+    /// Where configuration files are: `XDG_CONFIG_HOME`, else `.config` in `HOME`.
+    pub config_home: Option<PathBuf>,
 }
 
 impl Environment {
@@ -160,6 +177,9 @@ impl Environment {
             no_color: set("NO_COLOR").is_some(),
             terminal: set("TERM"),
             locale: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set),
+            // A path that is not absolute is to be ignored (XDG Base Directory Specification).
+            config_home: (set("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute()))
+                .or_else(|| Some(PathBuf::from(set("HOME")?).join(".config")).filter(|path| path.is_absolute())),
         }
     }
 
@@ -185,19 +205,8 @@ pub fn parse(
     let matches = Arguments::command().after_help("--help tells more: filters, columns, exit status");
     let matches = matches.after_long_help(long_help()).try_get_matches_from(arguments)?;
     let Arguments { shared, screen, command } = Arguments::from_arg_matches(&matches)?;
-    let config = Config {
-        look: look(&shared, &screen, environment),
-        proc_root: shared.proc,
-        sys_root: shared.sys,
-        interval: shared.delay,
-        pids: shared.pid,
-        filter: shared.filter,
-        sort: shared.sort,
-        tree: shared.tree,
-        read_only: screen.read_only,
-        mouse: screen.mouse,
-    };
     let task = match command {
+        None if screen.print_config => Task::PrintConfig,
         None => Task::Watch,
         Some(Subcommands::Snapshot(snapshot)) => Task::Snapshot(SnapshotConfig {
             format: match (snapshot.json, snapshot.csv) {
@@ -219,31 +228,74 @@ pub fn parse(
             json: explain.json,
         }),
     };
+    let wishes = match task {
+        // To print what a file looks like, or to tell an old log, none is read.
+        Task::PrintConfig | Task::Explain(_) => Wishes::default(),
+        Task::Watch | Task::Snapshot(_) => wishes(shared.config.as_ref(), environment)
+            .map_err(|mistake| clap::Error::raw(ErrorKind::ValueValidation, format!("{mistake}\n")))?,
+    };
+    let wished = match task {
+        Task::Watch => wishes.screen,
+        Task::PrintConfig | Task::Snapshot(_) | Task::Explain(_) => ScreenWishes::default(),
+    };
+    let default = Config::default();
+    let config = Config {
+        look: look(&shared, &screen, &wished, environment),
+        proc_root: shared.proc,
+        sys_root: shared.sys,
+        interval: shared.delay.or(wished.interval).unwrap_or(default.interval),
+        pids: shared.pid,
+        filter: shared.filter,
+        columns: wished.columns.unwrap_or(default.columns),
+        sort: shared.sort.or(wished.sort).unwrap_or(default.sort),
+        tree: shared.tree.or(wished.tree).unwrap_or(default.tree),
+        read_only: screen.read_only.or(wished.read_only).unwrap_or(default.read_only),
+        mouse: screen.mouse.or(wished.mouse).unwrap_or(default.mouse),
+        warning: wishes.warning,
+    };
     Ok((config, task))
 }
 
-fn look(shared: &Shared, screen: &Screen, environment: &Environment) -> Look {
-    let has_colors = match screen.color {
+/// What the file says: the one that was named, else the one where it usually is.
+fn wishes(named: Option<&PathBuf>, environment: &Environment) -> Result<Wishes, Mistake> {
+    match (named, &environment.config_home) {
+        (Some(path), _) => config_file::read(path, true),
+        (None, Some(home)) => config_file::read(&home.join("oomtop/config.toml"), false),
+        (None, None) => Ok(Wishes::default()),
+    }
+}
+
+fn look(shared: &Shared, screen: &Screen, wished: &ScreenWishes, environment: &Environment) -> Look {
+    let has_colors = match screen.color.or(wished.color).unwrap_or(When::Auto) {
         When::Always => true,
         When::Never => false,
         When::Auto => !environment.no_color && !environment.is_terminal(&["dumb"]),
     };
-    let theme = match screen.theme {
-        _ if !has_colors => ThemeName::Mono,
-        Some(Theme::Default) | None => ThemeName::Default,
-        Some(Theme::Light) => ThemeName::Light,
-        Some(Theme::Mono) => ThemeName::Mono,
-    };
-    let plain = shared.ascii || !environment.is_utf8() || environment.is_terminal(&["dumb", "linux"]);
+    let typed = screen.theme.map(|theme| match theme {
+        Theme::Default => ThemeName::Default,
+        Theme::Light => ThemeName::Light,
+        Theme::Mono => ThemeName::Mono,
+    });
+    let theme = typed.or(wished.theme).filter(|_| has_colors);
+    let theme = theme.unwrap_or(if has_colors { ThemeName::Default } else { ThemeName::Mono });
+    let ascii = shared.ascii.or(wished.ascii).unwrap_or(false);
+    let plain = ascii || !environment.is_utf8() || environment.is_terminal(&["dumb", "linux"]);
     Look { glyphs: if plain { Glyphs::Ascii } else { Glyphs::Unicode }, theme }
 }
 
+/// Between two looks.
+const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
+
 fn interval(text: &str) -> Result<Duration, String> {
-    let interval = units::parse_duration(text)?;
-    if (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&interval) {
-        return Ok(interval);
+    units::parse_duration(text).and_then(|interval| within(interval, &INTERVALS))
+}
+
+fn within(time: Duration, range: &RangeInclusive<Duration>) -> Result<Duration, String> {
+    if range.contains(&time) {
+        return Ok(time);
     }
-    Err("between 100ms and 1h, please".into())
+    let [from, to] = [range.start(), range.end()].map(|end| units::round_duration(*end));
+    Err(format!("between {from} and {to}, please"))
 }
 
 fn pid(text: &str) -> Result<Pid, String> {
@@ -256,10 +308,6 @@ fn pid(text: &str) -> Result<Pid, String> {
 fn filter(text: &str) -> Result<String, String> {
     Filter::parse(text).map_err(|error| error.pointing_into(text))?;
     Ok(text.to_owned())
-}
-
-fn column(text: &str) -> Result<String, String> {
-    table::named(text).map(|column| table::info(column).key.to_owned())
 }
 
 /// Printed under the options by `--help`.
@@ -284,108 +332,4 @@ Environment: NO_COLOR, TERM, LC_ALL, LC_CTYPE, LANG.",
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(line: &str) -> Result<(Config, Task), clap::Error> {
-        let environment = Environment { locale: Some("en_US.UTF-8".into()), ..Environment::default() };
-        parse(line.split(' ').map(OsString::from), &environment)
-    }
-
-    #[test]
-    fn clap_finds_no_fault() {
-        Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn nothing_typed_is_the_default() {
-        assert_eq!(parsed("oomtop").ok(), Some((Config::default(), Task::Watch)));
-    }
-
-    #[test]
-    fn everything_typed_arrives() {
-        let line = "oomtop -d 0.5 -p 1,2 -p 3 -f rss>1g -s SWAP --tree --read-only --mouse --proc /a --sys /b";
-        let expected = Config {
-            proc_root: "/a".into(),
-            sys_root: "/b".into(),
-            interval: Duration::from_millis(500),
-            pids: vec![Pid(1), Pid(2), Pid(3)],
-            filter: Some("rss>1g".into()),
-            sort: Some("swap".into()),
-            tree: true,
-            read_only: true,
-            mouse: true,
-            look: Look::default(),
-        };
-        assert_eq!(parsed(line).ok(), Some((expected, Task::Watch)));
-    }
-
-    #[test]
-    fn snapshot_takes_shared_options_on_either_side() {
-        for line in [
-            "oomtop snapshot --json -n 5 --samples 3 --mappings 7 -d 2 -s pid",
-            "oomtop -d 2 -s pid snapshot --json -n 5 --samples 3 --mappings 7",
-        ] {
-            let (config, task) = parsed(line).expect(line);
-            assert_eq!((config.interval, config.sort.as_deref()), (Duration::from_secs(2), Some("pid")));
-            let expected = SnapshotConfig { format: Format::Json, limit: Some(5), samples: 3, mappings: Some(Pid(7)) };
-            assert_eq!(task, Task::Snapshot(expected));
-        }
-    }
-
-    #[test]
-    fn explain_reads_from_one_place() {
-        let task = |line: &str| parsed(line).map(|(config, task)| (config.pids, task));
-        let explain = |log, json| Task::Explain(ExplainConfig { log, json });
-        for (line, pids, log, json) in [
-            ("oomtop explain", vec![], KernelLogSource::StandardInput, false),
-            ("oomtop explain - --json", vec![], KernelLogSource::StandardInput, true),
-            ("oomtop explain -p 7 kern.log", vec![Pid(7)], KernelLogSource::File("kern.log".into()), false),
-            ("oomtop explain --kernel", vec![], KernelLogSource::RingBuffer, false),
-            ("oomtop -p 7,8 explain --journal", vec![Pid(7), Pid(8)], KernelLogSource::Journal, false),
-        ] {
-            assert_eq!(task(line).ok(), Some((pids, explain(log, json))), "{line}");
-        }
-        for line in ["oomtop explain --kernel x", "oomtop explain --kernel --journal"] {
-            assert_eq!(task(line).expect_err(line).exit_code(), 2);
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_with_what_was_meant() {
-        for (line, message) in [
-            ("oomtop -s rs", "no column \"rs\": did you mean \"rss\"?"),
-            ("oomtop -f rs>1g", "no column \"rs\": did you mean \"rss\"?"),
-            ("oomtop -f rss>x", "  rss>x\n      ^"),
-            ("oomtop -d x", "is no duration"),
-            ("oomtop -d 0", "between 100ms and 1h"),
-            ("oomtop -p 0", "not the number of a process"),
-            ("oomtop -p 1,x", "not the number of a process"),
-            ("oomtop snapshot --json --csv", "cannot be used with"),
-            ("oomtop snapshot --samples 0", "1"),
-            ("oomtop snapshto", "snapshot"),
-        ] {
-            let error = parsed(line).expect_err(line);
-            assert_eq!(error.exit_code(), 2, "{line}");
-            assert!(error.to_string().contains(message), "{line}: {error}");
-        }
-    }
-
-    #[test]
-    fn the_environment_decides_how_it_looks() {
-        use {Glyphs::*, ThemeName::*};
-        let of = |line: &str, locale: &str, terminal: &str, no_color| {
-            let environment = Environment { no_color, terminal: Some(terminal.into()), locale: Some(locale.into()) };
-            let (config, _) = parse(line.split(' ').map(OsString::from), &environment).expect(line);
-            (config.look.glyphs, config.look.theme)
-        };
-        assert_eq!(of("oomtop", "de_DE.UTF-8", "xterm", false), (Unicode, Default));
-        assert_eq!(of("oomtop", "C.utf8", "xterm", true), (Unicode, Mono));
-        assert_eq!(of("oomtop --color always", "C.utf8", "xterm", true), (Unicode, Default));
-        assert_eq!(of("oomtop --theme light", "POSIX", "xterm", false), (Ascii, Light));
-        assert_eq!(of("oomtop --color never --theme light", "C", "xterm", false), (Ascii, Mono));
-        assert_eq!(of("oomtop", "C.UTF-8", "linux", false), (Ascii, Default));
-        assert_eq!(of("oomtop", "C.UTF-8", "dumb", false), (Ascii, Mono));
-        assert_eq!(of("oomtop --ascii", "C.UTF-8", "xterm", false), (Ascii, Default));
-    }
-}
+mod tests;

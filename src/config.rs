@@ -1,9 +1,11 @@
-//! What will be done, as plain data: every choice resolved, no clap, no environment. Refuses to parse words typed by
-//! people (that is `cli`) and to hold state.
+//! What will be done, as plain data: every choice resolved, no clap, no environment, no file. Refuses to parse words
+//! typed by people (that is `cli`) and to hold state.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::monitor::WarningConfig;
+use crate::table::Column;
 use crate::units::Pid;
 
 /// Choices shared by the screen and the one-shot commands.
@@ -19,8 +21,10 @@ pub struct Config {
     pub pids: Vec<Pid>,
     /// Filter expression, as typed; checked already.
     pub filter: Option<String>,
-    /// Column to sort by, by its name; checked already.
-    pub sort: Option<String>,
+    /// Columns of the table, from left to right.
+    pub columns: Vec<Column>,
+    /// Column to sort by.
+    pub sort: Column,
     /// Start in tree view.
     pub tree: bool,
     /// Never construct `Control`.
@@ -29,6 +33,8 @@ pub struct Config {
     pub mouse: bool,
     /// How to draw.
     pub look: Look,
+    /// When something is worth a warning.
+    pub warning: WarningConfig,
 }
 
 impl Default for Config {
@@ -39,11 +45,13 @@ impl Default for Config {
             interval: Duration::from_secs(1),
             pids: Vec::new(),
             filter: None,
-            sort: None,
+            columns: Column::USUAL.to_vec(),
+            sort: Column::Rss,
             tree: false,
             read_only: false,
             mouse: false,
             look: Look::default(),
+            warning: WarningConfig::default(),
         }
     }
 }
@@ -82,6 +90,8 @@ pub enum ThemeName {
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Task {
+    /// Print the configuration file with what holds without it.
+    PrintConfig,
     /// Show the machine on the terminal until the user leaves.
     Watch,
     /// Look once and print it.

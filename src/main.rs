@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use oomtop::cli::{self, Environment};
 use oomtop::config::Task;
-use oomtop::runtime;
+use oomtop::runtime::{self, headless};
 
 fn main() -> ExitCode {
     let (config, task) = match cli::parse(std::env::args_os(), &Environment::of_this_process()) {
@@ -20,8 +20,9 @@ fn main() -> ExitCode {
     };
     // The first hook: those that come later restore the terminal and then call it.
     let ending = color_eyre::install().and_then(|()| match task {
+        Task::PrintConfig => headless::print(cli::DEFAULT_CONFIG).map(|()| ExitCode::SUCCESS),
         Task::Watch => runtime::live(config).map(runtime::Ending::exit_code),
-        Task::Snapshot(snapshot) => runtime::headless::snapshot(&config, snapshot).map(|()| ExitCode::SUCCESS),
+        Task::Snapshot(snapshot) => headless::snapshot(&config, snapshot).map(|()| ExitCode::SUCCESS),
         Task::Explain(explain) => runtime::explain::run(&config, &explain),
     });
     ending.unwrap_or_else(|error| {

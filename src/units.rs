@@ -266,6 +266,12 @@ pub fn human_duration(duration: Duration) -> String {
     }
 }
 
+/// The same without the nothing behind it: `3m`, not `3m 0s`.
+#[must_use]
+pub fn round_duration(span: Duration) -> String {
+    human_duration(span).trim_end_matches(" 0s").trim_end_matches(" 0m").trim_end_matches(" 0h").to_owned()
+}
+
 /// Parses `0.5`, `2`, `500ms`, `1.5s`, `2m`: a bare number is seconds.
 ///
 /// # Errors
@@ -343,6 +349,7 @@ mod tests {
         assert!(parse_duration("abc").is_err());
         assert_eq!(human_duration(Duration::from_secs(160)), "2m 40s");
         assert_eq!(human_duration(Duration::from_millis(850)), "850ms");
+        assert_eq!(round_duration(Duration::from_secs(7_200)), "2h");
     }
 
     proptest! {

@@ -28,8 +28,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["monitor", "table", "snapshot", "mapping_class", "golang", "oom_log", "post_mortem", "run", "text", "units"],
     ),
     ("control", &["source::proc_files", "text", "units"]),
-    ("config", &["text", "units"]),
-    ("cli", &["config", "table", "filter", "text", "units"]),
+    ("config", &["monitor", "table", "text", "units"]),
+    ("cli", &["config", "monitor", "table", "filter", "text", "units"]),
     ("app", APP),
     ("ui", UI),
     ("runtime", EVERYTHING),
@@ -111,6 +111,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("procfs", &["source"]),
     ("color_eyre", &["cli", "runtime", "main"]),
     ("clap", &["cli", "main"]),
+    ("toml", &["cli"]),
 ];
 
 /// Modules that may touch clocks, files, the environment and processes.

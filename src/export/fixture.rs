@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::mapping_class::MappingClass;
 use crate::monitor::report::{
-    ClassReport, DomainKind, DomainReport, Identity, Immune, MappingSums, MappingsReport, MappingsState, ProcessDetail,
-    ProcessReport, Report, UnreadableReport, Victim, WarningState,
+    ClassReport, DomainKind, DomainReport, Identity, Immune, Level, MappingSums, MappingsReport, MappingsState,
+    ProcessDetail, ProcessReport, Report, UnreadableReport, Victim, WarningState,
 };
 use crate::snapshot::Unreadable;
 use crate::snapshot::mapping::{Mappings, Region};
@@ -136,6 +136,7 @@ fn domain() -> DomainReport {
         pressure: None,
         growth: Rate::new(1_258_291.0),
         time_left: Some(Duration::from_millis(28_400)),
+        level: Level::Critical,
         kill_group: None,
         oom_kills: Some(0),
         total_pages: Pages(131_072),

@@ -83,11 +83,13 @@ impl Default for SteadyConfig {
     }
 }
 
-/// When a process warns.
+/// When a domain or a process warns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WarningConfig {
-    /// Between two samples of anonymous memory.
-    pub step: Duration,
+    /// Shares of a domain that cannot be reclaimed, rising: from which it is elevated, high, critical.
+    pub levels: [f64; 3],
+    /// Over which growth of anonymous memory is tested, in [`WarningConfig::SAMPLES`] samples.
+    pub window: Duration,
     /// Growth this many deviations above the process's own baseline counts.
     pub z_score: f64,
     /// Samples in a row that must count.
@@ -110,10 +112,22 @@ pub struct WarningConfig {
     pub imminent: Duration,
 }
 
+impl WarningConfig {
+    /// How many samples are in the window.
+    pub const SAMPLES: u8 = 18;
+
+    /// Between two samples of anonymous memory.
+    #[must_use]
+    pub fn step(&self) -> Duration {
+        self.window / u32::from(Self::SAMPLES)
+    }
+}
+
 impl Default for WarningConfig {
     fn default() -> Self {
         Self {
-            step: Duration::from_secs(10),
+            levels: [0.70, 0.85, 0.95],
+            window: Duration::from_secs(180),
             z_score: 3.5,
             hold: 5,
             baseline: 6,
@@ -125,6 +139,14 @@ impl Default for WarningConfig {
             leak_fit: 0.95,
             imminent: Duration::from_secs(60),
         }
+    }
+}
+
+impl MonitorConfig {
+    /// With these thresholds of warnings.
+    #[must_use]
+    pub fn with_warning(warning: &WarningConfig) -> Self {
+        Self { warning: warning.clone(), ..Self::default() }
     }
 }
 

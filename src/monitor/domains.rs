@@ -8,7 +8,7 @@ use crate::snapshot::process::CgroupPath;
 use crate::snapshot::{Scope, Snapshot};
 use crate::units::{Bytes, Pages, ProcessId, Timestamp};
 
-use super::config::MonitorConfig;
+use super::config::{MonitorConfig, WarningConfig};
 use super::domain::{self, Measure};
 use super::growth::{Scratch, Track};
 use super::history::{Epoch, Millis};
@@ -16,7 +16,7 @@ use super::kernel_rules::KernelRules;
 use super::label::label;
 use super::memory::Memory;
 use super::ranking::{self, Members, Partial, Pass, Ranking, Scan};
-use super::report::{DomainKind, DomainReport, Identity, Immune, ProcessReport, Report};
+use super::report::{DomainKind, DomainReport, Identity, Immune, Level, ProcessReport, Report};
 
 /// A process that ended in this pass and what it held: a fall that it explains is no sign of anything.
 pub(super) type Left = (Arc<Identity>, Bytes);
@@ -151,6 +151,7 @@ impl Domains {
             track.observe(round.epoch.millis(found.at), need, whole, ended, &config.steady);
         }
         (domain.growth, domain.time_left) = track.predict(domain.headroom, &config.steady, &mut self.scratch);
+        domain.level = level(domain, &config.warning);
     }
 
     fn rank(
@@ -271,6 +272,22 @@ impl Domains {
     }
 }
 
+/// How near the limit of a domain is. Ten times the time that is imminent is little.
+fn level(domain: &DomainReport, config: &WarningConfig) -> Level {
+    let [elevated, high, critical] = config.levels;
+    let within = |time| domain.time_left.is_some_and(|left| left <= time);
+    let above = |share| domain.fullness().is_some_and(|fullness| fullness >= share);
+    if above(critical) || within(config.imminent) {
+        Level::Critical
+    } else if above(high) || within(config.imminent * 10) {
+        Level::High
+    } else if above(elevated) {
+        Level::Elevated
+    } else {
+        Level::Calm
+    }
+}
+
 /// Marks who would not be taken in any domain.
 fn spare(round: &Round<'_>, report: &mut Report, memories: &mut [Memory]) {
     let Round { rules, epoch, .. } = *round;
@@ -322,6 +339,7 @@ impl DomainReport {
             pressure: None,
             growth: None,
             time_left: None,
+            level: Level::Calm,
             kill_group: None,
             oom_kills: None,
             total_pages: Pages(0),
@@ -333,6 +351,39 @@ impl DomainReport {
             tied_with: Vec::new(),
             doubt: None,
             policy: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_level_is_reached_by_what_cannot_be_reclaimed_or_by_time() {
+        let config = WarningConfig { levels: [0.5, 0.6, 0.7], ..WarningConfig::default() };
+        let at = |left: Option<u64>, seconds: Option<u64>| {
+            let mut domain = DomainReport::unranked(DomainKind::Host, root());
+            (domain.limit, domain.headroom) = (Bytes(1000), left.map(Bytes));
+            domain.time_left = seconds.map(Duration::from_secs);
+            level(&domain, &config)
+        };
+        for (left, seconds, expected) in [
+            (None, None, Level::Calm),
+            (Some(501), None, Level::Calm),
+            (Some(500), None, Level::Elevated),
+            (Some(400), None, Level::High),
+            (Some(300), None, Level::Critical),
+            (Some(0), None, Level::Critical),
+            (Some(2000), None, Level::Calm),
+            (Some(900), Some(601), Level::Calm),
+            (Some(900), Some(600), Level::High),
+            (Some(900), Some(60), Level::Critical),
+            (None, Some(60), Level::Critical),
+        ] {
+            assert_eq!(at(left, seconds), expected, "{left:?} {seconds:?}");
         }
     }
 }

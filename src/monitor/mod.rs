@@ -193,12 +193,13 @@ impl Monitor {
     fn warn(&mut self, now: Timestamp) {
         let step = self.sampled.map(|before| now.since(before));
         let config = &self.config.warning;
+        let wanted = config.step();
         // A little early is better than a whole interval late.
-        let due = step.is_none_or(|step| step + config.step / 20 >= config.step);
+        let due = step.is_none_or(|step| step + wanted / 20 >= wanted);
         if due {
             self.sampled = Some(now);
         }
-        let (now, step) = (self.epoch.millis(now), millis(step.unwrap_or(config.step)));
+        let (now, step) = (self.epoch.millis(now), millis(step.unwrap_or(wanted)));
         let report = Arc::make_mut(&mut self.report);
         for (row, memory) in report.processes.iter_mut().zip(&mut self.memories) {
             if due && let Some(anonymous) = row.rss_anon.get() {

@@ -19,8 +19,8 @@ pub(super) struct Watch {
     moved: Option<Box<Moved>>,
 }
 
-/// How many values are in the window under test: three minutes at ten seconds.
-const WINDOW: usize = 18;
+/// How many values are in the window under test.
+const WINDOW: usize = WarningConfig::SAMPLES as usize;
 
 /// What a process that moves needs beside.
 #[derive(Clone, Debug)]

@@ -28,7 +28,18 @@ pub fn snapshot(config: &Config, snapshot: SnapshotConfig) -> Result<()> {
     let report = look.at_the_machine(config, snapshot)?;
     let rows = look.rows(&report, snapshot.limit);
     let out = BufWriter::new(io::stdout().lock());
-    match print(out, config, snapshot, &look, &report, &rows) {
+    match print_report(out, config, snapshot, &look, &report, &rows) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.wrap_err("cannot write to standard output"),
+    }
+}
+
+/// Prints a text. A reader that leaves early is no failure.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print(text: &str) -> Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.wrap_err("cannot write to standard output"),
     }
@@ -47,7 +58,7 @@ impl Look {
         Ok(Self {
             live: Live::open(&config.proc_root, &config.sys_root)?,
             prober: Prober::open(&config.proc_root)?,
-            monitor: Monitor::new(MonitorConfig::default()),
+            monitor: Monitor::new(MonitorConfig::with_warning(&config.warning)),
             list: List::of(config),
         })
     }
@@ -115,7 +126,7 @@ fn none_of(report: &Report, pids: &[Pid], config: &Config) -> Result<()> {
     Err(eyre!("no process {} in {}", pids.join(", "), config.proc_root.display()))
 }
 
-fn print(
+fn print_report(
     out: impl Write,
     config: &Config,
     snapshot: SnapshotConfig,

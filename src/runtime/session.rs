@@ -53,7 +53,7 @@ pub async fn run(config: Arc<Config>, readers: Readers) -> Result<Ending> {
     let (actor, mut outcomes) = Actor::start(control)?;
     let mut session = Session {
         state,
-        monitor: Monitor::new(MonitorConfig::default()),
+        monitor: Monitor::new(MonitorConfig::with_warning(&config.warning)),
         terminal,
         sampler: readers.sampler,
         prober: readers.prober,

@@ -73,6 +73,22 @@ pub enum Column {
     Command,
 }
 
+impl Column {
+    /// Shown unless the user chooses others.
+    pub const USUAL: [Self; 10] = [
+        Self::Pid,
+        Self::User,
+        Self::Rss,
+        Self::Growth,
+        Self::Trend,
+        Self::Swap,
+        Self::Pss,
+        Self::Adjustment,
+        Self::Risk,
+        Self::Command,
+    ];
+}
+
 /// What is the same for a column in every row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ColumnInfo {

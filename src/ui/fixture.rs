@@ -9,8 +9,8 @@ use crate::config::{Config, Look};
 use crate::mapping_class::MappingClass;
 use crate::monitor::kill_report::{Candidate, Confidence, Evidence, Held, KillDomain, KillReport, Killed};
 use crate::monitor::report::{
-    ClassReport, DomainKind, DomainReport, Identity, Immune, MappingSums, MappingsReport, MappingsState, ProcessDetail,
-    ProcessReport, Report, Victim, WarningState,
+    ClassReport, DomainKind, DomainReport, Identity, Immune, Level, MappingSums, MappingsReport, MappingsState,
+    ProcessDetail, ProcessReport, Report, Victim, WarningState,
 };
 use crate::snapshot::Cost;
 use crate::snapshot::mapping::{Mappings, Region};
@@ -169,6 +169,7 @@ fn domains() -> Vec<DomainReport> {
         pressure: None,
         growth: Rate::new(1.2 * 1_048_576.0),
         time_left: Some(Duration::from_secs(28)),
+        level: Level::Critical,
         kill_group: None,
         oom_kills: Some(1),
         total_pages: Pages(docker_pages.cast_unsigned()),

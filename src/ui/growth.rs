@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use crate::app::State;
 use crate::monitor::report::{ProcessDetail, WarningState};
 use crate::text::printable;
-use crate::units::{Bytes, Timestamp, human_duration};
+use crate::units::{Bytes, Timestamp, human_duration, round_duration};
 
 use super::canvas::{Canvas, columns};
 use super::theme::{Part, Role};
@@ -252,21 +252,15 @@ fn axes(canvas: &mut Canvas<'_>, area: Rect, plot: Rect, scale: &Scale, limit: O
     let y = plot.bottom();
     canvas.text(plot.x - 1, y, 1, glyphs.corners[2], Role::Rule);
     canvas.repeat(plot.x, y, plot.width, glyphs.horizontal, Role::Rule);
-    let start = format!(" {} ago ", round(scale.window));
+    let start = format!(" {} ago ", round_duration(scale.window));
     canvas.text(plot.x + 1, y, plot.width - 1, &start, Role::Dim);
     if plot.width > columns(&start) + columns(end) + 6 {
-        let half = format!(" {} ", round(scale.window / 2));
+        let half = format!(" {} ", round_duration(scale.window / 2));
         if plot.width > 2 * (columns(&start) + columns(&half)) {
             canvas.text(plot.x + plot.width / 2 - columns(&half) / 2, y, columns(&half), &half, Role::Dim);
         }
         canvas.text(plot.right() - columns(end) - 1, y, columns(end), end, Role::Dim);
     }
-}
-
-/// A span of the axis without the nothing behind it: `3m`, not `3m 0s`.
-fn round(span: Duration) -> String {
-    let text = human_duration(span);
-    text.trim_end_matches(" 0s").trim_end_matches(" 0m").trim_end_matches(" 0h").to_owned()
 }
 
 /// What it means, in words.

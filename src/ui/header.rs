@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use ratatui::layout::Rect;
 
 use crate::app::{State, Temporality};
-use crate::monitor::report::{DomainReport, Report};
+use crate::monitor::report::{DomainReport, Level, Report};
 use crate::snapshot::system::{MemoryInfo, PressureLine};
 use crate::text::printable;
 use crate::units::{Bytes, Rate, Timestamp, human_duration};
@@ -307,14 +306,12 @@ fn tightest(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
 
 /// How urgent a domain is: its role and the sign that stands for it where there is no colour.
 #[must_use]
-pub fn urgency(domain: &DomainReport) -> (Role, &'static str) {
-    let soon = |seconds| domain.time_left.is_some_and(|left| left < Duration::from_secs(seconds));
-    let over = |share| domain.fullness().is_some_and(|fullness| fullness >= share);
-    if over(0.95) || soon(60) {
-        (Role::Danger, "!! ")
-    } else if over(0.85) || soon(600) {
-        (Role::Warned, "! ")
-    } else {
-        (Role::Good, "")
+pub const fn urgency(domain: &DomainReport) -> (Role, &'static str) {
+    match domain.level {
+        Level::Calm => (Role::Good, ""),
+        // Worth a look only: what sets it apart from the next is the number that stands beside it.
+        Level::Elevated => (Role::Strong, "! "),
+        Level::High => (Role::Warned, "! "),
+        Level::Critical => (Role::Danger, "!! "),
     }
 }

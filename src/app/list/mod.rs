@@ -175,7 +175,7 @@ impl Sums {
 impl Default for List {
     fn default() -> Self {
         Self {
-            columns: Self::COLUMNS.to_vec(),
+            columns: Column::USUAL.to_vec(),
             sort: Column::Rss,
             reversed: false,
             arrangement: Arrangement::Flat,
@@ -199,30 +199,16 @@ impl Default for List {
 }
 
 impl List {
-    /// Shown unless the user chooses others.
-    pub const COLUMNS: [Column; 10] = [
-        Column::Pid,
-        Column::User,
-        Column::Rss,
-        Column::Growth,
-        Column::Trend,
-        Column::Swap,
-        Column::Pss,
-        Column::Adjustment,
-        Column::Risk,
-        Column::Command,
-    ];
-
-    /// As the command line asks for it.
+    /// As it shall begin.
     #[must_use]
     pub fn of(config: &Config) -> Self {
-        let default = Self::default();
         Self {
             filter: config.filter.clone(),
             roots: config.pids.clone(),
-            sort: config.sort.as_deref().and_then(|key| table::named(key).ok()).unwrap_or(default.sort),
+            columns: config.columns.clone(),
+            sort: config.sort,
             arrangement: if config.tree { Arrangement::Tree } else { Arrangement::Flat },
-            ..default
+            ..Self::default()
         }
     }
 

@@ -55,29 +55,11 @@ pub fn machine() -> Report {
 
 fn domain(path: &str, kind: DomainKind) -> DomainReport {
     DomainReport {
-        kind,
-        path: CgroupPath::new(path),
         label: path.into(),
         limit: Bytes::from_mib(512),
-        usage: None,
-        unreclaimable: None,
-        headroom: None,
-        working_set: None,
-        high: None,
-        pressure: None,
-        growth: None,
-        time_left: None,
-        kill_group: None,
-        oom_kills: None,
         total_pages: Pages(131_072),
-        candidates: 0,
-        ranked: 0,
-        victims: Vec::new(),
-        margin: None,
         certain: true,
-        tied_with: Vec::new(),
-        doubt: None,
-        policy: None,
+        ..DomainReport::unranked(kind, CgroupPath::new(path))
     }
 }
 

@@ -241,7 +241,7 @@ fn the_program_is_left_and_suspended() {
 fn the_command_line_is_obeyed() {
     let config = Config {
         filter: Some("user=ci".into()),
-        sort: Some("pid".into()),
+        sort: Column::Pid,
         tree: true,
         pids: vec![Pid(20)],
         ..Config::default()

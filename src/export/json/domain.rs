@@ -23,6 +23,7 @@ pub(super) struct DomainJson<'a> {
     pressure: Option<PressureJson>,
     growth_bytes_per_s: Option<i64>,
     seconds_left: Option<u64>,
+    level: &'static str,
     /// How many processes die together (`memory.oom.group`); null where one is chosen.
     kills_group: Option<u32>,
     oom_kills: Option<u64>,
@@ -57,6 +58,7 @@ impl<'a> DomainJson<'a> {
             pressure: domain.pressure.map(PressureJson::new),
             growth_bytes_per_s: per_second(domain.growth),
             seconds_left: domain.time_left.map(|left| left.as_secs()),
+            level: domain.level.word(),
             kills_group: domain.kill_group,
             oom_kills: domain.oom_kills,
             total_pages: domain.total_pages.0,

@@ -40,6 +40,8 @@ pub(super) struct ProcessJson<'a> {
     oom_score_adj: Option<i16>,
     cgroup: Option<Cow<'a, str>>,
     growth_bytes_per_s: Option<i64>,
+    /// What the early warning says: quiet, leak, growing, imminent.
+    warning: &'static str,
     go: Option<GoJson<'a>>,
 }
 
@@ -82,6 +84,7 @@ impl<'a> ProcessJson<'a> {
             oom_score_adj: process.oom_score_adj,
             cgroup: identity.cgroup.as_ref().map(|path| lossy(&path.0)),
             growth_bytes_per_s: per_second(process.growth),
+            warning: process.warning.word(),
             go: go.map(|go| GoJson::new(go, identity.test_package.as_deref())),
         }
     }

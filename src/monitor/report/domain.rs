@@ -9,6 +9,33 @@ use crate::units::{Bytes, Pages, ProcessId, Rate};
 
 use super::ProcessReport;
 
+/// How near a domain is to its limit: by what in it cannot be reclaimed, or by the time that is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Far.
+    #[default]
+    Calm,
+    /// Worth a look.
+    Elevated,
+    /// Little is left.
+    High,
+    /// About to be full.
+    Critical,
+}
+
+impl Level {
+    /// In one word, as in the JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Elevated => "elevated",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// Which memory is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DomainKind {
@@ -47,6 +74,8 @@ pub struct DomainReport {
     pub growth: Option<Rate>,
     /// Until headroom is used up at this growth; `None` when it does not grow, or not steadily.
     pub time_left: Option<Duration>,
+    /// How near the limit is.
+    pub level: Level,
     /// The whole cgroup dies together (`memory.oom.group`): how many processes.
     pub kill_group: Option<u32>,
     /// Its `oom_kill` counter.

@@ -16,7 +16,7 @@ use crate::snapshot::{Cost, Unreadable};
 use crate::units::{Bytes, MaybeKib, Pid, ProcessId, Rate, Timestamp, WallTime};
 
 pub use detail::{ClassReport, MappingSums, MappingsReport, MappingsState, ProcessDetail};
-pub use domain::{DomainKind, DomainReport, Immune, Victim};
+pub use domain::{DomainKind, DomainReport, Immune, Level, Victim};
 
 /// The state of the machine as of one snapshot.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -198,8 +198,21 @@ pub enum WarningState {
     Leak,
     /// Growth beyond its own baseline (z-score).
     Growing,
-    /// Its domain will be full within 60 s at this growth.
+    /// Its domain will be full within a minute (by default) at this growth.
     Imminent,
+}
+
+impl WarningState {
+    /// In one word, as in the JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Quiet => "quiet",
+            Self::Leak => "leak",
+            Self::Growing => "growing",
+            Self::Imminent => "imminent",
+        }
+    }
 }
 
 /// What could not be read, summed over processes.

@@ -4,43 +4,34 @@
 
 use crate::snapshot::process::GoBuild;
 
+use super::elf::{self, Elf, Read, Segment, number};
+
 const MAGIC: &[u8] = b"\xff Go buildinf:";
-/// Behind the first writable segment's start, debug/buildinfo looks this far.
-const SEARCHED: usize = 1 << 20;
+/// Where the section has no name: behind the first writable segment's start, debug/buildinfo looks this far.
+const SEARCHED: u64 = 1 << 20;
 /// No version or module list is longer.
 const LONGEST: usize = 256 << 10;
 const SENTINEL: usize = 16;
 
-/// A part of a file: its bytes from an offset, fewer at the end of the file.
-pub trait Read {
-    /// Up to `length` bytes from `offset`; `None` when they cannot be read.
-    fn read_at(&mut self, offset: u64, length: usize) -> Option<Vec<u8>>;
-}
-
-/// A loadable segment of the file: virtual address, offset, length in the file, and whether it is writable.
-#[derive(Clone, Copy, Debug)]
-struct Segment {
-    address: u64,
-    offset: u64,
-    length: u64,
-    writable: bool,
-}
-
 /// What the binary says of itself, when it is a Go binary.
 pub fn read(file: &mut impl Read) -> Option<GoBuild> {
-    let segments = segments(file)?;
-    let data = segments.iter().find(|segment| segment.writable)?;
-    let start = file.read_at(data.offset, usize::try_from(data.length).unwrap_or(SEARCHED).min(SEARCHED))?;
+    let elf = Elf::read(file)?;
+    let segments = &elf.segments;
+    let (offset, length) = match elf.section(b".go.buildinfo") {
+        Some(section) => (section.offset, section.length),
+        None => segments.iter().find(|segment| segment.writable).map(|data| (data.offset, data.length))?,
+    };
+    let start = file.read_at(offset, length.min(SEARCHED) as usize)?;
     // Aligned by its virtual address, which the offset follows modulo the page size.
     let at = (0..start.len()).step_by(16).find(|at| start[*at..].starts_with(MAGIC))?;
     let header = start.get(at..at + 32)?;
     let (pointer_size, flags) = (header[14], header[15]);
     let (version, module) = if flags & 2 != 0 {
-        let base = data.offset.checked_add(at as u64 + 32)?;
+        let base = offset.checked_add(at as u64 + 32)?;
         let (version, next) = counted(file, base)?;
         (version, counted(file, next)?.0)
     } else if pointer_size == 8 && flags & 1 == 0 {
-        (pointed(file, &segments, number(header, 16)?)?, pointed(file, &segments, number(header, 24)?)?)
+        (pointed(file, segments, number(header, 16)?)?, pointed(file, segments, number(header, 24)?)?)
     } else {
         return None;
     };
@@ -52,33 +43,6 @@ pub fn read(file: &mut impl Read) -> Option<GoBuild> {
         line.and_then(|line| line.split('\t').next()).unwrap_or_default().into()
     };
     Some(GoBuild { version: version.into(), path: field("path"), module: field("mod") })
-}
-
-fn number(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
-}
-
-/// Loadable segments (ELF64 header, then program headers of 56 bytes; elf(5)).
-fn segments(file: &mut impl Read) -> Option<Vec<Segment>> {
-    let header = file.read_at(0, 64)?;
-    if !header.starts_with(b"\x7fELF\x02\x01") || header.len() < 64 {
-        return None;
-    }
-    let (offset, size) = (number(&header, 32)?, usize::from(u16::from_le_bytes([header[54], header[55]])));
-    let count = usize::from(u16::from_le_bytes([header[56], header[57]]));
-    if size < 56 {
-        return None;
-    }
-    let table = file.read_at(offset, size * count.min(256))?;
-    let segments = table.chunks_exact(size).filter(|entry| entry.starts_with(&[1, 0, 0, 0])).filter_map(|entry| {
-        Some(Segment {
-            address: number(entry, 16)?,
-            offset: number(entry, 8)?,
-            length: number(entry, 32)?,
-            writable: entry[4] & 2 != 0,
-        })
-    });
-    Some(segments.collect())
 }
 
 /// A string behind its length as a varint (Go 1.18 and later), and the offset behind it.
@@ -97,7 +61,7 @@ fn counted(file: &mut impl Read, at: u64) -> Option<(Vec<u8>, u64)> {
 
 /// A Go string (pointer and length) at a virtual address (before Go 1.18).
 fn pointed(file: &mut impl Read, segments: &[Segment], address: u64) -> Option<Vec<u8>> {
-    let header = exactly(file, offset_of(segments, address)?, 16)?;
+    let header = elf::exactly(file, offset_of(segments, address)?, 16)?;
     exactly(file, offset_of(segments, number(&header, 0)?)?, number(&header, 8)?)
 }
 
@@ -109,7 +73,7 @@ fn offset_of(segments: &[Segment], address: u64) -> Option<u64> {
 
 fn exactly(file: &mut impl Read, at: u64, length: u64) -> Option<Vec<u8>> {
     let length = usize::try_from(length).ok().filter(|length| *length <= LONGEST)?;
-    file.read_at(at, length).filter(|bytes| bytes.len() == length)
+    elf::exactly(file, at, length)
 }
 
 /// Import path of the package that a test binary tests: its own path without `.test`.

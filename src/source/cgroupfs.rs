@@ -1,5 +1,5 @@
-//! Memory cgroups, v1, v2 and hybrid: where the controller is mounted, which cgroups have a limit of their own or lie
-//! below one that has, and what they hold. Refuses to say what that means, and to read cgroups that cannot run full.
+//! Memory cgroups, v1, v2 and hybrid: where the controller is mounted, which cgroups have a limit of their own or die as
+//! a whole, or lie below one that does, and what they hold. Refuses to say what that means, and to read any other.
 
 use std::ffi::CStr;
 use std::os::unix::ffi::OsStrExt;
@@ -24,7 +24,7 @@ use super::{clock, proc_files, system_files};
 #[derive(Debug, Default)]
 pub(super) struct Cgroupfs {
     hierarchy: Option<Hierarchy>,
-    /// With a limit, or below one, pre-order: the order in which the kernel scans them.
+    /// With a limit, dying together, or below such a one, pre-order: the order in which the kernel scans them.
     groups: Vec<Group>,
     scanned: Timestamp,
     scan_took: Duration,
@@ -114,10 +114,10 @@ impl Cgroupfs {
         let root: &[u8] = if hierarchy.root == b"/" { b"" } else { &hierarchy.root };
         let Some(directory) = path.strip_prefix(root) else { return false };
         let directory = directory.strip_prefix(b"/").unwrap_or(directory).to_vec();
-        hierarchy.read(&directory, "memory.oom.group", system_files::number) == Some(1_u8)
+        hierarchy.dies_together(&directory)
     }
 
-    /// Fills `to` with every cgroup that has a limit or lies below one. Looks for new ones in rotation, and soon after a
+    /// Fills `to` with every cgroup that has a limit or dies as a whole, or lies below one that does. Looks for new ones in rotation, and soon after a
     /// process was met in an unknown one.
     pub(super) fn read(&mut self, known: &Known<'_>, met_unknown_path: bool, to: &mut Option<Vec<Cgroup>>) {
         let Some(hierarchy) = &mut self.hierarchy else {
@@ -196,7 +196,13 @@ impl Hierarchy {
         }
     }
 
-    /// Finds every cgroup with a limit and all below them.
+    /// Whether a kill of one is the kill of all in it; not a matter of v1.
+    fn dies_together(&mut self, directory: &[u8]) -> bool {
+        self.version == Version::V2 && self.read(directory, "memory.oom.group", system_files::number) == Some(1_u8)
+    }
+
+    /// Finds every cgroup with a limit, every one that dies as a whole (the machine's killer heeds that as well, limit or
+    /// not: mm/memcontrol.c mem_cgroup_get_oom_group), and all below them.
     fn scan(&mut self, memory: Option<Bytes>, groups: &mut Vec<Group>) {
         let mut looked_at = 0;
         self.scan_below(&mut Vec::new(), false, 0, memory, groups, &mut looked_at);
@@ -205,7 +211,7 @@ impl Hierarchy {
     fn scan_below(
         &mut self,
         directory: &mut Vec<u8>,
-        below_limit: bool,
+        below_chosen: bool,
         depth: usize,
         memory: Option<Bytes>,
         groups: &mut Vec<Group>,
@@ -216,7 +222,8 @@ impl Hierarchy {
             return;
         }
         let limited = self.limit(directory, memory).flatten().is_some();
-        if limited || below_limit {
+        let chosen = below_chosen || limited || self.dies_together(directory);
+        if chosen {
             groups.push(Group {
                 directory: directory.clone(),
                 path: self.path_of(directory),
@@ -244,7 +251,7 @@ impl Hierarchy {
                 directory.push(b'/');
             }
             directory.extend_from_slice(&name);
-            self.scan_below(directory, limited || below_limit, depth + 1, memory, groups, looked_at);
+            self.scan_below(directory, chosen, depth + 1, memory, groups, looked_at);
             directory.truncate(length);
         }
     }

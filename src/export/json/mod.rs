@@ -5,19 +5,21 @@
 mod domain;
 mod mappings;
 mod process;
+mod unreadable;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 
-use crate::monitor::report::{ProcessDetail, ProcessReport, Report, UnreadableReport};
+use crate::monitor::report::{ProcessDetail, ProcessReport, Report};
 use crate::snapshot::system::Pressure;
 use crate::units::{Bytes, Rate, WallTime};
 
 use domain::DomainJson;
 use mappings::MappingsJson;
 use process::ProcessJson;
+use unreadable::UnreadableJson;
 
 /// The name of the schema, in the field `schema`.
 pub const SCHEMA: &str = "oomtop.snapshot/1";
@@ -41,7 +43,7 @@ pub fn write(
         processes: Each(|| processes.iter().map(|process| ProcessJson::new(process, report))),
         domains: Each(|| report.domains.iter().map(|domain| DomainJson::new(domain, report))),
         mappings: detail.and_then(|detail| MappingsJson::new(detail, report)),
-        unreadable: Each(|| report.unreadable.iter().map(UnreadableJson::new)),
+        unreadable: unreadable::all(report, processes),
     };
     let mut out = out;
     serde_json::to_writer(&mut out, &snapshot).map_err(io::Error::from)?;
@@ -50,7 +52,7 @@ pub fn write(
 }
 
 #[derive(Serialize)]
-struct SnapshotJson<'a, P: Serialize, D: Serialize, U: Serialize> {
+struct SnapshotJson<'a, P: Serialize, D: Serialize> {
     schema: &'static str,
     time: Option<String>,
     interval_ms: Option<u128>,
@@ -59,7 +61,7 @@ struct SnapshotJson<'a, P: Serialize, D: Serialize, U: Serialize> {
     domains: D,
     #[serde(skip_serializing_if = "Option::is_none")]
     mappings: Option<MappingsJson<'a>>,
-    unreadable: U,
+    unreadable: Vec<UnreadableJson>,
 }
 
 /// Writes a list while it is made: ten thousand processes are never held twice.
@@ -131,25 +133,6 @@ impl PressureJson {
             full_avg10: percent(pressure.full.avg10),
             full_avg60: percent(pressure.full.avg60),
             full_avg300: percent(pressure.full.avg300),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct UnreadableJson {
-    field: &'static str,
-    reason: &'static str,
-    count: u32,
-    pids: Vec<u32>,
-}
-
-impl UnreadableJson {
-    fn new(unreadable: &UnreadableReport) -> Self {
-        Self {
-            field: unreadable.field,
-            reason: unreadable.reason_in_words(),
-            count: unreadable.count,
-            pids: unreadable.pids.iter().map(|pid| pid.0).collect(),
         }
     }
 }

@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::export::fixture;
-use crate::monitor::report::MappingsState;
+use crate::monitor::report::{DomainKind, DomainReport, MappingsState};
 use crate::snapshot::Unreadable;
+use crate::snapshot::process::CgroupPath;
+use crate::snapshot::system::System;
 
 fn written(report: &Report, detail: Option<&ProcessDetail>) -> Value {
     let processes: Vec<_> = report.processes.iter().rev().collect();
@@ -56,4 +58,33 @@ fn mappings_that_cannot_be_read_say_why() {
     assert_eq!(written["mappings"]["unreadable"], "the process ended");
     assert_eq!(written["mappings"].get("rss_bytes"), Some(&Value::Null));
     assert_eq!(written["mappings"]["regions"], json!([]));
+}
+
+#[test]
+fn every_null_that_was_to_be_read_has_its_reason() {
+    let mut report = fixture::report();
+    report.system = System::default();
+    let host = DomainReport::unranked(DomainKind::Host, CgroupPath::new("/"));
+    report.domains.push(host);
+    for process in &mut report.processes {
+        process.status_at = report.time;
+    }
+    let written = written(&report, None);
+    let reasons = written["unreadable"].as_array().expect("a list");
+    let explained = |field: &str| reasons.iter().any(|entry| entry["field"] == field);
+    let host = written["host"].as_object().expect("an object");
+    let nulls: Vec<_> = host.iter().filter(|(_, value)| value.is_null()).map(|(field, _)| field).collect();
+    assert_eq!(nulls.len(), 8, "{nulls:?}");
+    assert!(nulls.iter().all(|field| explained(&format!("host.{field}"))), "{reasons:?}");
+    for field in ["usage_bytes", "unreclaimable_bytes", "headroom_bytes", "working_set_bytes", "oom_kills", "pressure"]
+    {
+        let domains = written["domains"].as_array().expect("a list");
+        assert!(domains.iter().any(|domain| domain["kind"] == "host" && domain[field].is_null()));
+        let entry =
+            reasons.iter().find(|entry| entry["field"] == format!("domains.{field}") && entry["paths"] == json!(["/"]));
+        assert!(entry.is_some(), "{field}: {reasons:?}");
+    }
+    let swap =
+        reasons.iter().find(|entry| entry["field"] == "swap_bytes").expect("status was read and has no such line");
+    assert_eq!((&swap["count"], &swap["pids"]), (&json!(1), &json!([1])));
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "starts the program, as a user does")]
 
+mod require;
 mod support;
 
 use std::io::{Read as _, Write as _};
@@ -88,6 +89,44 @@ fn what_cannot_be_done_is_1_and_says_why() {
         assert!(output.stdout.is_empty(), "{arguments:?}");
         assert!(text(&output.stderr).starts_with(&format!("oomtop: {message}")), "{}", text(&output.stderr));
     }
+}
+
+#[test]
+fn who_is_not_there_is_told_and_the_others_are_shown() {
+    let some = snapshot_of(&machine(), &["--csv", "-p", "77,20,78"]);
+    assert_eq!(pids(&some), ["21", "20"]);
+    assert!(text(&some.stderr).starts_with("oomtop: no process 77, 78 in "), "{}", text(&some.stderr));
+    let none = snapshot_of(&machine(), &["--csv", "-p", "77,78"]);
+    assert_eq!((none.status.code(), text(&none.stdout)), (Some(1), String::new()));
+    assert!(text(&none.stderr).starts_with("oomtop: no process 77, 78 in "), "{}", text(&none.stderr));
+}
+
+#[test]
+fn mappings_that_are_not_there_are_no_table_of_processes() {
+    for format in ["--table", "--csv"] {
+        let output = snapshot_of(&machine(), &[format, "--mappings", "20"]);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{format}");
+        let told = text(&output.stderr);
+        assert!(told.starts_with("oomtop: 20 shell: its mappings cannot be read: "), "{told}");
+    }
+}
+
+#[test]
+fn refused_mappings_say_what_would_help() {
+    if !require::root() || !require::tool("setpriv") {
+        return;
+    }
+    let oomtop = env!("CARGO_BIN_EXE_oomtop");
+    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", oomtop, "snapshot", "--mappings", "1"];
+    let output = Command::new("setpriv").args(nobody).stdin(Stdio::null()).output().expect("starts");
+    if output.status.code() == Some(127) {
+        // The build directory may be closed to other users.
+        require::missing("root", &text(&output.stderr));
+        return;
+    }
+    let told = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{told}");
+    assert!(told.contains("no permission to read its mappings; run oomtop as the same user, as root or"), "{told}");
 }
 
 #[test]

@@ -70,14 +70,17 @@ impl State {
         if !left_out.is_empty() {
             self.say(Tone::Bad, format!("left out: {}", summary(&left_out)));
         }
-        self.intend(&adjustments);
-        Some(Effect::Adjust { adjustments, undo: false })
+        Some(self.change(adjustments, false))
     }
 
-    /// Takes back the last batch.
+    /// Takes back the last batch: at once, or as soon as it is known what became of the one under way.
     pub(super) fn undo_last(&mut self) -> Option<Effect> {
-        if self.config.read_only {
-            self.say(Tone::Bad, READ_ONLY);
+        if let Some(reason) = &self.forbidden {
+            self.say(Tone::Bad, reason.to_string());
+            return None;
+        }
+        if self.under_way.batches > 0 {
+            self.under_way.undos += 1;
             return None;
         }
         let Some(batch) = self.undo.pop() else {
@@ -86,8 +89,7 @@ impl State {
         };
         let adjustments: Vec<_> =
             batch.into_iter().map(|Adjustment { id, from, to }| Adjustment { id, from: to, to: from }).collect();
-        self.intend(&adjustments);
-        Some(Effect::Adjust { adjustments, undo: true })
+        Some(self.change(adjustments, true))
     }
 
     /// What became of a signal.
@@ -106,8 +108,9 @@ impl State {
         self.tell(done, &failed);
     }
 
-    /// What became of a change of oom_score_adj.
-    pub(super) fn adjusted(&mut self, results: Vec<(Adjustment, Result<(), Refusal>)>, undo: bool) {
+    /// What became of a change of oom_score_adj; the undo that waited for it.
+    pub(super) fn adjusted(&mut self, results: Vec<(Adjustment, Result<(), Refusal>)>, undo: bool) -> Option<Effect> {
+        self.under_way.batches = self.under_way.batches.saturating_sub(1);
         let mut done = Vec::new();
         let mut failed = Vec::new();
         // What an undo could not take back can still be taken back, unless there is nobody left to do it to.
@@ -136,6 +139,10 @@ impl State {
             several if undo => Some(format!("taken back for {} processes", several.len())),
             several => Some(format!("oom_score_adj of {} processes changed; Backspace takes it back", several.len())),
         };
+        if done.is_empty() {
+            // What it would have taken back never was; what was done before is not meant.
+            self.under_way.undos = self.under_way.undos.saturating_sub(1);
+        }
         let batch = if undo { kept } else { done };
         if !batch.is_empty() {
             self.undo.push(batch);
@@ -143,6 +150,11 @@ impl State {
             self.undo.drain(..excess);
         }
         self.tell(said, &failed);
+        if self.under_way.batches > 0 || self.under_way.undos == 0 {
+            return None;
+        }
+        self.under_way.undos -= 1;
+        self.undo_last()
     }
 
     fn sort_results(&self, results: Vec<(ProcessId, Result<(), Refusal>)>) -> (Vec<ProcessId>, Vec<String>) {
@@ -181,11 +193,13 @@ impl State {
         self.terminating.push(watched);
     }
 
-    fn intend(&mut self, adjustments: &[Adjustment]) {
-        for adjustment in adjustments {
+    fn change(&mut self, adjustments: Vec<Adjustment>, undo: bool) -> Effect {
+        for adjustment in &adjustments {
             self.intended.retain(|(id, ..)| *id != adjustment.id);
             self.intended.push((adjustment.id, adjustment.to, self.now));
         }
+        self.under_way.batches += 1;
+        Effect::Adjust { adjustments, undo }
     }
 
     /// oom_score_adj as far as we know: what we asked for last, else what was read.
@@ -203,8 +217,8 @@ impl State {
         } else {
             self.list.tagged.iter().copied().collect()
         };
-        if self.config.read_only {
-            self.say(Tone::Bad, READ_ONLY);
+        if let Some(reason) = &self.forbidden {
+            self.say(Tone::Bad, reason.to_string());
             return None;
         }
         if targets.is_empty() {
@@ -291,8 +305,6 @@ impl State {
         }
     }
 }
-
-const READ_ONLY: &str = "read-only: nothing is sent or written (started with --read-only)";
 
 impl Refusal {
     /// In words.

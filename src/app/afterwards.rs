@@ -18,7 +18,7 @@ const INTENTION_HOLDS: Duration = Duration::from_secs(3);
 
 impl State {
     /// Says a sentence in the footer.
-    pub(super) fn say(&mut self, tone: Tone, text: impl Into<String>) {
+    pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
         self.outcome = Some(Outcome { text: text.into(), tone, at: self.now });
     }
 

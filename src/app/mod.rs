@@ -69,8 +69,12 @@ pub struct State {
     pub mode: Mode,
     /// Outcome of the last action, for the footer.
     pub outcome: Option<Outcome>,
+    /// Why nothing can be done to any process from here, in words; `None`: it can.
+    pub forbidden: Option<Box<str>>,
     /// Adjustments that can be undone, newest last; bounded.
     pub undo: Vec<Vec<Adjustment>>,
+    /// Adjustments whose outcome is not known yet.
+    pub under_way: UnderWay,
     /// Values of oom_score_adj that were asked for and that no report shows yet, so that a key pressed twice counts
     /// from the first.
     pub intended: Vec<(ProcessId, i16, Timestamp)>,
@@ -178,6 +182,15 @@ pub struct Adjustment {
     pub from: i16,
     /// After.
     pub to: i16,
+}
+
+/// Adjustments that were asked for and have no outcome yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnderWay {
+    /// Batches.
+    pub batches: u32,
+    /// How often the user wanted to take back meanwhile: done once it is known what there is to take back.
+    pub undos: u32,
 }
 
 /// A process that should end.

@@ -17,7 +17,9 @@ use super::dialog::{Answer, Choice, Dialog};
 use super::keys::{self, Action, Chord, Move};
 use super::layout;
 use super::list::{Arrangement, Direction, List, Row};
-use super::{Effect, Event, KillsView, MappingsView, Mode, Pane, RiskView, State, Temporality, TextField, Tone};
+use super::{
+    Effect, Event, KillsView, MappingsView, Mode, Pane, RiskView, State, Temporality, TextField, Tone, UnderWay,
+};
 
 impl State {
     /// Before the first report.
@@ -41,7 +43,9 @@ impl State {
             kills: KillsView::default(),
             mode: Mode::Normal,
             outcome: None,
+            forbidden: None,
             undo: Vec::new(),
+            under_way: UnderWay::default(),
             intended: Vec::new(),
             terminating: Vec::new(),
             required: Needs::default(),
@@ -90,6 +94,12 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             state.list.reveal(state.table_page());
         }
         Event::Report(report) => {
+            if state.now == Timestamp::default()
+                && let Some(outcome) = &mut state.outcome
+            {
+                // Said before there was a clock.
+                outcome.at = report.time;
+            }
             state.now = state.now.max(report.time);
             match state.temporality {
                 Temporality::Live => {
@@ -109,7 +119,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             state.say(Tone::Bad, "not suspended: no shell with job control is there to bring it back");
         }
         Event::Signalled { signal, results } => state.signalled(signal, results),
-        Event::Adjusted { results, undo } => state.adjusted(results, undo),
+        Event::Adjusted { results, undo } => effects.extend(state.adjusted(results, undo)),
     }
     ask(state, &mut effects);
     effects

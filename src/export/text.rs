@@ -6,12 +6,10 @@ use std::io::{self, Write};
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::monitor::report::{
-    DomainReport, MappingsReport, MappingsState, ProcessDetail, ProcessReport, Report, UnreadableReport,
-};
+use crate::monitor::report::{DomainReport, MappingsReport, ProcessReport, Report, UnreadableReport};
 use crate::table::{self, Align, Column};
 use crate::text::printable;
-use crate::units::{Bytes, MaybeKib, human_duration};
+use crate::units::{Bytes, MaybeKib, ProcessId, human_duration};
 
 /// The columns of the screen without the sparkline.
 const COLUMNS: [Column; 9] = [
@@ -63,26 +61,22 @@ pub fn write(mut out: impl Write, report: &Report, rows: &[(&ProcessReport, u16)
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write_mappings(mut out: impl Write, report: &Report, detail: &ProcessDetail, paper: Paper) -> io::Result<()> {
-    let name =
-        report.process(detail.id).map_or_else(String::new, |process| printable(&process.identity.name).into_owned());
-    let lines = match &detail.mappings {
-        MappingsState::Waiting => vec![format!("{} {name}: its mappings were not read in time", detail.id.pid)],
-        MappingsState::Unreadable(reason) => {
-            vec![format!("{} {name}: its mappings cannot be read: {}", detail.id.pid, reason.reason())]
-        }
-        MappingsState::Known(known) => {
-            let mut lines = vec![format!(
-                "{} {name}: {} in RAM, {} by PSS, {} in swap, {} mappings",
-                detail.id.pid, known.total.rss, known.total.pss, known.total.swap, known.total.regions
-            )];
-            lines.push(String::new());
-            lines.extend(classes(known));
-            lines.push(String::new());
-            lines.extend(regions(known));
-            lines
-        }
-    };
+pub fn write_mappings(
+    mut out: impl Write,
+    report: &Report,
+    id: ProcessId,
+    known: &MappingsReport,
+    paper: Paper,
+) -> io::Result<()> {
+    let name = report.process(id).map(|process| printable(&process.identity.name)).unwrap_or_default();
+    let mut lines = vec![format!(
+        "{} {name}: {} in RAM, {} by PSS, {} in swap, {} mappings",
+        id.pid, known.total.rss, known.total.pss, known.total.swap, known.total.regions
+    )];
+    lines.push(String::new());
+    lines.extend(classes(known));
+    lines.push(String::new());
+    lines.extend(regions(known));
     print(&mut out, &lines, paper)
 }
 
@@ -220,6 +214,7 @@ fn print(out: &mut impl Write, lines: &[String], paper: Paper) -> io::Result<()>
 mod tests {
     use super::*;
     use crate::export::fixture;
+    use crate::monitor::report::MappingsState;
 
     fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
@@ -245,7 +240,9 @@ mod tests {
     #[test]
     fn classes_then_regions() {
         let report = fixture::report();
-        insta::assert_snapshot!(text(|out| write_mappings(out, &report, &fixture::detail(), Paper::default())), @r"
+        let detail = fixture::detail();
+        let MappingsState::Known(known) = &detail.mappings else { panic!("the fixture knows them") };
+        insta::assert_snapshot!(text(|out| write_mappings(out, &report, detail.id, known, Paper::default())), @r"
         30987 a.test: 5.00M in RAM, 5.00M by PSS, 0 in swap, 2 mappings
 
         CLASS        RSS   PSS SWAP MAPPINGS

@@ -10,25 +10,37 @@ use color_eyre::eyre::{Context as _, eyre};
 use crate::app::list::{List, Row};
 use crate::config::{Config, Format, Glyphs, SnapshotConfig};
 use crate::export::{csv, json, text};
-use crate::monitor::report::{MappingsState, ProcessReport, Report};
+use crate::monitor::report::{MappingsState, ProcessDetail, ProcessReport, Report};
 use crate::monitor::{Monitor, MonitorConfig};
+use crate::snapshot::Unreadable;
 use crate::snapshot::needs::{FactGroups, Needs};
 use crate::source::Source as _;
 use crate::source::live::Live;
 use crate::source::prober::Prober;
 use crate::table::COLUMNS;
-use crate::units::{Pid, ProcessId};
+use crate::text::printable;
+use crate::units::ProcessId;
+
+use super::asked::{self, Asked};
 
 /// Looks as often as asked and prints to standard output. A reader that leaves early is no failure.
 ///
 /// # Errors
-/// No procfs, none of the processes asked for, or standard output cannot be written.
+/// No procfs, none of the processes asked for, mappings that cannot be read where nothing else was asked for, or
+/// standard output cannot be written.
 pub fn snapshot(config: &Config, snapshot: SnapshotConfig) -> Result<()> {
-    let mut look = Look::new(config)?;
-    let report = look.at_the_machine(config, snapshot)?;
+    let asked = Asked::of(config)?;
+    if let Some(missing) = asked.missing(config) {
+        // Not eprintln!: it panics when nobody is there to read.
+        let _ = writeln!(io::stderr(), "oomtop: {missing}");
+    }
+    let mapped = snapshot.mappings.map(|pid| asked::one(config, pid)).transpose()?;
+    let mut look = Look::new(config, asked)?;
+    let report = look.at_the_machine(config, snapshot, mapped)?;
     let rows = look.rows(&report, snapshot.limit);
+    let detail = mapped.map(|id| look.mappings_of(id, &report, snapshot.format)).transpose()?.flatten();
     let out = BufWriter::new(io::stdout().lock());
-    match print_report(out, config, snapshot, &look, &report, &rows) {
+    match print_report(out, config, snapshot.format, &report, &rows, detail.as_ref()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.wrap_err("cannot write to standard output"),
     }
@@ -54,16 +66,23 @@ struct Look {
 }
 
 impl Look {
-    fn new(config: &Config) -> Result<Self> {
+    fn new(config: &Config, asked: Asked) -> Result<Self> {
+        let mut list = List::of(config);
+        list.roots = asked.found;
         Ok(Self {
             live: Live::open(&config.proc_root, &config.sys_root)?,
             prober: Prober::open(&config.proc_root)?,
             monitor: Monitor::new(MonitorConfig::with_warning(&config.warning)),
-            list: List::of(config),
+            list,
         })
     }
 
-    fn at_the_machine(&mut self, config: &Config, snapshot: SnapshotConfig) -> Result<Arc<Report>> {
+    fn at_the_machine(
+        &mut self,
+        config: &Config,
+        snapshot: SnapshotConfig,
+        mapped: Option<ProcessId>,
+    ) -> Result<Arc<Report>> {
         // What is cheap is read of every process; walking page tables only of those that are printed, unless order or
         // filter want it of everyone.
         let everything = COLUMNS.iter().fold(FactGroups::NONE, |sum, info| sum.union(info.needs));
@@ -80,16 +99,12 @@ impl Look {
             self.monitor.absorb(&facts);
         }
         let report = self.probe(&needs);
-        none_of(&report, &config.pids, config)?;
         let rows = self.rows(&report, snapshot.limit);
         needs.visible = rows.iter().map(|(process, _)| process.id).collect();
         needs.visible.sort_unstable();
         needs.of_visible = FactGroups::ROLLUP;
-        if let Some(pid) = snapshot.mappings {
-            none_of(&report, &[pid], config)?;
-            needs.selected = identity_of(&report, pid);
-            needs.mappings = true;
-        }
+        needs.selected = mapped;
+        needs.mappings = mapped.is_some();
         drop(report);
         Ok(self.probe(&needs))
     }
@@ -100,6 +115,31 @@ impl Look {
             self.monitor.absorb(&facts);
         }
         self.monitor.report()
+    }
+
+    /// What one process holds. JSON says by itself why there is nothing; elsewhere that is the whole answer.
+    fn mappings_of(&self, id: ProcessId, report: &Report, format: Format) -> Result<Option<ProcessDetail>> {
+        let detail = self.monitor.detail(id);
+        let name = report.process(id).map(|process| printable(&process.identity.name)).unwrap_or_default();
+        let who = format!("{} {name}", id.pid);
+        match detail.as_ref().map(|detail| &detail.mappings) {
+            _ if report.process(id).is_none() => Err(eyre!(
+                "{} has no mappings to show: it ended meanwhile, or is a thread, or the kernel's own; `oomtop snapshot` \
+                 shows who is there",
+                id.pid
+            )),
+            Some(MappingsState::Known(_)) => Ok(detail),
+            Some(MappingsState::Unreadable(_)) if format == Format::Json => Ok(detail),
+            Some(MappingsState::Unreadable(Unreadable::Denied)) => Err(eyre!(
+                "{who}: no permission to read its mappings; run oomtop as the same user, as root or with CAP_SYS_PTRACE"
+            )),
+            Some(MappingsState::Unreadable(reason)) => {
+                Err(eyre!("{who}: its mappings cannot be read: {}", reason.reason()))
+            }
+            Some(MappingsState::Waiting) | None => {
+                Err(eyre!("{who}: its mappings were not read in time; it may be busy with them, try again"))
+            }
+        }
     }
 
     /// The same rows as on the screen, each with its depth in the tree.
@@ -113,40 +153,25 @@ impl Look {
     }
 }
 
-fn identity_of(report: &Report, pid: Pid) -> Option<ProcessId> {
-    report.processes.iter().map(|process| process.id).find(|id| id.pid == pid)
-}
-
-/// Fails where none of the numbers that were asked for is a process.
-fn none_of(report: &Report, pids: &[Pid], config: &Config) -> Result<()> {
-    if pids.is_empty() || pids.iter().any(|pid| identity_of(report, *pid).is_some()) {
-        return Ok(());
-    }
-    let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
-    Err(eyre!("no process {} in {}", pids.join(", "), config.proc_root.display()))
-}
-
 fn print_report(
     out: impl Write,
     config: &Config,
-    snapshot: SnapshotConfig,
-    look: &Look,
+    format: Format,
     report: &Report,
     rows: &[(&ProcessReport, u16)],
+    detail: Option<&ProcessDetail>,
 ) -> io::Result<()> {
-    let id = snapshot.mappings.and_then(|pid| identity_of(report, pid));
-    let detail = id.and_then(|id| look.monitor.detail(id));
     let processes = || rows.iter().map(|(process, _)| *process).collect::<Vec<_>>();
-    match (snapshot.format, &detail) {
-        (Format::Json, detail) => json::write(out, report, &processes(), detail.as_ref()),
+    let known = detail.and_then(|detail| match &detail.mappings {
+        MappingsState::Known(known) => Some((detail.id, known)),
+        MappingsState::Unreadable(_) | MappingsState::Waiting => None,
+    });
+    match (format, known) {
+        (Format::Json, _) => json::write(out, report, &processes(), detail),
         (Format::Csv, None) => csv::write(out, report, &processes()),
-        (Format::Csv, Some(detail)) => match &detail.mappings {
-            MappingsState::Known(known) => csv::write_mappings(out, known),
-            MappingsState::Unreadable(reason) => Err(io::Error::other(reason.reason())),
-            MappingsState::Waiting => Err(io::Error::other("the mappings were not read")),
-        },
+        (Format::Csv, Some((_, known))) => csv::write_mappings(out, known),
         (Format::Table, None) => text::write(out, report, rows, paper(config)),
-        (Format::Table, Some(detail)) => text::write_mappings(out, report, detail, paper(config)),
+        (Format::Table, Some((id, known))) => text::write_mappings(out, report, id, known, paper(config)),
     }
 }
 

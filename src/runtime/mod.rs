@@ -2,6 +2,7 @@
 //! and does what the effects ask for. Refuses to decide anything that a screen shows.
 
 pub mod actor;
+mod asked;
 pub mod encoder;
 pub mod explain;
 pub mod headless;
@@ -16,13 +17,13 @@ pub mod terminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use color_eyre::eyre::{Result, eyre};
+use color_eyre::eyre::Result;
 
 use crate::config::Config;
-use crate::control;
 use crate::source::live::Live;
 use crate::source::{self, Source, SourceError};
 
+use asked::Asked;
 use prober::{Probe, Prober};
 use sampler::Sampler;
 use session::Readers;
@@ -60,7 +61,6 @@ impl Ending {
 /// # Errors
 /// No terminal, no procfs, none of the processes asked for.
 pub fn live(config: Config) -> Result<Ending> {
-    check_processes(&config)?;
     let (proc_root, sys_root) = (config.proc_root.clone(), config.sys_root.clone());
     let probed_root = config.proc_root.clone();
     watch(config, move || Live::open(&proc_root, &sys_root), move || source::prober::Prober::open(&probed_root))
@@ -69,28 +69,20 @@ pub fn live(config: Config) -> Result<Ending> {
 /// The same for any source and prober. Each is opened and stays on a thread of its own.
 ///
 /// # Errors
-/// No terminal; a source that cannot be opened or fails as a whole.
+/// No terminal; none of the processes asked for; a source that cannot be opened or fails as a whole.
 pub fn watch<S: Source, P: Probe>(
     config: Config,
     open_source: impl FnOnce() -> Result<S, SourceError> + Send + 'static,
     open_prober: impl FnOnce() -> Result<P, SourceError> + Send + 'static,
 ) -> Result<Ending> {
+    // Numbers that a person typed are answered before the screen is taken.
+    let asked = Asked::of(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let ending = runtime.block_on(async {
         let readers = Readers { sampler: Sampler::start(open_source)?, prober: Prober::start(open_prober)? };
-        session::run(Arc::new(config), readers).await
+        session::run(Arc::new(config), asked, readers).await
     });
     // A thread that is inside a slow read of /proc is not waited for.
     runtime.shutdown_background();
     ending
-}
-
-/// Numbers that a person typed are answered before the screen is taken.
-fn check_processes(config: &Config) -> Result<()> {
-    let exists = |pid| control::identify(&config.proc_root, pid).is_ok();
-    if config.pids.is_empty() || config.pids.iter().any(|pid| exists(*pid)) {
-        return Ok(());
-    }
-    let list: Vec<String> = config.pids.iter().map(ToString::to_string).collect();
-    Err(eyre!("no process {} in {}", list.join(", "), config.proc_root.display()))
 }

@@ -10,7 +10,7 @@ use color_eyre::eyre::eyre;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use crate::app::{self, Effect, Event, Refusal, State};
+use crate::app::{self, Effect, Event, Refusal, State, Tone};
 use crate::config::Config;
 use crate::control::Control;
 use crate::monitor::{Monitor, MonitorConfig};
@@ -21,6 +21,7 @@ use crate::units::ProcessId;
 
 use super::Ending;
 use super::actor::{Actor, Deed};
+use super::asked::Asked;
 use super::input::Decoder;
 use super::prober::Prober;
 use super::sampler::{Pass, Sampler};
@@ -38,10 +39,12 @@ const SETTLING: Duration = Duration::from_millis(20);
 /// How long actions that still run may delay the end, once the terminal is given back.
 const LAST_ACTIONS: Duration = Duration::from_millis(500);
 
-/// Runs a session; must be called inside a tokio runtime.
-pub async fn run(config: Arc<Config>, readers: Readers) -> Result<Ending> {
+const READ_ONLY: &str = "read-only: nothing is sent or written (started with --read-only)";
+
+/// Runs a session for the processes asked for; must be called inside a tokio runtime.
+pub async fn run(config: Arc<Config>, asked: Asked, readers: Readers) -> Result<Ending> {
     let control = if config.read_only {
-        Err(Refusal::Unsupported("started with --read-only".into()))
+        Err(Refusal::Unsupported(READ_ONLY.into()))
     } else {
         Control::open(&config.proc_root).map_err(Refusal::from)
     };
@@ -49,7 +52,12 @@ pub async fn run(config: Arc<Config>, readers: Readers) -> Result<Ending> {
     #[expect(clippy::disallowed_methods, reason = "what kind of terminal it is, is a property of the terminal")]
     let kind = std::env::var_os("TERM");
     let terminal = Terminal::open(kind, config.mouse)?;
-    let state = State::new(Arc::clone(&config), terminal.size());
+    let mut state = State::new(Arc::clone(&config), terminal.size());
+    state.forbidden = control.as_ref().err().map(|refusal| refusal.words().into());
+    if let Some(missing) = asked.missing(&config) {
+        state.say(Tone::Bad, missing);
+    }
+    state.list.roots = asked.found;
     let (actor, mut outcomes) = Actor::start(control)?;
     let mut session = Session {
         state,

@@ -53,7 +53,7 @@ pub struct List {
     /// Opened groups: their members stand under them.
     pub opened: BTreeSet<Box<str>>,
     /// Only these processes and their descendants; empty: all.
-    pub roots: Vec<Pid>,
+    pub roots: Vec<ProcessId>,
     /// Index of the selected row.
     pub cursor: usize,
     /// Index of the first row on screen.
@@ -199,12 +199,11 @@ impl Default for List {
 }
 
 impl List {
-    /// As it shall begin.
+    /// As it shall begin, but for `-p`: whose numbers those are only the shell can know.
     #[must_use]
     pub fn of(config: &Config) -> Self {
         Self {
             filter: config.filter.clone(),
-            roots: config.pids.clone(),
             columns: config.columns.clone(),
             sort: config.sort,
             arrangement: if config.tree { Arrangement::Tree } else { Arrangement::Flat },
@@ -277,7 +276,7 @@ impl List {
     }
 
     fn is_below_a_root(&self, report: &Report, process: &ProcessReport) -> bool {
-        self.roots.contains(&process.id.pid)
-            || tree::ancestors(report, process).any(|ancestor| self.roots.contains(&ancestor.id.pid))
+        self.roots.contains(&process.id)
+            || tree::ancestors(report, process).any(|ancestor| self.roots.contains(&ancestor.id))
     }
 }

@@ -116,11 +116,42 @@ fn with_capabilities_everything_but_init_can_be_reached() {
 }
 
 #[test]
-fn read_only_means_it() {
-    let mut state = State::new(Arc::new(Config { read_only: true, ..Config::default() }), (120, 40));
-    update(&mut state, Event::Report(Arc::new(machine())));
-    assert_eq!(press(&mut state, "<down>k<enter>[]o<enter><bs><f9><enter>"), []);
-    assert!(said(&state).contains("read-only"));
+fn what_is_forbidden_is_refused_at_the_key() {
+    let mut state = state();
+    press(&mut state, "<down>");
+    state.forbidden = Some("read-only: nothing is sent or written".into());
+    for key in ["k", "[", "]", "o", "<bs>", "<f9>"] {
+        state.outcome = None;
+        assert_eq!(press(&mut state, key), [], "{key}");
+        assert_eq!(state.mode, Mode::Normal, "{key} opens nothing");
+        assert!(said(&state).contains("read-only"), "{key}");
+    }
+}
+
+#[test]
+fn an_undo_waits_for_what_it_is_to_take_back() {
+    let mut state = state();
+    press(&mut state, "<down>");
+    let done = |state: &mut State, from, to, undo, result: Result<(), Refusal>| {
+        let results = vec![(Adjustment { id: id(30), from, to }, result)];
+        update(state, Event::Adjusted { results, undo })
+            .into_iter()
+            .filter(|effect| matches!(effect, Effect::Adjust { .. }))
+            .collect::<Vec<_>>()
+    };
+    let undo = |from, to| Effect::Adjust { adjustments: vec![Adjustment { id: id(30), from, to }], undo: true };
+    // Pressed before the outcomes came: each is taken back once, in turn.
+    assert_eq!(press(&mut state, "[[<bs><bs>"), [adjust(30, 0, 100), adjust(30, 100, 200)]);
+    assert_eq!(done(&mut state, 0, 100, false, Ok(())), []);
+    assert_eq!(done(&mut state, 100, 200, false, Ok(())), [undo(200, 100)]);
+    assert_eq!(done(&mut state, 200, 100, true, Ok(())), [undo(100, 0)]);
+    assert_eq!(done(&mut state, 100, 0, true, Ok(())), []);
+    // What was refused needs no undo, and what was done before it is not meant.
+    assert_eq!(press(&mut state, "["), [adjust(30, 0, 100)]);
+    assert_eq!(done(&mut state, 0, 100, false, Ok(())), []);
+    assert_eq!(press(&mut state, "[<bs>"), [adjust(30, 100, 200)]);
+    assert_eq!(done(&mut state, 100, 200, false, Err(Refusal::Denied("no right".into()))), []);
+    assert_eq!(press(&mut state, "<bs>"), [undo(100, 0)]);
 }
 
 #[test]

@@ -239,14 +239,9 @@ fn the_program_is_left_and_suspended() {
 
 #[test]
 fn the_command_line_is_obeyed() {
-    let config = Config {
-        filter: Some("user=ci".into()),
-        sort: Column::Pid,
-        tree: true,
-        pids: vec![Pid(20)],
-        ..Config::default()
-    };
+    let config = Config { filter: Some("user=ci".into()), sort: Column::Pid, tree: true, ..Config::default() };
     let mut state = State::new(Arc::new(config), (80, 24));
+    state.list.roots = vec![machine().processes.iter().map(|process| process.id).find(|id| id.pid == Pid(20)).unwrap()];
     update(&mut state, Event::Report(Arc::new(machine())));
     assert_eq!(rows(&state), ["20", "30", "31"]);
     assert_eq!(state.list.arrangement, Arrangement::Tree);

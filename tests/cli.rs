@@ -118,7 +118,7 @@ fn refused_mappings_say_what_would_help() {
     }
     let oomtop = env!("CARGO_BIN_EXE_oomtop");
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", oomtop, "snapshot", "--mappings", "1"];
-    let output = Command::new("setpriv").args(nobody).stdin(Stdio::null()).output().expect("starts");
+    let output = Command::new("setpriv").args(nobody).env_clear().stdin(Stdio::null()).output().expect("starts");
     if matches!(output.status.code(), Some(126 | 127)) {
         // The build directory may be closed to other users.
         require::missing("root", &text(&output.stderr));

@@ -5,10 +5,12 @@
  *   adj N         write N to its own oom_score_adj
  *   anon KIB      touch so much new anonymous memory
  *   shm KIB       touch so much new shared anonymous memory
+ *   memfd KIB     touch so much of a new memfd, mapped shared
+ *   file KIB      write so much to a file in tmpfs that nobody maps: memory that no process has
  *   sparse N      touch N pages, each 2 MiB apart: page tables without much RSS
  *   fork          a child that shares what is there and sleeps (dies with its parent)
  *   clone         a child that shares the whole address space (CLONE_VM, no CLONE_THREAD) and sleeps
- *   thread        a thread that touches as much again as the next "spread" says, on any processor
+ *   vfork         a child that shares the whole address space until it execs, which it never does
  *   spread KIB    touch so much from four threads at once
  *   leave         the leader ends, a thread of it goes on reading commands (a dead leader)
  * End of input ends it. Build: cc -O1 -static -pthread -o hog hog.c */
@@ -48,6 +50,41 @@ static _Noreturn int shared_child(void *unused) {
     for (;;) pause();
 }
 
+/* The thread that calls vfork waits for its child, so it is one of its own. */
+static volatile int lent;
+static void *lend(void *unused) {
+    (void)unused;
+    if (vfork() == 0) {
+        lent = 1; /* in the address space of both */
+        shared_child(0);
+    }
+    return 0;
+}
+
+static void write_unmapped(size_t kib) {
+    static char block[64 << 10];
+    char name[64];
+    static int made;
+    snprintf(name, sizeof name, "/dev/shm/hog-%d-%d", getpid(), made++);
+    int fd = open(name, O_CREAT | O_EXCL | O_WRONLY, 0600); /* stays open: an unlinked file lives as long */
+    if (fd < 0) { perror(name); exit(1); }
+    unlink(name);
+    memset(block, 1, sizeof block);
+    for (size_t left = kib << 10; left > 0;) {
+        ssize_t n = write(fd, block, left < sizeof block ? left : sizeof block);
+        if (n <= 0) { perror(name); exit(1); }
+        left -= n;
+    }
+}
+
+static char *take_memfd(size_t bytes) {
+    int fd = memfd_create("hog", 0);
+    if (fd < 0 || ftruncate(fd, bytes) < 0) { perror("memfd"); exit(1); }
+    char *m = mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (m == MAP_FAILED) { perror("mmap"); exit(1); }
+    return m;
+}
+
 static void *serve(void *unused) {
     (void)unused;
     static char line[256];
@@ -65,6 +102,14 @@ static void *serve(void *unused) {
             touch(take(kib << 10, MAP_PRIVATE), kib << 10, 4096);
         } else if (!strcmp(word, "shm")) {
             touch(take(kib << 10, MAP_SHARED), kib << 10, 4096);
+        } else if (!strcmp(word, "memfd")) {
+            touch(take_memfd(kib << 10), kib << 10, 4096);
+        } else if (!strcmp(word, "file")) {
+            write_unmapped(kib);
+        } else if (!strcmp(word, "vfork")) {
+            pthread_t lender;
+            pthread_create(&lender, 0, lend, 0);
+            while (!lent) usleep(1000);
         } else if (!strcmp(word, "sparse")) {
             size_t bytes = kib << 21;
             touch(take(bytes, MAP_PRIVATE | MAP_NORESERVE), bytes, 2 << 20);

@@ -25,12 +25,12 @@ impl KernelLog {
     /// Who of these was killed since the log was opened, by thread number; the first one.
     pub fn killed_of(&mut self, threads: &BTreeMap<u64, u64>) -> Option<u64> {
         self.read();
-        let killed = self.texts.iter().filter_map(|text| {
+        let mut killed = self.texts.iter().filter_map(|text| {
             // `Memory cgroup out of memory: Killed process 30 (name) total-vm:..`
             let (_, rest) = text.split_once("Killed process ")?;
             rest.split_once(' ')?.0.parse::<u64>().ok()
         });
-        killed.filter_map(|thread| threads.get(&thread).copied()).next()
+        killed.find_map(|thread| threads.get(&thread).copied())
     }
 
     fn read(&mut self) {

@@ -252,6 +252,7 @@ pub fn parse(
         read_only: screen.read_only.or(wished.read_only).unwrap_or(default.read_only),
         mouse: screen.mouse.or(wished.mouse).unwrap_or(default.mouse),
         warning: wishes.warning,
+        alarm: wished.alarm,
     };
     Ok((config, task))
 }

@@ -35,6 +35,8 @@ pub struct Config {
     pub look: Look,
     /// When something is worth a warning.
     pub warning: WarningConfig,
+    /// What is done then.
+    pub alarm: AlarmConfig,
 }
 
 impl Default for Config {
@@ -52,6 +54,39 @@ impl Default for Config {
             mouse: false,
             look: Look::default(),
             warning: WarningConfig::default(),
+            alarm: AlarmConfig::default(),
+        }
+    }
+}
+
+/// What is done when something begins to warn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlarmConfig {
+    /// Which alarms are told, by [`AlarmConfig::KINDS`].
+    pub kinds: Vec<&'static str>,
+    /// Ring the bell of the terminal.
+    pub bell: bool,
+    /// A program and its arguments; empty: none.
+    pub hook: Vec<String>,
+    /// Between two calls of it, at the least.
+    pub hook_every: Duration,
+    /// It is killed after this.
+    pub hook_timeout: Duration,
+}
+
+impl AlarmConfig {
+    /// Of processes, then of domains; from the mild to the bad.
+    pub const KINDS: [&str; 6] = ["leak", "growing", "imminent", "elevated", "high", "critical"];
+}
+
+impl Default for AlarmConfig {
+    fn default() -> Self {
+        Self {
+            kinds: Self::KINDS.into_iter().filter(|kind| *kind != "elevated").collect(),
+            bell: false,
+            hook: Vec::new(),
+            hook_every: Duration::from_secs(30),
+            hook_timeout: Duration::from_secs(10),
         }
     }
 }

@@ -291,6 +291,33 @@ fn what_many_processes_have_in_common_is_held_once() {
 }
 
 #[test]
+fn who_warns_is_portrayed_once_and_behind_the_selected() {
+    let fake = FakeProc::new();
+    let smaps = b"1000-2000 rw-p 00000000 00:00 0 \nRss:                   4 kB\nVmFlags: rd wr \n".to_vec();
+    fake.put(&FakeProcess { smaps: Some(smaps.clone()), ..FakeProcess::new(10) });
+    fake.put(&FakeProcess { smaps: Some(smaps), ..FakeProcess::new(11) });
+    let mut prober = Prober::open(&fake.proc()).expect("opens");
+    prober.observe(&live(&fake).sample(&Needs::default()).expect("sampled"));
+    let selected = Some(ProcessId::new(10, 10));
+    let portraits = vec![ProcessId::new(11, 11), ProcessId::new(99, 1)];
+    let mut needs = Needs { selected, mappings: true, portraits, ..Needs::default() };
+    let mut slices = |needs: &Needs| {
+        let mut read = Vec::new();
+        while let Some(slice) = prober.probe(needs) {
+            read.extend(slice.mappings.iter().map(|fact| ("selected", fact.id.pid.0, fact.reading.is_ok())));
+            read.extend(slice.portrait.iter().map(|fact| ("portrait", fact.id.pid.0, fact.reading.is_ok())));
+        }
+        read
+    };
+    assert_eq!(slices(&needs), [("selected", 10, true), ("portrait", 11, true), ("portrait", 99, false)]);
+    assert!(slices(&needs).is_empty(), "once is enough");
+    needs.portraits.clear();
+    assert!(slices(&needs).is_empty());
+    needs.portraits.push(ProcessId::new(11, 11));
+    assert_eq!(slices(&needs), [("portrait", 11, true)], "a later alarm is another one");
+}
+
+#[test]
 fn mappings_are_read_at_once_and_then_in_their_pace() {
     let fake = FakeProc::new();
     let smaps = b"1000-2000 rw-p 00000000 00:00 0 \nRss:                   4 kB\nVmFlags: rd wr \n".to_vec();

@@ -3,6 +3,7 @@
 
 mod acting;
 mod afterwards;
+mod alarms;
 pub mod dialog;
 pub mod keys;
 mod kills;
@@ -30,6 +31,7 @@ use crate::units::{Bytes, ProcessId, Timestamp};
 use dialog::Dialog;
 use list::List;
 
+pub use alarms::{AlarmsTold, HookCall};
 pub use kills::KillsView;
 pub use text_field::TextField;
 pub use update::update;
@@ -65,6 +67,8 @@ pub struct State {
     pub risk: RiskView,
     /// The pane of kills.
     pub kills: KillsView,
+    /// What was told of alarms.
+    pub alarms: AlarmsTold,
     /// What the keyboard means just now.
     pub mode: Mode,
     /// Outcome of the last action, for the footer.
@@ -258,6 +262,8 @@ pub enum Event {
     Report(Arc<Report>),
     /// Details of the selected process.
     Detail(Option<Arc<ProcessDetail>>),
+    /// The user's hook ended: well, or why not.
+    Hooked(Result<(), String>),
     /// We did not stop: no shell with job control could continue us.
     NotSuspended,
     /// A signal was sent, or not: for each target.
@@ -322,6 +328,10 @@ pub enum Effect {
         /// It is an undo.
         undo: bool,
     },
+    /// Ring the bell.
+    Bell,
+    /// Start the user's hook.
+    Hook(HookCall),
     /// Put text into the user's clipboard (OSC 52).
     Copy(String),
 }

@@ -18,7 +18,8 @@ use super::keys::{self, Action, Chord, Move};
 use super::layout;
 use super::list::{Arrangement, Direction, List, Row};
 use super::{
-    Effect, Event, KillsView, MappingsView, Mode, Pane, RiskView, State, Temporality, TextField, Tone, UnderWay,
+    AlarmsTold, Effect, Event, KillsView, MappingsView, Mode, Pane, RiskView, State, Temporality, TextField, Tone,
+    UnderWay,
 };
 
 impl State {
@@ -41,6 +42,7 @@ impl State {
             mappings: MappingsView::default(),
             risk: RiskView::default(),
             kills: KillsView::default(),
+            alarms: AlarmsTold::default(),
             mode: Mode::Normal,
             outcome: None,
             forbidden: None,
@@ -109,12 +111,14 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
                 }
                 Temporality::Paused => state.aside = Some(report),
             }
+            state.tell_alarms(&mut effects);
             state.look_after();
         }
         Event::Detail(detail) => {
             state.detail = detail.filter(|detail| Some(detail.id) == state.list.selected);
             state.mappings.cursor = state.mappings.cursor.min(state.mapping_lines().saturating_sub(1));
         }
+        Event::Hooked(outcome) => state.hooked(outcome),
         Event::NotSuspended => {
             state.say(Tone::Bad, "not suspended: no shell with job control is there to bring it back");
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::ThemeName;
+use crate::config::{AlarmConfig, ThemeName};
 use crate::monitor::WarningConfig;
 use crate::table::{self, Column};
 use crate::units::{self, Bytes, Rate};
@@ -42,6 +42,7 @@ pub(super) struct ScreenWishes {
     pub ascii: Option<bool>,
     pub mouse: Option<bool>,
     pub read_only: Option<bool>,
+    pub alarm: AlarmConfig,
 }
 
 /// A key of the file: its name, and how its value becomes a wish.
@@ -82,12 +83,26 @@ const SECTIONS: &[(&str, &[Key])] = &[
             key("imminent", |wishes, value| set(&mut wishes.warning.imminent, duration(value, &IMMINENT))),
         ],
     ),
+    (
+        "alarm",
+        &[
+            key("kinds", |wishes, value| set(&mut wishes.screen.alarm.kinds, list(value, "[\"critical\"]", kind))),
+            key("bell", |wishes, value| set(&mut wishes.screen.alarm.bell, truth(value))),
+            key("hook", |wishes, value| set(&mut wishes.screen.alarm.hook, command(value))),
+            key("hook_every", |wishes, value| set(&mut wishes.screen.alarm.hook_every, duration(value, &HOOK_EVERY))),
+            key("hook_timeout", |wishes, value| {
+                set(&mut wishes.screen.alarm.hook_timeout, duration(value, &HOOK_TIME))
+            }),
+        ],
+    ),
 ];
 
 const THEMES: [(&str, ThemeName); 3] =
     [("default", ThemeName::Default), ("light", ThemeName::Light), ("mono", ThemeName::Mono)];
 const WHENS: [(&str, When); 3] = [("auto", When::Auto), ("always", When::Always), ("never", When::Never)];
 const WINDOWS: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(3600);
+const HOOK_EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+const HOOK_TIME: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 const IMMINENT: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(3600);
 
 /// What is wrong with a file, and where.
@@ -280,17 +295,45 @@ fn levels(value: &DeValue<'_>) -> Result<[f64; 3], String> {
     }
 }
 
-fn columns(value: &DeValue<'_>) -> Result<Vec<Column>, String> {
-    let Some(list) = value.as_array() else { return expected("a list like [\"pid\", \"rss\", \"command\"]", value) };
-    let mut columns = Vec::new();
-    for entry in list {
-        let column = text(entry.get_ref()).and_then(table::named)?;
-        if columns.contains(&column) {
-            return Err(format!("{:?} is there twice", table::info(column).key));
+/// Different things, each by its name.
+fn list<T: PartialEq>(
+    value: &DeValue<'_>,
+    example: &str,
+    named: fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    let Some(entries) = value.as_array() else { return expected(&format!("a list like {example}"), value) };
+    let mut list = Vec::new();
+    for entry in entries {
+        let name = text(entry.get_ref())?;
+        let entry = named(name)?;
+        if list.contains(&entry) {
+            return Err(format!("{name:?} is there twice"));
         }
-        columns.push(column);
+        list.push(entry);
     }
+    Ok(list)
+}
+
+fn columns(value: &DeValue<'_>) -> Result<Vec<Column>, String> {
+    let columns = list(value, "[\"pid\", \"rss\", \"command\"]", table::named)?;
     if columns.is_empty() { Err("at least one column, please".into()) } else { Ok(columns) }
+}
+
+fn kind(name: &str) -> Result<&'static str, String> {
+    let kinds = AlarmConfig::KINDS;
+    kinds.into_iter().find(|kind| *kind == name).ok_or_else(|| format!("{name:?} is none of {}", kinds.join(" ")))
+}
+
+/// A program with its arguments: no shell takes it apart, so there is nothing to quote.
+fn command(value: &DeValue<'_>) -> Result<Vec<String>, String> {
+    let example = "a list like [\"/usr/local/bin/tell\", \"--urgent\"]";
+    let Some(entries) = value.as_array() else { return expected(example, value) };
+    let words = entries.iter().map(|entry| text(entry.get_ref()).map(str::to_owned)).collect::<Result<Vec<_>, _>>()?;
+    match words.first() {
+        Some(program) if program.is_empty() => Err("the program has no name".into()),
+        _ if words.iter().any(|word| word.contains('\0')) => Err("no NUL, please".into()),
+        _ => Ok(words),
+    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ pub(super) struct Domains {
     /// Rows of the cgroup at hand, in the order of the scan.
     members: Vec<u32>,
     wanted: Vec<ProcessId>,
+    /// Whose level rose in the last pass.
+    risen: Vec<(DomainKind, CgroupPath)>,
 }
 
 /// What a pass brings to all domains.
@@ -59,6 +61,11 @@ impl Domains {
         &self.wanted
     }
 
+    /// Whose level rose in the last pass.
+    pub(super) fn risen(&self) -> &[(DomainKind, CgroupPath)] {
+        &self.risen
+    }
+
     pub(super) fn rebase(&mut self, shift: Millis) {
         self.tracks.iter_mut().for_each(|(_, _, track)| track.rebase(shift));
     }
@@ -70,6 +77,7 @@ impl Domains {
         }
         let found = self.find(round, report);
         self.forget_absent(&found);
+        self.risen.clear();
         let mut before = std::mem::take(&mut report.domains);
         let mut domains: Vec<(Option<usize>, DomainReport)> = Vec::with_capacity(found.len());
         for found in &found {
@@ -151,7 +159,11 @@ impl Domains {
             track.observe(round.epoch.millis(found.at), need, whole, ended, &config.steady);
         }
         (domain.growth, domain.time_left) = track.predict(domain.headroom, &config.steady, &mut self.scratch);
+        let before = std::mem::replace(&mut domain.level, Level::Calm);
         domain.level = level(domain, &config.warning);
+        if domain.level > before {
+            self.risen.push((domain.kind, domain.path.clone()));
+        }
     }
 
     fn rank(

@@ -78,18 +78,7 @@ impl Mapped {
         most: usize,
     ) -> MappingsReport {
         let class_of = classify(mappings, context);
-        let mut total = MappingSums::default();
-        let mut classes: Vec<ClassReport> = Vec::new();
-        for (region, (class, probable)) in mappings.regions.iter().zip(&class_of) {
-            let index = classes.iter().position(|known| known.class == *class).unwrap_or_else(|| {
-                classes.push(ClassReport { class: *class, sums: MappingSums::default(), probable: 0, change: 0 });
-                classes.len() - 1
-            });
-            add(&mut classes[index].sums, region);
-            add(&mut total, region);
-            classes[index].probable += u32::from(*probable);
-        }
-        classes.sort_by_key(|class| (std::cmp::Reverse(class.sums.rss), class.class));
+        let (total, classes) = sums(mappings, &class_of);
         let took = mappings.ended.since(mappings.began);
         let mut report = MappingsReport {
             mappings: Arc::clone(mappings),
@@ -116,6 +105,23 @@ impl Mapped {
         self.baselines.push(baseline);
         report
     }
+}
+
+/// Sums over all regions, and by class, largest first.
+pub(super) fn sums(mappings: &Mappings, class_of: &[(MappingClass, bool)]) -> (MappingSums, Vec<ClassReport>) {
+    let mut total = MappingSums::default();
+    let mut classes: Vec<ClassReport> = Vec::new();
+    for (region, (class, probable)) in mappings.regions.iter().zip(class_of) {
+        let index = classes.iter().position(|known| known.class == *class).unwrap_or_else(|| {
+            classes.push(ClassReport { class: *class, sums: MappingSums::default(), probable: 0, change: 0 });
+            classes.len() - 1
+        });
+        add(&mut classes[index].sums, region);
+        add(&mut total, region);
+        classes[index].probable += u32::from(*probable);
+    }
+    classes.sort_by_key(|class| (std::cmp::Reverse(class.sums.rss), class.class));
+    (total, classes)
 }
 
 /// What is known of a process that helps to classify its mappings.

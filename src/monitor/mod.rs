@@ -1,6 +1,7 @@
 //! The one stateful piece of the core: a pure fold of snapshots into reports. Same snapshots in, same reports out.
 //! Refuses to read a clock, a file or the environment, and to know who looks at its reports.
 
+pub mod alarm;
 pub mod badness;
 mod config;
 pub mod domain;
@@ -28,6 +29,7 @@ use crate::snapshot::system::Machine;
 use crate::snapshot::{Scope, Snapshot, Unreadable};
 use crate::units::{Bytes, ProcessId, Rate, Timestamp};
 
+use alarm::{Alarms, Moment};
 use domains::{Domains, Round};
 use facts::Shared;
 use growth::Scratch;
@@ -59,6 +61,9 @@ pub struct Monitor {
     ended: EndedList,
     domains: Domains,
     kills: Kills,
+    alarms: Alarms,
+    /// Rows that began to warn in the last pass, or warn of worse.
+    raised: Vec<(usize, Option<f64>)>,
     /// Why the kernel's log cannot be read.
     kernel_log: Option<Unreadable>,
     rules: KernelRules,
@@ -95,6 +100,8 @@ impl Monitor {
             ended: EndedList::default(),
             domains: Domains::default(),
             kills: Kills::default(),
+            alarms: Alarms::default(),
+            raised: Vec::new(),
             kernel_log: None,
             rules: KernelRules::of(&Machine::default()),
             shared: Shared::default(),
@@ -154,6 +161,10 @@ impl Monitor {
             let round = Round { snapshot, rules, epoch: self.epoch, left: &left, config };
             self.domains.update(&round, report, &mut self.memories);
             self.warn(snapshot.ended);
+            let moment = Moment { report: &self.report, raised: &self.raised, risen: self.domains.risen() };
+            if self.alarms.hear(moment) {
+                Arc::make_mut(&mut self.report).alarms = self.alarms.told().to_vec();
+            }
             if self.kills.weigh(&self.report) || killed {
                 Arc::make_mut(&mut self.report).kills = self.kills.told().to_vec();
             }
@@ -163,6 +174,12 @@ impl Monitor {
             let identity = report.process(fact.id).map(|row| &*row.identity);
             let context = mappings::context(identity, &report.machine);
             self.mapped.absorb(fact, &context, self.config.mapping_baselines);
+        }
+        if let Some(fact) = &snapshot.portrait {
+            let identity = report.process(fact.id).map(|row| &*row.identity);
+            if self.alarms.portray(fact, &mappings::context(identity, &report.machine)) {
+                report.alarms = self.alarms.told().to_vec();
+            }
         }
         let log = self.kernel_log;
         let of_processes = report.unreadable.iter().any(|entry| entry.field != UnreadableReport::KERNEL_LOG);
@@ -199,9 +216,10 @@ impl Monitor {
         if due {
             self.sampled = Some(now);
         }
+        self.raised.clear();
         let (now, step) = (self.epoch.millis(now), millis(step.unwrap_or(wanted)));
         let report = Arc::make_mut(&mut self.report);
-        for (row, memory) in report.processes.iter_mut().zip(&mut self.memories) {
+        for (index, (row, memory)) in report.processes.iter_mut().zip(&mut self.memories).enumerate() {
             if due && let Some(anonymous) = row.rss_anon.get() {
                 let domain = memory.leading.and_then(|leading| report.domains.get(usize::from(leading)));
                 let limit = domain.map(|domain| domain.limit);
@@ -209,6 +227,9 @@ impl Monitor {
             }
             let state = if memory.imminent { WarningState::Imminent } else { memory.watch.state() };
             if row.warning != state {
+                if state > row.warning {
+                    self.raised.push((index, memory.watch.z_score()));
+                }
                 row.warning = state;
                 memory.warned = now;
             }
@@ -263,6 +284,12 @@ impl Monitor {
     #[must_use]
     pub fn candidates(&self) -> Vec<ProcessId> {
         self.domains.wanted().to_vec()
+    }
+
+    /// Who began to warn and is to be portrayed: goes into `Needs::portraits`.
+    #[must_use]
+    pub fn portraits(&self) -> Vec<ProcessId> {
+        self.alarms.wanted().collect()
     }
 
     /// The kernel's rules on this machine: which RSS its killer reads, how ties end, by how much counters err.

@@ -6,6 +6,7 @@ mod asked;
 pub mod encoder;
 pub mod explain;
 pub mod headless;
+mod hook;
 pub mod input;
 pub mod latest;
 pub mod prober;

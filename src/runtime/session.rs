@@ -22,6 +22,7 @@ use crate::units::ProcessId;
 use super::Ending;
 use super::actor::{Actor, Deed};
 use super::asked::Asked;
+use super::hook::Hook;
 use super::input::Decoder;
 use super::prober::Prober;
 use super::sampler::{Pass, Sampler};
@@ -35,6 +36,9 @@ const ESCAPE_PATIENCE: Duration = Duration::from_millis(40);
 /// A frame that nobody waits for comes this much later, so that what the prober finds after a pass is in the same
 /// frame and not in a second one. A frame that answers a key comes at once.
 const SETTLING: Duration = Duration::from_millis(20);
+
+/// BEL.
+const BELL: &[u8] = b"\x07";
 
 /// How long actions that still run may delay the end, once the terminal is given back.
 const LAST_ACTIONS: Duration = Duration::from_millis(500);
@@ -59,6 +63,7 @@ pub async fn run(config: Arc<Config>, asked: Asked, readers: Readers) -> Result<
     }
     state.list.roots = asked.found;
     let (actor, mut outcomes) = Actor::start(control)?;
+    let (hook, mut hooked) = Hook::start(&config.alarm)?;
     let mut session = Session {
         state,
         monitor: Monitor::new(MonitorConfig::with_warning(&config.warning)),
@@ -66,6 +71,7 @@ pub async fn run(config: Arc<Config>, asked: Asked, readers: Readers) -> Result<
         sampler: readers.sampler,
         prober: readers.prober,
         actor,
+        hook,
         needs: Needs::default(),
         inspected: None,
         frame_due: Some(Instant::now()),
@@ -81,7 +87,7 @@ pub async fn run(config: Arc<Config>, asked: Asked, readers: Readers) -> Result<
         if let Some(ending) = session.ending.take() {
             break ending;
         }
-        session.turn(&mut signals, &mut clock, &mut decoder, &mut outcomes).await?;
+        session.turn(&mut signals, &mut clock, &mut decoder, (&mut outcomes, &mut hooked)).await?;
         session.draw();
     };
     drop(session);
@@ -106,6 +112,7 @@ struct Session {
     sampler: Sampler,
     prober: Prober,
     actor: Actor,
+    hook: Hook,
     /// What the screen wants read.
     needs: Needs,
     inspected: Option<ProcessId>,
@@ -123,7 +130,7 @@ impl Session {
         signals: &mut Signals,
         clock: &mut Interval,
         decoder: &mut Decoder,
-        outcomes: &mut mpsc::Receiver<Event>,
+        (outcomes, hooked): (&mut mpsc::Receiver<Event>, &mut mpsc::Receiver<Event>),
     ) -> Result<()> {
         let mut input = [0; 1024];
         tokio::select! {
@@ -147,6 +154,7 @@ impl Session {
                 // The world was changed: do not let the screen say the old for another interval.
                 self.sample();
             }
+            Some(event) = hooked.recv() => self.tell(event),
             () = until(self.frame_due), if self.frame_due.is_some() && !self.terminal.is_behind() => {}
             () = self.terminal.writable(), if self.terminal.is_behind() => {
                 if self.terminal.flush().is_err() {
@@ -190,11 +198,19 @@ impl Session {
             }
             Effect::Signal { targets, signal, confirmed: _ } => self.ask(Deed::Signal { targets, signal }),
             Effect::Adjust { adjustments, undo } => self.ask(Deed::Adjust { adjustments, undo }),
-            Effect::Copy(text) => {
-                if self.terminal.send(&clipboard_sequence(&text)).is_err() {
-                    self.ending = Some(Ending::HungUp);
+            Effect::Copy(text) => self.send(&clipboard_sequence(&text)),
+            Effect::Bell => self.send(BELL),
+            Effect::Hook(call) => {
+                if let Err(outcome) = self.hook.call(call) {
+                    self.tell(outcome);
                 }
             }
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        if self.terminal.send(bytes).is_err() {
+            self.ending = Some(Ending::HungUp);
         }
     }
 
@@ -204,9 +220,10 @@ impl Session {
         self.sampler.request(needs);
     }
 
-    /// What the screen wants, and what the Monitor wants to know of likely victims.
+    /// What the screen wants, and what the Monitor wants to know of likely victims and of those that warn.
     fn current_needs(&self) -> Needs {
-        Needs { candidates: self.monitor.candidates(), ..self.needs.clone() }
+        let (candidates, portraits) = (self.monitor.candidates(), self.monitor.portraits());
+        Needs { candidates, portraits, ..self.needs.clone() }
     }
 
     fn take_pass(&mut self, pass: Option<Pass>) -> Result<()> {

@@ -60,6 +60,8 @@ pub struct Snapshot {
     pub rollups: Vec<Fact<Rollup>>,
     /// On demand, from the prober: `/proc/PID/smaps` of the selected process.
     pub mappings: Option<Fact<Arc<Mappings>>>,
+    /// On demand, from the prober: `/proc/PID/smaps` of a process that began to warn.
+    pub portrait: Option<Fact<Arc<Mappings>>>,
     /// Memory cgroups with a limit of their own and every cgroup below one, pre-order (the order in which the kernel
     /// scans them). `None` where this pass did not look.
     pub cgroups: Option<Vec<Cgroup>>,

@@ -27,12 +27,14 @@ const COMMAND_BYTES: usize = 4_096;
 /// Reads the expensive facts, in the order: command lines and executables of the selected process and of what is on
 /// screen; their `smaps_rollup`; command lines of the rest, the biggest first; `smaps_rollup` of everyone where a sort
 /// order or a report asks for it; command lines again in rotation. At the end of each slice the mappings of the selected
-/// process, when a pane shows them and they are due.
+/// process, when a pane shows them and they are due, else those of one that began to warn.
 #[derive(Debug)]
 pub struct Prober {
     proc_root: Tree,
     targets: Targets,
     regions: RegionReader,
+    /// Of those who are to be portrayed: who was read already.
+    portrayed: Vec<ProcessId>,
     recycler: Recycler,
     commands: Shared<Command>,
     executables: Shared<Executable>,
@@ -55,6 +57,7 @@ impl Prober {
             proc_root: tree,
             targets: Targets::default(),
             regions: RegionReader::default(),
+            portrayed: Vec::new(),
             recycler: Recycler::default(),
             commands: Shared::default(),
             executables: Shared::default(),
@@ -89,11 +92,13 @@ impl Prober {
         // Behind the rest of the slice, in which the selected process comes first: without its executable nobody
         // knows which of the mappings are the program itself.
         self.read_mappings(needs, snapshot);
+        self.portray(needs, snapshot);
 
         let idle = snapshot.commands.is_empty()
             && snapshot.executables.is_empty()
             && snapshot.rollups.is_empty()
-            && snapshot.mappings.is_none();
+            && snapshot.mappings.is_none()
+            && snapshot.portrait.is_none();
         if idle && self.targets.is_done() {
             drop(self.recycler.hand_out(recycled));
             return None;
@@ -115,6 +120,16 @@ impl Prober {
             }
             Some(_) => {}
             None => self.regions.forget(),
+        }
+    }
+
+    /// One of those who are to be portrayed; never in the same slice as the selected process.
+    fn portray(&mut self, needs: &Needs, snapshot: &mut Snapshot) {
+        self.portrayed.retain(|id| needs.portraits.contains(id));
+        let next = needs.portraits.iter().find(|id| !self.portrayed.contains(id));
+        if let (Some(id), None) = (next, &snapshot.mappings) {
+            self.portrayed.push(*id);
+            snapshot.portrait = RegionReader::default().read_when_due(&mut self.proc_root, *id, true);
         }
     }
 

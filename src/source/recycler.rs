@@ -47,6 +47,7 @@ fn empty(snapshot: &mut Snapshot) {
     clear(&mut snapshot.executables);
     clear(&mut snapshot.rollups);
     snapshot.mappings = None;
+    snapshot.portrait = None;
     snapshot.system = None;
     snapshot.scope = Scope::Facts;
     snapshot.events.clear();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::app::{Event, State, update};
 use crate::config::{Config, Look};
 use crate::mapping_class::MappingClass;
+use crate::monitor::alarm::{AlarmReport, Classes, Portrait};
 use crate::monitor::kill_report::{Candidate, Confidence, Evidence, Held, KillDomain, KillReport, Killed};
 use crate::monitor::report::{
     ClassReport, DomainKind, DomainReport, Identity, Immune, Level, MappingSums, MappingsReport, MappingsState,
@@ -375,6 +376,24 @@ pub fn state(size: (u16, u16), look: Look) -> State {
     state.list.select_row(row, state.table_page(), &report);
     state.detail = Some(detail());
     state
+}
+
+/// The alarm of the process that leaks, of two minutes ago.
+pub fn alarm() -> Arc<AlarmReport> {
+    let mut process = report().process(LEAKING).expect("it is there").clone();
+    process.warning = WarningState::Growing;
+    process.rss = MaybeKib::from_kib(198 << 10);
+    let class = |class, mib| ClassReport {
+        class,
+        sums: MappingSums { rss: Bytes::from_mib(mib), ..MappingSums::default() },
+        probable: 0,
+        change: 0,
+    };
+    let classes = [class(MappingClass::GoHeap, 186), class(MappingClass::Executable, 3), class(MappingClass::Stack, 1)];
+    let classes = Classes::Known(classes.into());
+    let portrait = Some(Portrait { process, z_score: Some(5.2), classes });
+    let at = Timestamp(NOW.0 - 102_000_000_000);
+    Arc::new(AlarmReport { number: 1, at, wall: WallTime(0), portrait, domain: None })
 }
 
 /// The kill of the process that leaks, as all witnesses tell it, and an older one of which only a counter knows.

@@ -56,16 +56,20 @@ pub fn chart(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         return;
     };
     let words = u16::from(area.height >= 4) + u16::from(area.height >= 8);
-    let plot = Rect { height: area.height - words, ..area };
+    let alarm = super::alarm::rows(state, area.height);
+    let plot = Rect { height: area.height - words - alarm, ..area };
     if detail.series.len() < 2 {
         canvas.pen(plot, 0).gap(1).put("Two samples are needed for a line.", Role::Dim);
     } else {
-        let kills: Vec<_> = state.report.kills.iter().map(|kill| kill.at).collect();
-        plot_series(canvas, plot, detail, state.report.time, &kills);
+        let alarms = super::alarm::of_selected(state).map(|(alarm, _)| (alarm.at, "!", Role::Warned));
+        let kills = state.report.kills.iter().map(|kill| (kill.at, "x", Role::Danger));
+        let marks: Vec<_> = alarms.chain(kills).collect();
+        plot_series(canvas, plot, detail, state.report.time, &marks);
     }
     if words > 0 {
         verdict(canvas, Rect { y: plot.bottom(), height: words, ..area }, detail, state.report.time);
     }
+    super::alarm::draw(canvas, Rect { y: plot.bottom() + words, height: alarm, ..area }, state, detail);
 }
 
 /// What the chart shows: a window of time and a range of sizes.
@@ -143,13 +147,13 @@ fn resample(
 
 const AXIS: u16 = 7;
 
-/// Draws a history up to `now`, with a mark on the axis at each of `kills`.
+/// Draws a history up to `now`, with marks on the axis at the times of alarms and kills.
 pub(super) fn plot_series(
     canvas: &mut Canvas<'_>,
     area: Rect,
     detail: &ProcessDetail,
     now: Timestamp,
-    kills: &[Timestamp],
+    marks: &[(Timestamp, &str, Role)],
 ) {
     if area.height < 3 || area.width < AXIS + 8 {
         return;
@@ -201,10 +205,14 @@ pub(super) fn plot_series(
     }
     let end = if detail.ended == Some(now) { " end " } else { " now " };
     axes(canvas, area, plot, &scale, limit.zip(limit_row), end);
-    for age in kills.iter().map(|at| scale.to.since(*at)).filter(|age| *age < scale.window) {
+    for (at, sign, role) in marks {
+        let age = scale.to.since(*at);
+        if age >= scale.window {
+            continue;
+        }
         let share = age.as_secs_f64() / scale.window.as_secs_f64();
         let back = (share * f64::from(plot.width)) as u16;
-        canvas.text(plot.right().saturating_sub(back + 1), plot.bottom(), 1, "x", Role::Danger);
+        canvas.text(plot.right().saturating_sub(back + 1), plot.bottom(), 1, sign, *role);
     }
 }
 

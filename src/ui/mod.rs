@@ -1,6 +1,7 @@
 //! Draws the State: `render(&State, &mut Frame)`. Takes everything by reference and keeps nothing; the geometry comes
 //! from `app::layout`. Refuses to compute: what is shown was concluded by the Monitor and arranged by the app.
 
+mod alarm;
 mod canvas;
 mod chrome;
 mod dialogs;

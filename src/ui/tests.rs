@@ -153,6 +153,24 @@ fn each_pane_alone() {
 }
 
 #[test]
+fn the_last_alarm_of_the_selected_process() {
+    let alarmed = |size, look| {
+        let mut state = fixture::state(size, look);
+        Arc::make_mut(&mut state.report).alarms.push(fixture::alarm());
+        (state.companion, state.focus) = (Pane::Growth, Pane::Growth);
+        state
+    };
+    let mut zoomed = alarmed((100, 30), UNICODE);
+    zoomed.zoomed = true;
+    insta::assert_snapshot!("alarm_zoomed", screen(&zoomed));
+    let small = screen(&alarmed((80, 24), ASCII));
+    assert!(small.contains("Alarm 102s ago (growing) at 198M: Go heap 186M, program 3.00M"), "{small}");
+    // Not his.
+    zoomed.list.selected = Some(ProcessId::new(1204, 1));
+    assert!(!screen(&zoomed).contains("Alarm"));
+}
+
+#[test]
 fn each_companion_of_the_table() {
     for pane in [Pane::Growth, Pane::Mappings] {
         let mut state = fixture::state((80, 24), UNICODE);

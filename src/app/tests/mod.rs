@@ -2,6 +2,7 @@
 //! the machine does meanwhile.
 
 mod acting;
+mod alarms;
 mod laws;
 mod showing;
 

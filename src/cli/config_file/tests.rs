@@ -33,6 +33,7 @@ fn the_default_file_says_what_holds_without_it() {
             ascii: Some(false),
             mouse: Some(default.mouse),
             read_only: Some(default.read_only),
+            alarm: default.alarm,
         },
         warning: default.warning,
     };
@@ -72,6 +73,11 @@ fn every_key_changes_something() {
         ("leak_size", "4194304"),
         ("leak_fit", "0.8"),
         ("imminent", "90"),
+        ("kinds", "[\"elevated\"]"),
+        ("bell", "true"),
+        ("hook", "[\"tell\", \"me\"]"),
+        ("hook_every", "60"),
+        ("hook_timeout", "60"),
     ];
     let mut seen = std::collections::BTreeSet::new();
     for (section, keys) in SECTIONS {
@@ -98,7 +104,7 @@ fn what_is_wrong_is_told_where_it_is_with_what_was_meant() {
             "2:3: no key \"wibble\" in [screen]; keys: interval columns sort tree theme color ascii mouse read_only",
         ),
         ("[screeen]\n", "1:2: no section [screeen]: did you mean [screen]?"),
-        ("\n[wibble]", "2:2: no section or key \"wibble\"; sections: [screen] [warning]"),
+        ("\n[wibble]", "2:2: no section or key \"wibble\"; sections: [screen] [warning] [alarm]"),
         ("sort = \"rss\"", "1:1: sort belongs under [screen]"),
         ("[warning]\ntree = true", "2:1: tree belongs under [screen]"),
         ("screen = 1", "1:1: [screen] is a section"),
@@ -121,6 +127,14 @@ fn what_is_wrong_is_told_where_it_is_with_what_was_meant() {
             "[warning]\n# ä\nwindow = 1979-05-27",
             "3:10: window: a time like 2 or \"500ms\" is expected, not a value of type datetime",
         ),
+        ("[alarm]\nkinds = [\"kill\"]", "2:9: kinds: \"kill\" is none of leak growing imminent elevated high critical"),
+        ("[alarm]\nkinds = [\"leak\", \"leak\"]", "2:9: kinds: \"leak\" is there twice"),
+        (
+            "[alarm]\nhook = \"tell\"",
+            "2:8: hook: a list like [\"/usr/local/bin/tell\", \"--urgent\"] is expected, not a value of type string",
+        ),
+        ("[alarm]\nhook = [\"\"]", "2:8: hook: the program has no name"),
+        ("[alarm]\nhook = [\"a\\u0000\"]", "2:8: hook: no NUL, please"),
         // The first mistake, not that of the first name.
         (
             "[warning]\nzz = 1\n[screen]\naa = 1",
@@ -161,7 +175,7 @@ fn a_file_that_is_none_is_told_and_one_that_is_missing_only_where_it_was_named()
 proptest! {
     #[test]
     fn any_text_is_taken_or_told_within_its_bounds(
-        text in prop_oneof![".{0,200}", "(\\[(screen|warning)\\]\n)?([a-z_]{1,9} = [-\\[\\]\"0-9a-z{}.,]{0,12}\n){0,5}"]
+        text in prop_oneof![".{0,200}", "(\\[(screen|warning|alarm)\\]\n)?([a-z_]{1,9} = [-\\[\\]\"0-9a-z{}.,]{0,12}\n){0,5}"]
     ) {
         if let Err((at, what)) = take(&text) {
             let (line, column) = place(&text, at);

@@ -138,7 +138,8 @@ impl PressureJson {
 }
 
 /// To the millisecond, in UTC; `None` for a time that no calendar has.
-pub(super) fn rfc3339(wall: WallTime) -> Option<String> {
+#[must_use]
+pub fn rfc3339(wall: WallTime) -> Option<String> {
     let time = jiff::Timestamp::from_nanosecond(wall.0.into()).ok()?;
     Some(format!("{time:.3}"))
 }

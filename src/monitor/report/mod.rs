@@ -8,6 +8,7 @@ mod domain;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::alarm::AlarmReport;
 use super::kill_report::KillReport;
 use crate::snapshot::needs::FactGroups;
 use crate::snapshot::process::{CgroupPath, Command, Executable};
@@ -43,6 +44,8 @@ pub struct Report {
     pub domains: Vec<DomainReport>,
     /// OOM kills that we saw, newest last; at most 32.
     pub kills: Vec<Arc<KillReport>>,
+    /// What began to warn, newest last; at most 32.
+    pub alarms: Vec<Arc<AlarmReport>>,
     /// What could not be read, by field.
     pub unreadable: Vec<UnreadableReport>,
     /// What sampling cost, from the last pass.

@@ -1,0 +1,98 @@
+//! Hooks that work, fail, hang and are called too often. Refuses to need anything but `sh`.
+
+#![expect(clippy::disallowed_methods, reason = "a test of what starts programs reads what they wrote")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
+use crate::monitor::report::{Identity, ProcessReport, WarningState};
+use crate::units::{MaybeKib, ProcessId, Rate, Timestamp, WallTime};
+
+/// An alarm of a process with the worst name that the kernel allows.
+fn call() -> HookCall {
+    let mut process = ProcessReport::unread(ProcessId::new(4711, 99));
+    process.identity = Arc::new(Identity { name: b"$(reboot)\x1b[2J\n;".as_slice().into(), ..Identity::default() });
+    process.warning = WarningState::Growing;
+    process.rss = MaybeKib::from_kib(8);
+    process.growth = Rate::new(1024.0);
+    let classes = crate::monitor::alarm::Classes::Waiting;
+    let portrait = Some(Portrait { process, z_score: Some(4.25), classes });
+    let alarm = AlarmReport { number: 1, at: Timestamp(0), wall: WallTime(0), portrait, domain: None };
+    HookCall { alarm: Arc::new(alarm), withheld: 3 }
+}
+
+fn shell(script: &str) -> Vec<String> {
+    ["sh", "-c", script].map(str::to_owned).into()
+}
+
+#[test]
+fn the_facts_are_in_its_environment_and_no_name_is_a_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out");
+    let script = format!("env | grep ^OOMTOP_ | sort > '{}'; read line || exit 0; exit 9", file.display());
+    assert_eq!(run(&shell(&script), &facts(&call()), Duration::from_secs(30)), Ok(()));
+    let told = std::fs::read_to_string(file).unwrap();
+    let expected = [
+        "OOMTOP_ALARM=growing",
+        "OOMTOP_GROWTH_BYTES_PER_S=1024",
+        "OOMTOP_MESSAGE=$(reboot)\\x1b[2J\\n; 4711 grows beyond its habit, +1.00K/s",
+        "OOMTOP_NAME=$(reboot)\\x1b[2J\\n;",
+        "OOMTOP_PID=4711",
+        "OOMTOP_RSS_BYTES=8192",
+        "OOMTOP_START_TIME_TICKS=99",
+        "OOMTOP_TIME=1970-01-01T00:00:00.000Z",
+        "OOMTOP_WITHHELD=3",
+        "OOMTOP_Z_SCORE=4.2",
+    ];
+    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_failure_says_what_failed() {
+    let told = |command: &[String]| run(command, &[], Duration::from_secs(30));
+    assert_eq!(told(&shell("exit 3")), Err("sh: exit status: 3".into()));
+    assert!(
+        told(&["/no/such\nprogram".into()]).is_err_and(|error| error.starts_with("/no/such\\nprogram: No such file"))
+    );
+    assert_eq!(told(&[]), Ok(()));
+}
+
+#[test]
+fn one_that_hangs_is_killed_with_all_that_it_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pids");
+    let script = format!("sleep 600 & echo $! $$ > '{}'; wait", file.display());
+    let outcome = run(&shell(&script), &[], Duration::from_secs(2));
+    assert_eq!(outcome, Err("sh: killed after 2s".into()));
+    let pids = std::fs::read_to_string(file).unwrap();
+    for pid in pids.split_whitespace() {
+        let begin = Instant::now();
+        // The grandchild is reaped by whoever inherits it: until then it is a zombie.
+        while std::fs::read_to_string(Path::new("/proc").join(pid).join("stat"))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+        {
+            assert!(begin.elapsed() < Duration::from_secs(30), "{pid} lives");
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+#[test]
+fn calls_beyond_one_that_runs_and_one_that_waits_are_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = folder.path().join("gate");
+    let script = format!("until [ -e '{}' ]; do sleep 0.05; done", gate.display());
+    let config = AlarmConfig { hook: shell(&script), ..AlarmConfig::default() };
+    let (hook, mut outcomes) = Hook::start(&config).unwrap();
+    // However the thread comes along: one is in its hands, one may wait, the third must be refused.
+    let refused: Vec<_> = (0..3).filter_map(|_| hook.call(call()).err()).collect();
+    assert!(!refused.is_empty());
+    assert!(refused.iter().all(|event| *event == Event::Hooked(Err("the one before still runs".into()))));
+    std::fs::write(gate, "").unwrap();
+    for _ in refused.len()..3 {
+        assert_eq!(outcomes.blocking_recv(), Some(Event::Hooked(Ok(()))));
+    }
+    let (hook, mut outcomes) = Hook::start(&AlarmConfig::default()).unwrap();
+    assert_eq!((hook.call(call()), outcomes.blocking_recv()), (Ok(()), None));
+}

@@ -26,7 +26,7 @@ impl State {
         let Some((targets, left_out)) = self.permitted_targets(Deed::Signal) else { return };
         let lingers = |id: &ProcessId| self.terminating.iter().any(|watched| watched.id == *id && watched.told);
         let cursor = if targets.iter().all(lingers) { Signal::KILL_POSITION } else { 0 };
-        self.mode = Mode::Dialog(Dialog::Signal { targets, left_out, cursor });
+        self.mode = Mode::Dialog(Dialog::Signal { targets, left_out, cursor, typed: String::new() });
     }
 
     /// Opens the editor of oom_score_adj, at the present value of the first target.

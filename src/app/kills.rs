@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::monitor::kill_report::KillReport;
 use crate::text::printable;
 
+use super::bands;
 use super::keys::Move;
 use super::{Pane, State, Tone};
 
@@ -43,6 +44,18 @@ impl State {
         let to = movement.apply(at, kills.len(), page);
         // At the top it stays with the newest.
         self.kills.selected = if to == 0 { None } else { kills.iter().rev().nth(to).map(|kill| kill.number) };
+    }
+
+    /// Selects the kill on this line of the list; whether it was selected before.
+    pub(super) fn click_kill(&mut self, line: u16, height: u16) -> bool {
+        let newest_first: Vec<u64> = self.report.kills.iter().rev().map(|kill| kill.number).collect();
+        let at = newest_first.iter().position(|number| Some(*number) == self.selected_kill());
+        let Some(at) = at.filter(|_| !self.kills.opened) else { return false };
+        let clicked = bands::first_line(at, height) + usize::from(line);
+        if let Some(number) = newest_first.get(clicked) {
+            self.kills.selected = Some(*number);
+        }
+        clicked == at
     }
 
     pub(super) fn open_kill(&mut self) {

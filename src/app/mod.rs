@@ -4,6 +4,7 @@
 mod acting;
 mod afterwards;
 mod alarms;
+pub mod bands;
 pub mod dialog;
 pub mod keys;
 mod kills;

@@ -1,36 +1,54 @@
-//! The mouse: a click selects, on a title sorts, in a pane gives it the keys; the wheel scrolls what is under it.
-//! Refuses to do to processes what a key must confirm.
+//! The mouse: a click selects, on a title sorts, in a pane gives it the keys, on what is selected already opens it; the
+//! wheel scrolls what is under it. Refuses to do to processes what a key must confirm.
 
-use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 
-use super::keys::Move;
-use super::layout::{self, Layout};
-use super::{Mode, Pane, State};
+use super::bands::{self, first_line};
+use super::dialog::Dialog;
+use super::keys::{Chord, Move};
+use super::layout::{self, Area, Layout};
+use super::{Effect, Mode, Pane, State};
 
 /// Rows that one notch of the wheel moves.
 const NOTCH: isize = 3;
 
 impl State {
-    pub(super) fn mouse(&mut self, event: MouseEvent) {
-        let layout = layout::layout(self);
+    pub(super) fn mouse(&mut self, event: MouseEvent, effects: &mut Vec<Effect>) {
         let wheel = match event.kind {
             MouseEventKind::ScrollUp => Some(Move::Up),
             MouseEventKind::ScrollDown => Some(Move::Down),
-            _ => None,
+            MouseEventKind::Down(MouseButton::Left) => None,
+            _ => return,
         };
-        let page = layout.page(Pane::Top);
-        match (&mut self.mode, wheel) {
-            (Mode::Dialog(dialog), Some(movement)) => {
-                let count = dialog.count();
-                (0..NOTCH).for_each(|_| dialog.go(movement, count, page));
-            }
-            // A dialog has the keys until it is left; a click beside it is not a decision.
-            (Mode::Dialog(_), None) => {}
+        let layout = layout::layout(self);
+        match (&self.mode, wheel) {
+            // A dialog has the mouse until it is left.
+            (Mode::Dialog(_), Some(movement)) => self.wheel_in_dialog(movement, &layout),
+            (Mode::Dialog(_), None) => self.click_in_dialog(event.column, event.row, effects),
             (_, Some(movement)) => self.wheel(movement, &layout, event.column, event.row),
-            (_, None) if event.kind == MouseEventKind::Down(MouseButton::Left) => {
-                self.click(&layout, event.column, event.row);
-            }
-            _ => {}
+            (_, None) => self.click(&layout, event.column, event.row),
+        }
+    }
+
+    fn wheel_in_dialog(&mut self, movement: Move, layout: &Layout) {
+        let page = layout.page(Pane::Top);
+        let Mode::Dialog(dialog) = &mut self.mode else { return };
+        if let Dialog::Adjust { .. } = dialog {
+            // The value goes up as the wheel does.
+            let code = if movement == Move::Up { KeyCode::Right } else { KeyCode::Left };
+            dialog.press(Chord { code, control: false }, page);
+            return;
+        }
+        let count = dialog.count();
+        (0..NOTCH).for_each(|_| dialog.go(movement, count, page));
+    }
+
+    /// A click beside the list is not a decision.
+    fn click_in_dialog(&mut self, column: u16, row: u16, effects: &mut Vec<Effect>) {
+        let Mode::Dialog(dialog) = &mut self.mode else { return };
+        if let Some(item) = dialog.item_at(self.size, column, row) {
+            let answer = dialog.click(item);
+            self.answer(answer, effects);
         }
     }
 
@@ -54,15 +72,66 @@ impl State {
             if let Some(span) = spans.iter().rfind(|span| span.x <= column) {
                 self.sort_by_title(span.column);
             }
-        } else if layout.rows.contains(column, row) {
-            let at = self.list.offset + usize::from(row - layout.rows.y);
-            if at < self.list.rows.len() {
-                self.list.following = false;
-                self.list.select_row(at, layout.page(Pane::Top), &self.report);
-            }
         }
-        if let Some(under) = layout.panes.iter().find(|area| area.outer.contains(column, row)) {
-            self.focus_on(under.pane);
+        let Some(under) = layout.panes.iter().find(|area| area.outer.contains(column, row)) else { return };
+        let had_the_keys = self.focus == under.pane;
+        self.focus_on(under.pane);
+        let inner = under.inner;
+        let line_in = |list: Area| list.contains(column, row).then(|| row.saturating_sub(list.y));
+        let selected_already = match under.pane {
+            Pane::Top => line_in(layout.rows).is_some_and(|line| self.click_row(line, layout)),
+            Pane::Growth => false,
+            Pane::Mappings => {
+                let [.., list] = bands::mappings(inner);
+                line_in(list).is_some_and(|line| self.click_mapping(line, list.height))
+            }
+            Pane::Risk => {
+                let [.., list] = bands::risk(inner);
+                if let Some(line) = line_in(list) {
+                    self.click_victim(line, list.height);
+                }
+                false
+            }
+            Pane::Kills => {
+                let [.., list] = bands::kills(inner);
+                line_in(list).is_some_and(|line| self.click_kill(line, list.height))
+            }
+        };
+        if selected_already && had_the_keys {
+            self.open();
+        }
+    }
+
+    /// Selects the row; whether it is a group that was selected before.
+    fn click_row(&mut self, line: u16, layout: &Layout) -> bool {
+        let at = self.list.offset + usize::from(line);
+        if at >= self.list.rows.len() {
+            return false;
+        }
+        let again = self.list.cursor == at && self.list.selected_group.is_some();
+        self.list.following = false;
+        self.list.select_row(at, layout.page(Pane::Top), &self.report);
+        again
+    }
+
+    fn click_mapping(&mut self, line: u16, height: u16) -> bool {
+        let at = first_line(self.mappings.cursor, height) + usize::from(line);
+        let again = self.mappings.cursor == at;
+        if at < self.mapping_lines() {
+            self.mappings.cursor = at;
+        }
+        again
+    }
+
+    /// Selects in the table who stands on this line.
+    fn click_victim(&mut self, line: u16, height: u16) {
+        let Some(domain) = self.risk_domain() else { return };
+        let shown = self.victims_in_sight(domain, height);
+        let row = shown.get(usize::from(line)).and_then(|victim| self.list.row_of(victim.id, &self.report));
+        if let Some(row) = row {
+            self.list.following = false;
+            let page = self.table_page();
+            self.list.select_row(row, page, &self.report);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Getting about: which pane has the keys, what moves in it, what opens and how one gets out again. Refuses to change
 //! what a pane shows of the world.
 
-use crate::monitor::report::{DomainReport, MappingsState};
+use crate::monitor::report::{DomainReport, MappingsState, Victim};
 
+use super::bands;
 use super::keys::Move;
 use super::layout::{self, Room};
 use super::{MappingsView, Pane, RiskView, State, Tone};
@@ -46,6 +47,13 @@ impl State {
         let domains = &self.report.domains;
         let chosen = self.risk.domain.as_ref().and_then(|path| domains.iter().find(|domain| domain.path == *path));
         chosen.or_else(|| self.leading_domain()).or(domains.first())
+    }
+
+    /// The victims on the lines of the risk pane's list.
+    #[must_use]
+    pub fn victims_in_sight<'a>(&self, domain: &'a DomainReport, rows: u16) -> Vec<&'a Victim> {
+        let scroll = self.risk.scroll.min(domain.victims.len().saturating_sub(1));
+        bands::in_sight(&domain.victims[scroll..], self.list.selected.as_slice(), rows)
     }
 
     fn leading_domain(&self) -> Option<&DomainReport> {

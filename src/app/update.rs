@@ -88,7 +88,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => state.press(&key, &mut effects),
         Event::Key(_) => {}
-        Event::Mouse(event) => state.mouse(event),
+        Event::Mouse(event) => state.mouse(event, &mut effects),
         Event::Paste(text) => state.paste(&text),
         Event::Resize(columns, rows) => {
             state.size = (columns, rows);
@@ -150,7 +150,13 @@ impl State {
     fn press_in_dialog(&mut self, chord: Chord, effects: &mut Vec<Effect>) {
         let page = usize::from(self.size.1);
         let Mode::Dialog(dialog) = &mut self.mode else { return };
-        let choice = match dialog.press(chord, page) {
+        let answer = dialog.press(chord, page);
+        self.answer(answer, effects);
+    }
+
+    /// What a dialog was answered with.
+    pub(super) fn answer(&mut self, answer: Answer, effects: &mut Vec<Effect>) {
+        let choice = match answer {
             Answer::Stay => return,
             Answer::Leave => {
                 self.mode = Mode::Normal;

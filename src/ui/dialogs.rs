@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use ratatui::layout::Rect;
 
 use crate::app::State;
+use crate::app::bands::{first_line, in_sight};
 use crate::app::dialog::{Dialog, PRESETS, SIGNALS};
 use crate::app::list::Arrangement;
 use crate::monitor::kernel_rules::KernelRules;
@@ -18,23 +19,52 @@ use crate::units::ProcessId;
 
 use super::canvas::{Canvas, columns};
 use super::theme::Role;
-use super::{chrome, help, risk};
+use super::{chrome, help, rect, risk};
 
 /// Draws the dialog.
-pub fn dialog(canvas: &mut Canvas<'_>, screen: Rect, state: &State, dialog: &Dialog) {
-    let keys = dialog.hint();
+pub fn dialog(canvas: &mut Canvas<'_>, state: &State, dialog: &Dialog) {
+    let place = dialog.place(state.size);
+    let (outer, named, body) = (rect(place.outer), rect(place.whom), rect(place.body));
+    canvas.clear(outer);
+    chrome::frame(canvas, outer, &title(state, dialog), dialog.hint());
     match dialog {
-        Dialog::Help { scroll } => help::help(canvas, screen, *scroll),
-        Dialog::Signal { targets, left_out, cursor } => {
-            signal(canvas, screen, state, Whom { targets, left_out }, *cursor, keys);
+        Dialog::Help { scroll } => help::help(canvas, body, *scroll),
+        Dialog::Signal { targets, left_out, cursor, .. } => {
+            list_targets(canvas, named, state, Whom { targets, left_out });
+            signals(canvas, body, *cursor);
         }
         Dialog::Adjust { targets, left_out, value, typed } => {
-            adjust(canvas, screen, state, Whom { targets, left_out }, *value, typed, keys);
+            list_targets(canvas, named, state, Whom { targets, left_out });
+            adjust(canvas, body, state, targets, *value, typed);
         }
-        Dialog::Sort { cursor } => sort(canvas, screen, state, *cursor, keys),
-        Dialog::Columns { cursor, chosen } => choose_columns(canvas, screen, *cursor, chosen, keys),
-        Dialog::User { cursor, users } => user(canvas, screen, *cursor, users, keys),
-        Dialog::Group { cursor } => group(canvas, screen, state, *cursor, keys),
+        Dialog::Sort { cursor } => sort(canvas, body, state, *cursor),
+        Dialog::Columns { cursor, chosen } => choose_columns(canvas, body, *cursor, chosen),
+        Dialog::User { cursor, users } => user(canvas, body, *cursor, users),
+        Dialog::Group { cursor } => group(canvas, body, state, *cursor),
+    }
+}
+
+/// What it asks.
+fn title(state: &State, dialog: &Dialog) -> String {
+    match dialog {
+        Dialog::Help { .. } => concat!("oomtop ", env!("CARGO_PKG_VERSION")).into(),
+        Dialog::Signal { targets, typed, .. } => {
+            let typed = if typed.is_empty() { String::new() } else { format!(" {typed}_") };
+            format!("Send which signal to {}?{typed}", words(state, targets))
+        }
+        Dialog::Adjust { targets, .. } => format!("oom_score_adj of {}", words(state, targets)),
+        Dialog::Sort { .. } => "Sort by".into(),
+        Dialog::Columns { .. } => "Which columns?".into(),
+        Dialog::User { .. } => "Whose processes?".into(),
+        Dialog::Group { .. } => "How to arrange the rows?".into(),
+    }
+}
+
+/// `a.test 30987`, or how many they are.
+fn words(state: &State, targets: &[ProcessId]) -> String {
+    match targets {
+        [one] => state.name_of(*one),
+        many => format!("{} processes", many.len()),
     }
 }
 
@@ -43,38 +73,6 @@ pub fn dialog(canvas: &mut Canvas<'_>, screen: Rect, state: &State, dialog: &Dia
 struct Whom<'a> {
     targets: &'a [ProcessId],
     left_out: &'a [String],
-}
-
-impl Whom<'_> {
-    /// `a.test 30987`, or how many they are.
-    fn words(&self, state: &State) -> String {
-        match self.targets {
-            [one] => state.name_of(*one),
-            many => format!("{} processes", many.len()),
-        }
-    }
-
-    /// Columns for the dialog: a reason wants to be read to its end.
-    fn width(&self, columns: u16) -> u16 {
-        if self.left_out.is_empty() { columns } else { columns.max(112) }
-    }
-
-    /// Lines that name everyone, within reason.
-    fn lines(&self) -> u16 {
-        (self.targets.len() as u16).clamp(1, 6) + (self.left_out.len() as u16).min(2)
-    }
-}
-
-/// A cleared box in the middle of the screen, at most this large; returns what is inside.
-pub fn open(canvas: &mut Canvas<'_>, screen: Rect, width: u16, height: u16, title: &str, keys: &str) -> Rect {
-    let (width, height) = (width.min(screen.width), height.min(screen.height));
-    let outer = Rect::new((screen.width - width) / 2, (screen.height - height) / 2, width, height);
-    canvas.clear(outer);
-    chrome::frame(canvas, outer, title, keys);
-    if width < 2 || height < 2 {
-        return Rect::default();
-    }
-    Rect::new(outer.x + 1, outer.y + 1, width - 2, height - 2)
 }
 
 /// Targets one by one, then who is left out, as many as fit; the rest as a number.
@@ -114,7 +112,7 @@ fn menu<T>(
     mut draw: impl FnMut(&mut Canvas<'_>, Rect, &T),
 ) {
     let cursor = cursor.min(items.len().saturating_sub(1));
-    let first = (cursor + 1).saturating_sub(usize::from(area.height));
+    let first = first_line(cursor, area.height);
     for (line, (index, item)) in (0..area.height).zip(items.iter().enumerate().skip(first)) {
         let row = Rect { y: area.y + line, height: 1, ..area };
         draw(canvas, Rect { x: row.x + 2.min(row.width), width: row.width.saturating_sub(2), ..row }, item);
@@ -126,23 +124,15 @@ fn menu<T>(
     }
 }
 
-fn signal(canvas: &mut Canvas<'_>, screen: Rect, state: &State, whom: Whom<'_>, cursor: usize, keys: &str) {
-    let height = whom.lines() + 3 + SIGNALS.len() as u16;
-    let title = format!("Send which signal to {}?", whom.words(state));
-    let inner = open(canvas, screen, whom.width(72), height, &title, keys);
-    // On a low screen the list of targets goes before the signals do: one must see what one sends.
-    let listed = whom.lines().min(inner.height.saturating_sub(4));
-    list_targets(canvas, Rect { height: listed, ..inner }, state, whom);
-    let below = Rect { y: inner.y + listed + 1, height: inner.height.saturating_sub(listed + 1), ..inner };
-    menu(canvas, below, cursor, &SIGNALS, |canvas, row, signal| {
+fn signals(canvas: &mut Canvas<'_>, area: Rect, cursor: usize) {
+    menu(canvas, area, cursor, &SIGNALS, |canvas, row, signal| {
         let mut pen = canvas.pen(row, 0);
         pen.right(3, &signal.number.to_string(), Role::Dim).gap(1).left(10, signal.name, Role::Strong);
         pen.put(signal.meaning(), Role::Dim);
     });
 }
 
-fn sort(canvas: &mut Canvas<'_>, screen: Rect, state: &State, cursor: usize, keys: &str) {
-    let inner = open(canvas, screen, 76, COLUMNS.len() as u16 + 2, "Sort by", keys);
+fn sort(canvas: &mut Canvas<'_>, inner: Rect, state: &State, cursor: usize) {
     menu(canvas, inner, cursor, &COLUMNS, |canvas, row, info| {
         let sorted = if info.column == state.list.sort { canvas.glyphs.sorted[0] } else { " " };
         let mut pen = canvas.pen(row, 0);
@@ -150,8 +140,7 @@ fn sort(canvas: &mut Canvas<'_>, screen: Rect, state: &State, cursor: usize, key
     });
 }
 
-fn choose_columns(canvas: &mut Canvas<'_>, screen: Rect, cursor: usize, chosen: &[Column], keys: &str) {
-    let inner = open(canvas, screen, 76, COLUMNS.len() as u16 + 2, "Which columns?", keys);
+fn choose_columns(canvas: &mut Canvas<'_>, inner: Rect, cursor: usize, chosen: &[Column]) {
     menu(canvas, inner, cursor, &COLUMNS, |canvas, row, info| {
         let position = chosen.iter().position(|column| *column == info.column);
         let mark = position.map_or_else(|| "[  ]".to_owned(), |position| format!("[{:>2}]", position + 1));
@@ -161,8 +150,7 @@ fn choose_columns(canvas: &mut Canvas<'_>, screen: Rect, cursor: usize, chosen: 
     });
 }
 
-fn user(canvas: &mut Canvas<'_>, screen: Rect, cursor: usize, users: &[(u32, String)], keys: &str) {
-    let inner = open(canvas, screen, 44, users.len() as u16 + 3, "Whose processes?", keys);
+fn user(canvas: &mut Canvas<'_>, inner: Rect, cursor: usize, users: &[(u32, String)]) {
     let everyone = (None, "everyone's");
     let items: Vec<(Option<u32>, &str)> =
         std::iter::once(everyone).chain(users.iter().map(|(uid, name)| (Some(*uid), name.as_str()))).collect();
@@ -172,32 +160,23 @@ fn user(canvas: &mut Canvas<'_>, screen: Rect, cursor: usize, users: &[(u32, Str
     });
 }
 
-fn group(canvas: &mut Canvas<'_>, screen: Rect, state: &State, cursor: usize, keys: &str) {
-    let count = Arrangement::ALL.len() as u16;
-    let inner = open(canvas, screen, 44, count + 2, "How to arrange the rows?", keys);
+fn group(canvas: &mut Canvas<'_>, inner: Rect, state: &State, cursor: usize) {
     menu(canvas, inner, cursor, &Arrangement::ALL, |canvas, row, arrangement| {
         let now = if *arrangement == state.list.arrangement { "  now" } else { "" };
         canvas.pen(row, 0).put(arrangement.words(), Role::Strong).put(now, Role::Dim);
     });
 }
 
-fn adjust(canvas: &mut Canvas<'_>, screen: Rect, state: &State, whom: Whom<'_>, value: i16, typed: &str, keys: &str) {
-    let several = whom.targets.len() > 1 || !whom.left_out.is_empty();
-    let listed = if several { whom.lines() + 1 } else { 0 };
-    let title = format!("oom_score_adj of {}", whom.words(state));
-    let inner = open(canvas, screen, whom.width(84), listed + 14, &title, keys);
-    let listed = listed.min(inner.height.saturating_sub(9));
-    list_targets(canvas, Rect { height: listed.saturating_sub(1), ..inner }, state, whom);
-    let inner = Rect { y: inner.y + listed, height: inner.height - listed, ..inner };
-    let now = match whom.targets {
+fn adjust(canvas: &mut Canvas<'_>, inner: Rect, state: &State, targets: &[ProcessId], value: i16, typed: &str) {
+    let now = match targets {
         [one] => state.adjustment_of(*one),
         _ => None,
     };
     scale(canvas, Rect { height: inner.height.min(3), ..inner }, now, value, typed);
     permission(&mut canvas.pen(inner, 3), state, now, value);
     let below = Rect { y: inner.y + 4.min(inner.height), height: inner.height.saturating_sub(4), ..inner };
-    match domain_of(state, whom.targets) {
-        Some(domain) => preview(canvas, below, state, domain, whom.targets, value),
+    match domain_of(state, targets) {
+        Some(domain) => preview(canvas, below, state, domain, targets, value),
         None => {
             canvas.pen(below, 0).gap(1).put("Its memory domain is not known: no preview.", Role::Dim);
         }
@@ -308,7 +287,7 @@ fn preview(
     canvas.pen(right, 0).gap(1).put("at ", Role::Dim).put(&value.to_string(), meaning_of(value));
     let rows = area.height.saturating_sub(3);
     for (area, domain) in [(left, domain), (right, &then)] {
-        for (line, victim) in (0..rows).zip(risk::in_sight(&domain.victims, targets, rows)) {
+        for (line, victim) in (0..rows).zip(in_sight(&domain.victims, targets, rows)) {
             candidate(canvas, area, line + 1, state, victim, targets.contains(&victim.id));
         }
     }

@@ -3,18 +3,13 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::dialog::{self, Dialog, HelpLine};
+use crate::app::dialog::{self, HelpLine};
 
 use super::canvas::{Canvas, columns};
-use super::dialogs;
 use super::theme::Role;
 
-/// Draws the help over the screen, from its entry `first` on.
-pub fn help(canvas: &mut Canvas<'_>, screen: Rect, first: usize) {
-    let title = concat!("oomtop ", env!("CARGO_PKG_VERSION"));
-    let width = screen.width.saturating_sub(4).clamp(20, 110);
-    let height = screen.height.saturating_sub(2).max(3);
-    let inner = dialogs::open(canvas, screen, width, height, title, Dialog::Help { scroll: 0 }.hint());
+/// Draws the help, from its entry `first` on.
+pub fn help(canvas: &mut Canvas<'_>, inner: Rect, first: usize) {
     let (lines, starts) = lines(&dialog::help(), usize::from(inner.width.saturating_sub(2)));
     // Scrolling ends with the last line at the bottom, not with an empty box.
     let last = lines.len().saturating_sub(usize::from(inner.height));

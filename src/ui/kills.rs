@@ -6,12 +6,15 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 
 use crate::app::State;
+use crate::app::bands::{self, first_line};
+use crate::app::layout::Area;
 use crate::monitor::kill_report::{Confidence, KillReport, Killed};
 use crate::monitor::report::UnreadableReport;
 use crate::text::printable;
 use crate::units::{Bytes, Pages};
 
 use super::canvas::{Canvas, Pen};
+use super::rect;
 use super::theme::Role;
 
 /// The answer: how many, and the last; or what one story is about.
@@ -39,11 +42,11 @@ fn name(killed: &Killed) -> String {
 }
 
 /// Draws the pane.
-pub fn kills(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+pub fn kills(canvas: &mut Canvas<'_>, area: Area, state: &State) {
     match state.opened_kill() {
-        Some(kill) => story(canvas, area, state, kill),
+        Some(kill) => story(canvas, rect(area), state, kill),
         None if state.report.kills.is_empty() => {
-            paragraphs(canvas, area, &nothing(state));
+            paragraphs(canvas, rect(area), &nothing(state));
         }
         None => list(canvas, area, state),
     }
@@ -81,19 +84,18 @@ fn blindness(state: &State) -> Option<(Cow<'static, str>, Role)> {
 const WHEN: u16 = 13;
 const VICTIM: u16 = 24;
 
-fn list(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
-    let headings = u16::from(area.height >= 3);
-    if headings > 0 {
-        let mut pen = canvas.pen(area, 0);
+fn list(canvas: &mut Canvas<'_>, area: Area, state: &State) {
+    let [heading, rows] = bands::kills(area).map(rect);
+    if heading.height > 0 {
+        let mut pen = canvas.pen(heading, 0);
         pen.gap(1).left(WHEN, "WHEN", Role::Heading).left(VICTIM, "KILLED", Role::Heading);
         pen.right(6, "HELD", Role::Heading).gap(2).put("HOW", Role::Heading);
         pen.end("SURE ", Role::Heading);
     }
-    let rows = Rect { y: area.y + headings, height: area.height - headings, ..area };
     let selected = state.selected_kill();
     let newest_first: Vec<_> = state.report.kills.iter().rev().collect();
     let at = newest_first.iter().position(|kill| Some(kill.number) == selected).unwrap_or(0);
-    let scroll = (at + 1).saturating_sub(usize::from(rows.height));
+    let scroll = first_line(at, rows.height);
     for (line, kill) in (0..rows.height).zip(newest_first.into_iter().skip(scroll)) {
         let cursor = canvas.glyphs.cursor;
         let mut pen = canvas.pen(rows, line);

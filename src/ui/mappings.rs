@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ratatui::layout::Rect;
 
+use crate::app::bands::{self, first_line};
+use crate::app::layout::Area;
 use crate::app::{Pane, State};
 use crate::mapping_class::MappingClass;
 use crate::monitor::report::{ClassReport, MappingsReport, MappingsState};
@@ -15,6 +17,7 @@ use crate::text::printable;
 use crate::units::{Bytes, MaybeKib, human_duration};
 
 use super::canvas::{Canvas, Segment};
+use super::rect;
 use super::theme::{Part, Role};
 
 /// The answer: what whom holds, and how old the answer is.
@@ -53,36 +56,36 @@ fn age(state: &State, report: &MappingsReport) -> Duration {
 }
 
 /// Draws the pane.
-pub fn holdings(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+pub fn holdings(canvas: &mut Canvas<'_>, area: Area, state: &State) {
     if state.list.selected.is_none() {
-        canvas.pen(area, 0).gap(1).put(&super::nobody(state, "what it holds"), Role::Dim);
+        canvas.pen(rect(area), 0).gap(1).put(&super::nobody(state, "what it holds"), Role::Dim);
         return;
     }
     match mappings(state) {
         None | Some(MappingsState::Waiting) => {
-            canvas.pen(area, 0).gap(1).put("Reading its mappings...", Role::Dim);
+            canvas.pen(rect(area), 0).gap(1).put("Reading its mappings...", Role::Dim);
         }
         Some(MappingsState::Unreadable(reason)) => {
-            canvas.pen(area, 0).gap(1).put(&format!("n/a: {}", reason.reason()), Role::Dim);
+            canvas.pen(rect(area), 0).gap(1).put(&format!("n/a: {}", reason.reason()), Role::Dim);
         }
         Some(MappingsState::Known(report)) => known_holdings(canvas, area, state, report),
     }
 }
 
-fn known_holdings(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &MappingsReport) {
+fn known_holdings(canvas: &mut Canvas<'_>, area: Area, state: &State, report: &MappingsReport) {
     if report.classes.is_empty() {
-        canvas.pen(area, 0).gap(1).put("It has no mappings: it is ending, or it is a part of the kernel.", Role::Dim);
+        canvas
+            .pen(rect(area), 0)
+            .gap(1)
+            .put("It has no mappings: it is ending, or it is a part of the kernel.", Role::Dim);
         return;
     }
-    let sum_rows = u16::from(area.height >= 4);
-    let bar_rows = u16::from(area.height >= 6);
-    sums(canvas, Rect { height: sum_rows, ..area }, state, report);
-    bar(canvas, Rect { y: area.y + sum_rows, height: bar_rows, ..area }, report);
-    let above = sum_rows + bar_rows;
-    let list = Rect { y: area.y + above, height: area.height - above, ..area };
+    let [sum_rows, bar_rows, heading, list] = bands::mappings(area).map(rect);
+    sums(canvas, sum_rows, state, report);
+    bar(canvas, bar_rows, report);
     match state.mappings.opened {
-        None => classes(canvas, list, state, report),
-        Some(class) => regions(canvas, list, state, report, class),
+        None => classes(canvas, heading, list, state, report),
+        Some(class) => regions(canvas, heading, list, state, report, class),
     }
 }
 
@@ -101,16 +104,10 @@ fn bar(canvas: &mut Canvas<'_>, area: Rect, report: &MappingsReport) {
     canvas.pen(area, 0).gap(1).stacked(width, &parts);
 }
 
-/// The first line of a list that shows `cursor` on its last line at the latest.
-fn first_line(cursor: usize, height: u16) -> usize {
-    (cursor + 1).saturating_sub(usize::from(height))
-}
-
-fn classes(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &MappingsReport) {
-    let wide = area.width >= 56;
-    let heading = u16::from(area.height >= 4);
-    if heading > 0 {
-        let mut pen = canvas.pen(area, 0);
+fn classes(canvas: &mut Canvas<'_>, heading: Rect, list: Rect, state: &State, report: &MappingsReport) {
+    let wide = list.width >= 56;
+    if heading.height > 0 {
+        let mut pen = canvas.pen(heading, 0);
         pen.gap(3).left(15, "", Role::Heading).right(6, "RSS", Role::Heading).right(6, "%", Role::Heading);
         pen.right(8, "CHANGE", Role::Heading);
         if wide {
@@ -118,7 +115,6 @@ fn classes(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &Mappings
         }
         pen.right(6, "MAPS", Role::Heading);
     }
-    let list = Rect { y: area.y + heading, height: area.height - heading, ..area };
     let cursor = state.mappings.cursor.min(report.classes.len().saturating_sub(1));
     let first = first_line(cursor, list.height);
     for (line, (index, class)) in (0..list.height).zip(report.classes.iter().enumerate().skip(first)) {
@@ -168,23 +164,28 @@ fn change(bytes: Option<i64>) -> (String, Role) {
     }
 }
 
-fn regions(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &MappingsReport, class: MappingClass) {
+fn regions(
+    canvas: &mut Canvas<'_>,
+    heading: Rect,
+    list: Rect,
+    state: &State,
+    report: &MappingsReport,
+    class: MappingClass,
+) {
     let regions = report.regions_of(class);
     if regions.is_empty() {
-        canvas.pen(area, 0).gap(1).put("None is left of this class. Esc goes back to the classes.", Role::Dim);
+        canvas.pen(list, 0).gap(1).put("None is left of this class. Esc goes back to the classes.", Role::Dim);
         return;
     }
-    let wide = area.width >= 84;
-    let heading = u16::from(area.height >= 4);
-    if heading > 0 {
-        let mut pen = canvas.pen(area, 0);
+    let wide = list.width >= 84;
+    if heading.height > 0 {
+        let mut pen = canvas.pen(heading, 0);
         pen.gap(2).right(6, "RSS", Role::Heading).right(8, "CHANGE", Role::Heading).right(7, "SIZE", Role::Heading);
         if wide {
             pen.right(7, "PSS", Role::Heading).right(7, "DIRTY", Role::Heading).right(7, "SWAP", Role::Heading);
         }
         pen.gap(1).left(5, "PERM", Role::Heading).put("WHAT", Role::Heading);
     }
-    let list = Rect { y: area.y + heading, height: area.height - heading, ..area };
     let cursor = state.mappings.cursor.min(regions.len() - 1);
     let first = first_line(cursor, list.height);
     for (line, (position, (index, region))) in (0..list.height).zip(regions.iter().enumerate().skip(first)) {
@@ -305,13 +306,6 @@ const fn part(class: MappingClass) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_cursor_is_always_on_a_line() {
-        for (cursor, height, first) in [(0, 5, 0), (4, 5, 0), (5, 5, 1), (9, 1, 9), (0, 0, 1)] {
-            assert_eq!(first_line(cursor, height), first, "{cursor} in {height}");
-        }
-    }
 
     #[test]
     fn permissions_read_as_in_proc() {

@@ -51,13 +51,12 @@ fn draw(state: &State, buffer: &mut Buffer) -> Option<(u16, u16)> {
     }
     let cursor = chrome::footer(canvas, rect(layout.footer), state);
     if let Mode::Dialog(dialog) = &state.mode {
-        dialogs::dialog(canvas, Rect::new(0, 0, state.size.0, state.size.1), state, dialog);
+        dialogs::dialog(canvas, state, dialog);
     }
     cursor
 }
 
 fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &PaneArea) {
-    let inner = rect(area.inner);
     let (title, position) = match area.pane {
         Pane::Top => (top::title(state), top::position(state, layout.rows.height)),
         Pane::Growth => (growth::title(state), String::new()),
@@ -71,10 +70,10 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
     chrome::edge(canvas, rect(area.outer), area.edge, state.focus == area.pane, &title, &right);
     match area.pane {
         Pane::Top => top::table(canvas, rect(layout.titles), rect(layout.rows), state),
-        Pane::Growth => growth::chart(canvas, inner, state),
-        Pane::Mappings => mappings::holdings(canvas, inner, state),
-        Pane::Risk => risk::victims(canvas, inner, state),
-        Pane::Kills => kills::kills(canvas, inner, state),
+        Pane::Growth => growth::chart(canvas, rect(area.inner), state),
+        Pane::Mappings => mappings::holdings(canvas, area.inner, state),
+        Pane::Risk => risk::victims(canvas, area.inner, state),
+        Pane::Kills => kills::kills(canvas, area.inner, state),
     }
 }
 

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use ratatui::layout::Rect;
 
-use crate::app::State;
+use crate::app::layout::Area;
+use crate::app::{State, bands};
 use crate::monitor::kernel_rules::KernelRules;
 use crate::monitor::report::{DomainReport, Victim};
 use crate::monitor::victims;
 use crate::text::printable;
-use crate::units::{Bytes, Pages, ProcessId, Rate, human_duration};
+use crate::units::{Bytes, Pages, Rate, human_duration};
 
 use super::canvas::Canvas;
 use super::header::urgency;
+use super::rect;
 use super::theme::Role;
 
 /// The question that the pane answers.
@@ -46,24 +48,15 @@ pub fn position(state: &State) -> String {
 }
 
 /// Draws the pane.
-pub fn victims(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+pub fn victims(canvas: &mut Canvas<'_>, area: Area, state: &State) {
     let Some(domain) = state.risk_domain() else {
-        canvas.pen(area, 0).gap(1).put("No memory domain was read yet: who dies is not known.", Role::Dim);
+        canvas.pen(rect(area), 0).gap(1).put("No memory domain was read yet: who dies is not known.", Role::Dim);
         return;
     };
-    let level_rows = u16::from(area.height >= 8);
-    let heading_rows = u16::from(area.height >= 4);
-    let summary_rows = match area.height {
-        0..=2 => 0,
-        3..=6 => 1,
-        7..=9 => 2,
-        _ => 3,
-    };
-    level(canvas, Rect { height: level_rows, ..area }, domain);
-    summary(canvas, Rect { y: area.y + level_rows, height: summary_rows, ..area }, state, domain);
-    let above = level_rows + summary_rows;
-    let listed = Rect { y: area.y + above, height: area.height - above, ..area };
-    list(canvas, listed, heading_rows, state, domain);
+    let [level_rows, summary_rows, heading, rows] = bands::risk(area).map(rect);
+    level(canvas, level_rows, domain);
+    summary(canvas, summary_rows, state, domain);
+    list(canvas, heading, rows, state, domain);
 }
 
 /// How full the domain is.
@@ -102,13 +95,13 @@ fn level(canvas: &mut Canvas<'_>, area: Rect, domain: &DomainReport) {
 const RANK: u16 = 5;
 const NUMBER: u16 = 8;
 
-fn list(canvas: &mut Canvas<'_>, area: Rect, heading_rows: u16, state: &State, domain: &DomainReport) {
+fn list(canvas: &mut Canvas<'_>, heading: Rect, rows: Rect, state: &State, domain: &DomainReport) {
     // Everything but the name, and the parts only where they leave it some room.
-    let parts = area.width >= 66;
+    let parts = rows.width >= 66;
     let fixed = 1 + RANK + NUMBER + 1 + 9 + 6 + if parts { 4 * 7 } else { 0 };
-    let name_width = area.width.saturating_sub(fixed).clamp(8, 24);
-    if heading_rows > 0 {
-        let mut pen = canvas.pen(area, 0);
+    let name_width = rows.width.saturating_sub(fixed).clamp(8, 24);
+    if heading.height > 0 {
+        let mut pen = canvas.pen(heading, 0);
         pen.gap(1).left(RANK, "", Role::Heading).right(NUMBER - 1, "PID", Role::Heading).gap(1);
         pen.left(name_width, "NAME", Role::Heading).right(6, "ADJ", Role::Heading).right(9, "BADNESS", Role::Heading);
         if parts {
@@ -117,29 +110,14 @@ fn list(canvas: &mut Canvas<'_>, area: Rect, heading_rows: u16, state: &State, d
             }
         }
     }
-    let rows = Rect { y: area.y + heading_rows, height: area.height - heading_rows, ..area };
     if domain.victims.is_empty() {
         canvas.pen(rows, 0).gap(1).put("No process of it is known yet.", Role::Dim);
         return;
     }
-    let scroll = state.risk.scroll.min(domain.victims.len() - 1);
-    let wanted: Vec<ProcessId> = state.list.selected.into_iter().collect();
-    for (line, victim) in (0..rows.height).zip(in_sight(&domain.victims[scroll..], &wanted, rows.height)) {
+    for (line, victim) in (0..rows.height).zip(state.victims_in_sight(domain, rows.height)) {
         let widths = Widths { name: name_width, parts };
         victim_line(canvas, rows, line, state, domain, victim, widths);
     }
-}
-
-/// The first of an order; one of `wanted` that stands behind them takes the last line, so that it is always seen.
-pub fn in_sight<'a>(order: &'a [Victim], wanted: &[ProcessId], rows: u16) -> Vec<&'a Victim> {
-    let rows = usize::from(rows);
-    let mut shown: Vec<&Victim> = order.iter().take(rows).collect();
-    let hidden = order.iter().skip(rows).find(|victim| wanted.contains(&victim.id));
-    // A list of one line keeps the first: who dies next comes before who is selected.
-    if let (Some(hidden), Some(last), true) = (hidden, shown.last_mut(), rows > 1) {
-        *last = hidden;
-    }
-    shown
 }
 
 #[derive(Clone, Copy)]

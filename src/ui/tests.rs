@@ -88,8 +88,11 @@ fn dialogs() -> Vec<(&'static str, Dialog)> {
     vec![
         ("help", Dialog::Help { scroll: 0 }),
         ("help_end", Dialog::Help { scroll: usize::MAX }),
-        ("signal", Dialog::Signal { targets: targets.clone(), left_out: vec![], cursor: 0 }),
-        ("signal_several", Dialog::Signal { targets: both.clone(), left_out: left_out.clone(), cursor: 5 }),
+        ("signal", Dialog::Signal { targets: targets.clone(), left_out: vec![], cursor: 0, typed: String::new() }),
+        (
+            "signal_several",
+            Dialog::Signal { targets: both.clone(), left_out: left_out.clone(), cursor: 5, typed: "9".into() },
+        ),
         ("adjust", Dialog::Adjust { targets, left_out: vec![], value: -900, typed: String::new() }),
         ("adjust_several", Dialog::Adjust { targets: both, left_out, value: 500, typed: "500".into() }),
         ("sort", Dialog::Sort { cursor: 5 }),

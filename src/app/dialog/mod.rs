@@ -2,6 +2,7 @@
 //! was chosen: that is `update`'s.
 
 mod help;
+mod place;
 
 use crossterm::event::KeyCode;
 
@@ -14,6 +15,7 @@ use super::list::Arrangement;
 use super::{ADJUSTMENTS, Pane};
 
 pub use help::{HelpLine, help};
+pub use place::Place;
 
 /// A dialog that has the keys. Its targets are identities fixed when it opened; the list may move behind it.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +33,8 @@ pub enum Dialog {
         left_out: Vec<String>,
         /// Position in [`SIGNALS`].
         cursor: usize,
+        /// What is being typed of a number or a name.
+        typed: String,
     },
     /// oom_score_adj with a preview.
     Adjust {
@@ -157,26 +161,12 @@ impl Signal {
 pub const PRESETS: [i16; 5] = [-1000, -500, 0, 500, 1000];
 
 impl Dialog {
-    /// Its heading.
-    #[must_use]
-    pub const fn title(&self) -> &'static str {
-        match self {
-            Self::Help { .. } => "Help",
-            Self::Signal { .. } => "Send a signal",
-            Self::Adjust { .. } => "oom_score_adj",
-            Self::Sort { .. } => "Sort by",
-            Self::Columns { .. } => "Columns",
-            Self::User { .. } => "Processes of",
-            Self::Group { .. } => "Rows",
-        }
-    }
-
     /// What its keys do, in one line.
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Help { .. } => "[Up/Down PgUp/PgDn] scroll  [Esc] leave",
-            Self::Signal { .. } => "[Enter] send  [Esc] leave",
+            Self::Signal { .. } => "[Enter] send  [Esc] leave  type a number or a name: 9, kill",
             Self::Adjust { .. } => "[Enter] set  [Esc] leave  Left/Right 10, PgUp/PgDn 100, presets 1..5",
             Self::Sort { .. } => "[Enter] sort  [Esc] leave",
             Self::Columns { .. } => "[Space] show or hide  Left/Right move  [Enter] done  [Esc] leave",
@@ -207,6 +197,10 @@ impl Dialog {
             }
             (KeyCode::Enter, _) => return self.chosen(),
             (_, Self::Adjust { value, typed, .. }) => edit(chord.code, value, typed),
+            (KeyCode::Char(letter), Self::Signal { cursor, typed, .. }) if letter.is_ascii_alphanumeric() => {
+                *cursor = look_up(letter, typed).unwrap_or(*cursor);
+                return Answer::Stay;
+            }
             (KeyCode::Char(' '), Self::Columns { cursor, chosen }) => toggle(COLUMNS[*cursor].column, chosen),
             (KeyCode::Left, Self::Columns { cursor, chosen }) => shift(COLUMNS[*cursor].column, chosen, false),
             (KeyCode::Right, Self::Columns { cursor, chosen }) => shift(COLUMNS[*cursor].column, chosen, true),
@@ -222,14 +216,43 @@ impl Dialog {
     /// Moves its cursor, or scrolls.
     pub(super) fn go(&mut self, movement: Move, count: usize, page: usize) {
         match self {
+            Self::Signal { cursor, typed, .. } => {
+                typed.clear();
+                *cursor = movement.apply(*cursor, count, page);
+            }
             Self::Help { scroll: cursor }
-            | Self::Signal { cursor, .. }
             | Self::Sort { cursor }
             | Self::Columns { cursor, .. }
             | Self::User { cursor, .. }
             | Self::Group { cursor } => *cursor = movement.apply(*cursor, count, page),
             Self::Adjust { .. } => {}
         }
+    }
+
+    /// Puts the cursor of its list there; what was there already is chosen as by Enter, or by Space where Enter ends.
+    /// A signal is never sent so: that is for a key.
+    pub(super) fn click(&mut self, item: usize) -> Answer {
+        let again = self.cursor() == Some(item);
+        match self {
+            Self::Signal { cursor, typed, .. } => {
+                typed.clear();
+                *cursor = item;
+            }
+            Self::Columns { cursor, chosen } => {
+                *cursor = item;
+                if again {
+                    toggle(COLUMNS[item].column, chosen);
+                }
+            }
+            Self::Sort { cursor } | Self::User { cursor, .. } | Self::Group { cursor } => {
+                *cursor = item;
+                if again {
+                    return self.chosen();
+                }
+            }
+            Self::Help { .. } | Self::Adjust { .. } => {}
+        }
+        Answer::Stay
     }
 
     fn chosen(&self) -> Answer {
@@ -247,6 +270,27 @@ impl Dialog {
             Self::Group { cursor } => Choice::Group(Arrangement::ALL[*cursor]),
         })
     }
+}
+
+/// Position of the signal that is being typed: a number, or a name with or without its SIG. What fits nothing begins
+/// anew with this letter.
+fn look_up(letter: char, typed: &mut String) -> Option<usize> {
+    let find = |text: &str| {
+        let by = |fits: &dyn Fn(&Signal) -> bool| SIGNALS.iter().position(fits);
+        by(&|signal| signal.number.to_string() == text)
+            .or_else(|| by(&|signal| signal.number.to_string().starts_with(text)))
+            .or_else(|| by(&|signal| signal.name["SIG".len()..].starts_with(text)))
+            .or_else(|| by(&|signal| signal.name.starts_with(text)))
+    };
+    typed.push(letter.to_ascii_uppercase());
+    find(typed).or_else(|| {
+        typed.drain(..typed.len() - 1);
+        let found = find(typed);
+        if found.is_none() {
+            typed.clear();
+        }
+        found
+    })
 }
 
 /// A key of the editor. One digit from 1 to 5 is a preset; a sign or two digits and more are a value.
@@ -311,78 +355,4 @@ fn shift(column: Column, chosen: &mut [Column], to_the_right: bool) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(code: KeyCode) -> Chord {
-        Chord { code, control: false }
-    }
-
-    fn value_after(keys: &str) -> i16 {
-        let mut dialog = Dialog::Adjust { targets: vec![], left_out: vec![], value: 0, typed: String::new() };
-        for letter in keys.chars() {
-            let code = match letter {
-                '<' => KeyCode::Left,
-                '>' => KeyCode::Right,
-                'U' => KeyCode::PageUp,
-                'D' => KeyCode::PageDown,
-                'B' => KeyCode::Backspace,
-                letter => KeyCode::Char(letter),
-            };
-            assert_eq!(dialog.press(key(code), 10), Answer::Stay);
-        }
-        match dialog {
-            Dialog::Adjust { value, .. } => value,
-            other => unreachable!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_editor_takes_steps_presets_and_numbers() {
-        for (keys, value) in [
-            (">", 10),
-            ("<<", -20),
-            ("UU>", 210),
-            ("DDDDDDDDDDDD", -1000),
-            ("1", -1000),
-            ("4", 500),
-            ("300", 300),
-            ("-250", -250),
-            ("+4", 4),
-            ("77777", 1000),
-            ("-99999", -1000),
-            ("300B", 30),
-            ("7B", 7),
-            ("12>", 22),
-        ] {
-            assert_eq!(value_after(keys), value, "{keys}");
-        }
-    }
-
-    #[test]
-    fn enter_mints_the_token_and_escape_does_not() {
-        let target = ProcessId::new(7, 1);
-        let mut dialog = Dialog::Signal { targets: vec![target], left_out: vec![], cursor: 0 };
-        assert_eq!(dialog.press(key(KeyCode::End), 3), Answer::Stay);
-        assert_eq!(dialog.press(key(KeyCode::Home), 3), Answer::Stay);
-        assert_eq!(dialog.clone().press(key(KeyCode::Esc), 3), Answer::Leave);
-        let chosen = Choice::Signal { targets: vec![target], signal: SIGNALS[0], confirmed: Confirmed(()) };
-        assert_eq!(dialog.press(key(KeyCode::Enter), 3), Answer::Chosen(chosen));
-        assert_eq!(SIGNALS[0].name, "SIGTERM");
-        assert_eq!(SIGNALS[Signal::KILL_POSITION].name, "SIGKILL");
-    }
-
-    #[test]
-    fn columns_are_shown_hidden_and_moved() {
-        let mut chosen = vec![Column::Pid, Column::Command];
-        toggle(Column::Rss, &mut chosen);
-        assert_eq!(chosen, [Column::Pid, Column::Rss, Column::Command]);
-        shift(Column::Rss, &mut chosen, false);
-        shift(Column::Rss, &mut chosen, false);
-        assert_eq!(chosen, [Column::Rss, Column::Pid, Column::Command]);
-        for column in [Column::Rss, Column::Pid, Column::Command] {
-            toggle(column, &mut chosen);
-        }
-        assert_eq!(chosen, [Column::Command]);
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 //! be wrong without looking at the machine is a usage error here.
 
 mod config_file;
+mod run;
 
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
@@ -105,6 +106,12 @@ enum Subcommands {
     /// nothing in the log did
     #[command(after_help = EXPLAIN_HELP)]
     Explain(Explain),
+    /// Run a command and watch its memory: oomtop run -- go test ./...
+    #[command(after_help = run::HELP)]
+    Run(run::Arguments),
+    /// What `run` puts between fork and exec
+    #[command(name = run::START, hide = true)]
+    Start(run::StartArguments),
 }
 
 #[derive(Debug, Args)]
@@ -227,16 +234,20 @@ pub fn parse(
             },
             json: explain.json,
         }),
+        Some(Subcommands::Run(run)) => Task::Run(run.into()),
+        Some(Subcommands::Start(start)) => Task::Start(start.into()),
     };
     let wishes = match task {
         // To print what a file looks like, or to tell an old log, none is read.
-        Task::PrintConfig | Task::Explain(_) => Wishes::default(),
+        Task::PrintConfig | Task::Explain(_) | Task::Run(_) | Task::Start(_) => Wishes::default(),
         Task::Watch | Task::Snapshot(_) => wishes(shared.config.as_ref(), environment)
             .map_err(|mistake| clap::Error::raw(ErrorKind::ValueValidation, format!("{mistake}\n")))?,
     };
     let wished = match task {
         Task::Watch => wishes.screen,
-        Task::PrintConfig | Task::Snapshot(_) | Task::Explain(_) => ScreenWishes::default(),
+        Task::PrintConfig | Task::Snapshot(_) | Task::Explain(_) | Task::Run(_) | Task::Start(_) => {
+            ScreenWishes::default()
+        }
     };
     let default = Config::default();
     let config = Config {
@@ -255,6 +266,14 @@ pub fn parse(
         alarm: wished.alarm,
     };
     Ok((config, task))
+}
+
+/// The status to exit with after such an error: of `run` it must not be taken for that of the command.
+#[must_use]
+pub fn exit_status(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    let typed = arguments.iter().take_while(|argument| *argument != "--");
+    let is_run = typed.clone().any(|argument| argument == "run");
+    if error.exit_code() != 0 && is_run { run::OWN_FAILURE } else { error.exit_code() as u8 }
 }
 
 /// What the file says: the one that was named, else the one where it usually is.
@@ -326,7 +345,7 @@ Filters: a word is a substring of command, name, user, Go module or package, in 
 Columns, for filters and --sort:
 {}
 
-Exit status: 0 fine (also when the reader of our output leaves early), 1 failed, 2 wrong usage.
+Exit status: 0 fine (also when the reader of our output leaves early), 1 failed, 2 wrong usage; of run: oomtop run --help.
 Environment: NO_COLOR, TERM, LC_ALL, LC_CTYPE, LANG.",
         columns.join("\n")
     )

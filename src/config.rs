@@ -1,12 +1,13 @@
 //! What will be done, as plain data: every choice resolved, no clap, no environment, no file. Refuses to parse words
 //! typed by people (that is `cli`) and to hold state.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::monitor::WarningConfig;
 use crate::table::Column;
-use crate::units::Pid;
+use crate::units::{Bytes, Pid};
 
 /// Choices shared by the screen and the one-shot commands.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,6 +134,10 @@ pub enum Task {
     Snapshot(SnapshotConfig),
     /// Tell the OOM kills in a kernel log.
     Explain(ExplainConfig),
+    /// Run a command and watch it.
+    Run(RunConfig),
+    /// Become a command, after what must happen between fork and exec.
+    Start(StartConfig),
 }
 
 /// Choices of `oomtop snapshot`.
@@ -181,4 +186,49 @@ pub enum KernelLogSource {
     RingBuffer,
     /// The journal, by `journalctl -k -o json`.
     Journal,
+}
+
+/// Choices of `oomtop run`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunConfig {
+    /// The command and its arguments; never empty.
+    pub command: Vec<OsString>,
+    /// Draw nothing, whatever the terminal.
+    pub headless: bool,
+    /// Files to write the report to; the format by the ending.
+    pub reports: Vec<PathBuf>,
+    /// Run in a memory cgroup of its own with this limit.
+    pub memory_max: Option<Bytes>,
+    /// And this much swap.
+    pub swap_max: Option<Bytes>,
+    /// GOMEMLIMIT for the command.
+    pub go_memory_limit: Option<GoMemoryLimit>,
+    /// oom_score_adj of the command and all below it.
+    pub oom_score_adj: Option<i16>,
+    /// What the whole tree may hold.
+    pub budget: Option<Bytes>,
+    /// What each test binary may hold.
+    pub budget_per_test: Option<Bytes>,
+    /// Exceeding a budget is told and does not fail the run.
+    pub warn: bool,
+}
+
+/// A GOMEMLIMIT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GoMemoryLimit {
+    /// 90 % of the limit of the run.
+    Auto,
+    /// This.
+    Of(Bytes),
+}
+
+/// What must happen between fork and exec, and what to execute then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StartConfig {
+    /// `cgroup.procs` of the cgroup to join.
+    pub join: Option<PathBuf>,
+    /// oom_score_adj to take.
+    pub oom_score_adj: Option<i16>,
+    /// The command and its arguments; never empty.
+    pub command: Vec<OsString>,
 }

@@ -21,6 +21,7 @@ pub mod mapping_class;
 pub mod monitor;
 pub mod oom_log;
 pub mod post_mortem;
+pub mod run;
 pub mod runtime;
 pub mod snapshot;
 pub mod source;

@@ -10,12 +10,13 @@ use oomtop::config::Task;
 use oomtop::runtime::{self, headless};
 
 fn main() -> ExitCode {
-    let (config, task) = match cli::parse(std::env::args_os(), &Environment::of_this_process()) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let (config, task) = match cli::parse(arguments.clone(), &Environment::of_this_process()) {
         Ok(asked) => asked,
         Err(error) => {
             // Help for a reader that left early is no failure.
             let _ = error.print();
-            return ExitCode::from(error.exit_code() as u8);
+            return ExitCode::from(cli::exit_status(&error, &arguments));
         }
     };
     // The first hook: those that come later restore the terminal and then call it.
@@ -24,6 +25,8 @@ fn main() -> ExitCode {
         Task::Watch => runtime::live(config).map(runtime::Ending::exit_code),
         Task::Snapshot(snapshot) => headless::snapshot(&config, snapshot).map(|()| ExitCode::SUCCESS),
         Task::Explain(explain) => runtime::explain::run(&config, &explain),
+        Task::Run(run) => Ok(runtime::run::run(&config, &run)),
+        Task::Start(start) => Ok(runtime::child::become_command(&start)),
     });
     ending.unwrap_or_else(|error| {
         // Not eprintln!: it panics when nobody is there to read.

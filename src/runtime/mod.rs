@@ -3,6 +3,7 @@
 
 pub mod actor;
 mod asked;
+pub mod child;
 pub mod encoder;
 pub mod explain;
 pub mod headless;
@@ -10,6 +11,7 @@ mod hook;
 pub mod input;
 pub mod latest;
 pub mod prober;
+pub mod run;
 pub mod sampler;
 mod session;
 pub mod signals;

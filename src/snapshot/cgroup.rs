@@ -30,6 +30,9 @@ pub struct Cgroup {
     pub high: Option<Option<Bytes>>,
     /// `memory.current` or `memory.usage_in_bytes`.
     pub usage: Option<Bytes>,
+    /// v2 `memory.peak` (5.19), v1 `memory.max_usage_in_bytes`: the most it ever held, the page cache with it. Read only
+    /// where a command is watched.
+    pub peak: Option<Bytes>,
     /// v2 `memory.swap.max`: swap alone.
     pub swap_limit: Option<Option<Bytes>>,
     /// v1 `memory.memsw.limit_in_bytes`: memory and swap together.
@@ -71,6 +74,7 @@ impl Cgroup {
             limit: None,
             high: None,
             usage: None,
+            peak: None,
             swap_limit: None,
             memory_and_swap_limit: None,
             swap_usage: None,

@@ -1,14 +1,16 @@
 //! What happened from outside the files of a process since the last pass, as facts in the snapshot, so that a
 //! recording gives the same verdict. Refuses to conclude: a record of the kernel log is text here; `oom_log` reads it.
 
-use crate::units::{ProcessId, Timestamp};
+use crate::units::{Bytes, Pid, ProcessId, Timestamp};
+
+use super::process::Name;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutsideEvent {
     /// A record of the kernel log, continuations joined.
     KernelLog(KernelRecord),
-    /// A child that we started was reaped: its wait status (wait(2)).
+    /// A child that we started, or that was handed to us as its subreaper, was reaped.
     ChildExit {
         /// Which.
         id: ProcessId,
@@ -16,9 +18,34 @@ pub enum OutsideEvent {
         at: Timestamp,
         /// As wait(2) gives it.
         wait_status: i32,
-        /// ru_maxrss in KiB: an upper bound (it carries the parent's peak across exec).
-        max_rss_kib: Option<u64>,
     },
+    /// The kernel accounted for a process as it ended.
+    ProcessExit(ProcessExit),
+    /// Somebody sent us a signal while we watched a command; it was passed on, or the terminal gave it to both.
+    Signalled {
+        /// Its number (signal(7)).
+        signal: i32,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A record of taskstats (include/uapi/linux/taskstats.h), written when a thread of a process ended; that of the last
+/// one has the wait status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessExit {
+    /// Of which process. When it started is reckoned, to a clock tick, where no pass saw it alive.
+    pub id: ProcessId,
+    /// `ac_ppid`.
+    pub parent: Pid,
+    /// When we learnt of it.
+    pub at: Timestamp,
+    /// `ac_comm`: of that thread.
+    pub name: Name,
+    /// `ac_exitcode`, as wait(2) gives it; `None` while threads of it live.
+    pub wait_status: Option<i32>,
+    /// `hiwater_rss`: the peak of what it held since its last exec; `None` where it held nothing any more.
+    pub peak_rss: Option<Bytes>,
 }
 
 /// A record of `/dev/kmsg` (Documentation/ABI/testing/dev-kmsg).

@@ -117,6 +117,24 @@ impl Cgroupfs {
         hierarchy.dies_together(&directory)
     }
 
+    /// The memory cgroup of a process and all above it, from the lowest up, without their members: what may run full
+    /// for it. Nothing where it is outside of what is mounted.
+    pub(super) fn lineage(&mut self, membership: &[u8]) -> Vec<Cgroup> {
+        let Some(hierarchy) = &mut self.hierarchy else { return Vec::new() };
+        let Some(path) = proc_files::memory_cgroup(membership, Some(hierarchy.version)) else { return Vec::new() };
+        let root: &[u8] = if hierarchy.root == b"/" { b"" } else { &hierarchy.root };
+        let Some(below) = path.strip_prefix(root) else { return Vec::new() };
+        let mut directory = below.strip_prefix(b"/").unwrap_or(below).to_vec();
+        let mut lineage = Vec::new();
+        loop {
+            lineage.push(hierarchy.without_members(&directory));
+            if directory.is_empty() {
+                return lineage;
+            }
+            directory.truncate(memchr::memrchr(b'/', &directory).unwrap_or(0));
+        }
+    }
+
     /// Fills `to` with every cgroup that has a limit or dies as a whole, or lies below one that does. Looks for new ones in rotation, and soon after a
     /// process was met in an unknown one.
     pub(super) fn read(&mut self, known: &Known<'_>, met_unknown_path: bool, to: &mut Option<Vec<Cgroup>>) {
@@ -270,9 +288,15 @@ impl Hierarchy {
     /// its members and whether they die together are enough.
     fn fill(&mut self, group: &mut Group, known: &Known<'_>, to: &mut Cgroup) -> bool {
         to.limit = self.limit(&group.directory, known.memory);
-        match self.version {
-            Version::V1 => self.fill_v1(group, to),
-            Version::V2 => self.fill_v2(group, to),
+        if self.version == Version::V2 {
+            let together = self.read(&group.directory, "memory.oom.group", system_files::number);
+            to.oom_group = together.map(|value: u8| value == 1);
+        }
+        if group.limited {
+            match self.version {
+                Version::V1 => self.fill_v1(&group.directory, to),
+                Version::V2 => self.fill_v2(&group.directory, to),
+            }
         }
         // Listing thousands makes the kernel sort them: then it is done less often, and who ended meanwhile left out.
         let began = clock::now();
@@ -299,11 +323,23 @@ impl Hierarchy {
         to.limit.is_some() || group.unseen.is_none()
     }
 
-    fn fill_v1(&mut self, group: &Group, to: &mut Cgroup) {
-        let directory = &group.directory;
-        if !group.limited {
-            return;
+    fn without_members(&mut self, directory: &[u8]) -> Cgroup {
+        let mut cgroup = Cgroup::unread(self.path_of(directory), self.version, clock::now());
+        cgroup.limit = self.limit(directory, None);
+        match self.version {
+            Version::V1 => {
+                self.fill_v1(directory, &mut cgroup);
+                cgroup.peak = self.read(directory, "memory.max_usage_in_bytes", system_files::bytes);
+            }
+            Version::V2 => {
+                self.fill_v2(directory, &mut cgroup);
+                cgroup.peak = self.read(directory, "memory.peak", system_files::bytes);
+            }
         }
+        cgroup
+    }
+
+    fn fill_v1(&mut self, directory: &[u8], to: &mut Cgroup) {
         to.usage = self.read(directory, "memory.usage_in_bytes", system_files::bytes);
         to.memory_and_swap_limit =
             self.read(directory, "memory.memsw.limit_in_bytes", |text| cgroup_files::limit_v1(text, None));
@@ -325,12 +361,7 @@ impl Hierarchy {
         to.events.max = self.read(directory, "memory.failcnt", system_files::number);
     }
 
-    fn fill_v2(&mut self, group: &Group, to: &mut Cgroup) {
-        let directory = &group.directory;
-        to.oom_group = self.read(directory, "memory.oom.group", system_files::number).map(|value: u8| value == 1);
-        if !group.limited {
-            return;
-        }
+    fn fill_v2(&mut self, directory: &[u8], to: &mut Cgroup) {
         to.usage = self.read(directory, "memory.current", system_files::bytes);
         to.high = self.read(directory, "memory.high", cgroup_files::limit_v2);
         to.swap_limit = self.read(directory, "memory.swap.max", cgroup_files::limit_v2);

@@ -120,7 +120,7 @@ mod tests {
         events.extend(pending.map(OutsideEvent::KernelLog));
         let texts = events.into_iter().map(|event| match event {
             OutsideEvent::KernelLog(record) => (record.sequence, String::from_utf8_lossy(&record.text).into_owned()),
-            OutsideEvent::ChildExit { .. } => unreachable!("nobody exits here"),
+            other => unreachable!("only the log is read here: {other:?}"),
         });
         texts.collect()
     }

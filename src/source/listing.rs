@@ -63,7 +63,7 @@ impl Listing {
 }
 
 /// The numbers behind `before`, up to `last`; they start again at the bottom.
-fn between(before: u32, last: u32) -> Look {
+pub(super) fn between(before: u32, last: u32) -> Look {
     match last.checked_sub(before) {
         Some(0) => Look::Nowhere,
         Some(1..=Listing::NUMBERS) => Look::Among(before + 1..=last),
@@ -72,7 +72,7 @@ fn between(before: u32, last: u32) -> Look {
 }
 
 /// `0.02 0.16 0.21 1/96 11452`: the last field.
-fn last_pid(text: &[u8]) -> Option<u32> {
+pub(super) fn last_pid(text: &[u8]) -> Option<u32> {
     decimal(words(text.strip_suffix(b"\n")?).nth(4)?)
 }
 

@@ -3,12 +3,14 @@
 //! could not be read and why. A process that vanishes, hides or writes nonsense is a fact, never an error.
 
 pub mod cgroup_files;
+pub mod exit_records;
 pub mod kmsg;
 pub mod live;
 pub mod prober;
 pub mod proc_files;
 pub mod smaps;
 pub mod system_files;
+pub mod tree;
 
 mod cgroupfs;
 mod clock;

@@ -168,13 +168,13 @@ impl Prober {
 }
 
 /// `/proc/PID/cmdline`. A process that has overwritten its own has no NUL at the end; nothing is added.
-fn command(tree: &mut Tree, id: ProcessId) -> Result<Command, Unreadable> {
+pub(super) fn command(tree: &mut Tree, id: ProcessId) -> Result<Command, Unreadable> {
     let (arguments, cut) = tree.read_start(&FileName::of(id.pid, "cmdline"), COMMAND_BYTES)?;
     Ok(Command { arguments: arguments.into(), cut })
 }
 
 /// The links `/proc/PID/exe` and, of what looks like a Go test binary, `cwd`.
-fn executable(tree: &mut Tree, programs: &mut Programs, id: ProcessId) -> Result<Executable, Unreadable> {
+pub(super) fn executable(tree: &mut Tree, programs: &mut Programs, id: ProcessId) -> Result<Executable, Unreadable> {
     let go = programs.go_build(tree, id);
     let link = tree.read_link(&FileName::of(id.pid, "exe"))?;
     let (path, deleted) = link.strip_suffix(b" (deleted)").map_or((link, false), |path| (path, true));

@@ -1,0 +1,95 @@
+//! What was typed behind `oomtop run`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::{GoMemoryLimit, RunConfig, StartConfig};
+use crate::units::Bytes;
+
+/// The hidden command that stands between fork and exec.
+pub(super) const START: &str = "__start";
+
+/// When oomtop itself fails, usage included: the statuses below are the command's.
+pub(super) const OWN_FAILURE: u8 = 125;
+
+pub(super) const HELP: &str = "\
+Examples:
+  oomtop run -- go test ./...
+  oomtop run --memory-max 512m -- go test ./...            does it fit?
+  oomtop run --report memory.json --budget 1g -- go test ./...   in CI
+
+Exit status: the command's own; 128+N when signal N ended it; 124 over budget; 125 oomtop itself failed, wrong usage
+included; 126 the command cannot be executed; 127 it was not found.";
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Draw nothing: the command keeps the terminal, the report comes at the end on standard error
+    #[arg(long)]
+    headless: bool,
+    /// Write the report: FILE.json (schema oomtop.run/1), FILE.md (Markdown), FILE.xml (JUnit); may be given again
+    #[arg(long, value_name = "FILE")]
+    report: Vec<PathBuf>,
+    /// Run in a memory cgroup of its own with this limit
+    #[arg(long, value_name = "SIZE", value_parser = Bytes::parse)]
+    memory_max: Option<Bytes>,
+    /// And this much swap beside it (without this: none)
+    #[arg(long, value_name = "SIZE", value_parser = Bytes::parse, requires = "memory_max")]
+    swap_max: Option<Bytes>,
+    /// Set GOMEMLIMIT: a size, or auto for 90 % of the limit
+    #[arg(long, value_name = "SIZE|auto", value_parser = go_memory_limit)]
+    gomemlimit: Option<GoMemoryLimit>,
+    /// oom_score_adj of the command and all below it, -1000 to 1000
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i16).range(-1000..=1000))]
+    oom_score_adj: Option<i16>,
+    /// Fail with status 124 if the whole tree ever held more than this
+    #[arg(long, value_name = "SIZE", value_parser = Bytes::parse)]
+    budget: Option<Bytes>,
+    /// Fail with status 124 if a test binary ever held more than this
+    #[arg(long, value_name = "SIZE", value_parser = Bytes::parse)]
+    budget_per_test: Option<Bytes>,
+    /// Only say so when a budget is exceeded
+    #[arg(long)]
+    warn: bool,
+    /// The command and its arguments
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
+    command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StartArguments {
+    #[arg(long)]
+    join: Option<PathBuf>,
+    #[arg(long, allow_negative_numbers = true)]
+    oom_score_adj: Option<i16>,
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
+}
+
+fn go_memory_limit(text: &str) -> Result<GoMemoryLimit, String> {
+    if text == "auto" { Ok(GoMemoryLimit::Auto) } else { Bytes::parse(text).map(GoMemoryLimit::Of) }
+}
+
+impl From<Arguments> for RunConfig {
+    fn from(typed: Arguments) -> Self {
+        Self {
+            command: typed.command,
+            headless: typed.headless,
+            reports: typed.report,
+            memory_max: typed.memory_max,
+            swap_max: typed.swap_max,
+            go_memory_limit: typed.gomemlimit,
+            oom_score_adj: typed.oom_score_adj,
+            budget: typed.budget,
+            budget_per_test: typed.budget_per_test,
+            warn: typed.warn,
+        }
+    }
+}
+
+impl From<StartArguments> for StartConfig {
+    fn from(typed: StartArguments) -> Self {
+        Self { join: typed.join, oom_score_adj: typed.oom_score_adj, command: typed.command }
+    }
+}

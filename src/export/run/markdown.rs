@@ -1,0 +1,86 @@
+//! `oomtop run --report FILE.md`: for a CI job's summary (GitHub's, GitLab's, or any reader of CommonMark with tables).
+
+use std::io::{self, Write};
+
+use super::{command_line, holder, subject};
+use crate::run::report::{ProcessLine, RunReport, VerdictKind};
+use crate::units::human_duration;
+
+const LINES: usize = 20;
+
+pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
+    let verdict = &report.verdict;
+    let sign = if verdict.kind == VerdictKind::Ok { "OK" } else { verdict.kind.headline() };
+    writeln!(out, "### {sign}: `{}`\n", command_line(report).replace('`', "'"))?;
+    writeln!(out, "**{}** ({})\n", escaped(&verdict.summary), verdict.confidence.word())?;
+    for line in &verdict.story {
+        writeln!(out, "{}\n", escaped(line))?;
+    }
+    for evidence in &verdict.evidence {
+        writeln!(out, "- *{}*: {}", evidence.source, escaped(&evidence.text))?;
+    }
+    writeln!(out, "\n| peak | how known | package | phase | when | growth |\n|---:|---|---|---|---|---:|")?;
+    for process in report.processes.iter().filter(|process| process.peak.is_some()).take(LINES) {
+        writeln!(out, "{}", row(process))?;
+    }
+    let rest = report.processes.len().saturating_sub(LINES) as u64 + report.left_out;
+    if rest > 0 {
+        writeln!(out, "\n{rest} smaller processes are not shown.")?;
+    }
+    if let Some(peak) = &report.peak {
+        let names: Vec<_> = peak
+            .holders
+            .iter()
+            .take(8)
+            .map(|(place, rss)| format!("{} {rss}", escaped(&holder(&report.processes[*place]))))
+            .collect();
+        let at = human_duration(peak.at.since(report.started));
+        writeln!(out, "\nThe whole tree held at most **{}**, at {at}: {}.", peak.total, names.join(", "))?;
+    }
+    for line in report.budget.iter().flat_map(|budget| &budget.exceeded) {
+        writeln!(out, "\n**Over budget:** {}", escaped(line))?;
+    }
+    if !report.advice.is_empty() {
+        writeln!(out, "\nTo try:\n")?;
+    }
+    for advice in &report.advice {
+        writeln!(out, "- {} ({})", escaped(&advice.what), escaped(&advice.why))?;
+    }
+    out.flush()
+}
+
+fn row(process: &ProcessLine) -> String {
+    let (peak, source) = process.peak.map_or(("-".into(), "-"), |(peak, source)| (peak.to_string(), source.word()));
+    let ended = process.ended.map_or_else(|| "(lives)".into(), |ended| format!("{:.1}s", ended.as_secs_f64()));
+    let growth = process.growth.map_or_else(|| "-".into(), |(_, rate)| rate.to_string());
+    let started = process.started.as_secs_f64();
+    let subject = escaped(&subject(process)).into_owned();
+    format!("| {peak} | {source} | {subject} | {} | {started:.1}s-{ended} | {growth} |", process.phase.word())
+}
+
+/// Names come from whoever runs a process: none of them may become a heading, a link or a cell.
+fn escaped(text: &str) -> std::borrow::Cow<'_, str> {
+    const SPECIAL: &[char] = &['\\', '`', '*', '_', '[', ']', '<', '>', '|', '#', '&', '~'];
+    if !text.contains(SPECIAL) {
+        return text.into();
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if SPECIAL.contains(&character) {
+            safe.push('\\');
+        }
+        safe.push(character);
+    }
+    safe.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stays_a_name() {
+        assert_eq!(escaped("a|b <script> `x` [l](u)"), "a\\|b \\<script\\> \\`x\\` \\[l\\](u)");
+        assert_eq!(escaped("example.com/goleak/a"), "example.com/goleak/a");
+    }
+}

@@ -1,0 +1,109 @@
+//! The report of a run on standard error: verdict, evidence, the biggest, what overlapped, advice.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::{holder, subject};
+use crate::run::phase::Phase;
+use crate::run::report::{Exit, ProcessLine, RunReport};
+use crate::units::Bytes;
+
+/// Lines of the table, and how many of them are kept for what is no test.
+const LINES: usize = 15;
+const OTHERS: usize = 5;
+/// Who held how much at the peak, at the most.
+const HOLDERS: usize = 6;
+/// What is smaller than this is not worth a line.
+const SMALL: Bytes = Bytes::from_mib(1);
+
+/// Writes it.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
+    let verdict = &report.verdict;
+    writeln!(out, "oomtop: {} ({}): {}", verdict.kind.headline(), verdict.confidence.word(), verdict.summary)?;
+    for line in &verdict.story {
+        writeln!(out, "  {line}")?;
+    }
+    for (place, evidence) in verdict.evidence.iter().enumerate() {
+        let lead = if place == 0 { "evidence:" } else { "         " };
+        writeln!(out, "  {lead} {}: {}", evidence.source, evidence.text)?;
+    }
+    table(out, report)?;
+    if let Some(peak) = &report.peak {
+        let shown = peak.holders.iter().filter(|(_, rss)| *rss >= SMALL).take(HOLDERS);
+        let names: Vec<_> = shown.map(|(place, rss)| format!("{} {rss}", holder(&report.processes[*place]))).collect();
+        let more = if peak.holders.len() > names.len() { ", ..." } else { "" };
+        let at = seconds(peak.at.since(report.started));
+        writeln!(out, "  whole tree at most {} at {at}: {}{more}", peak.total, names.join(", "))?;
+    }
+    if let Some(budget) = &report.budget {
+        for line in &budget.exceeded {
+            writeln!(out, "  {}: {line}", if budget.warns_only { "over budget (--warn)" } else { "OVER BUDGET" })?;
+        }
+        if budget.exceeded.is_empty() {
+            writeln!(out, "  within budget")?;
+        }
+    }
+    for (place, advice) in report.advice.iter().enumerate() {
+        let lead = if place == 0 { "\n  try:" } else { "      " };
+        writeln!(out, "{lead} {} ({})", advice.what, advice.why)?;
+    }
+    out.flush()
+}
+
+fn table(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
+    let rows = rows(report);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let width = rows.iter().map(|process| subject(process).chars().count()).max().unwrap_or(0).clamp(7, 60);
+    writeln!(out, "\n   PEAK    {:<width$}  {:<8}{:<15}{:<12}ENDED", "PACKAGE", "PHASE", "WHEN", "GROWTH")?;
+    for process in &rows {
+        let (peak, source) =
+            process.peak.map_or((String::new(), ""), |(peak, source)| (peak.to_string(), source.word()));
+        // Exact ones stand as they are; of the others more may be true.
+        let at_least = if source == "taskstats" { " " } else { ">" };
+        let ended = process.ended.map_or_else(|| "(lives)".into(), seconds);
+        let when = format!("{}-{ended}", seconds(process.started));
+        let growth = process.growth.map_or_else(|| "-".into(), |(_, rate)| rate.to_string());
+        writeln!(
+            out,
+            "  {at_least}{peak:<7} {:<width$}  {:<8}{when:<15}{growth:<12}{}",
+            subject(process),
+            process.phase.word(),
+            ending(process)
+        )?;
+    }
+    let rest = (report.processes.len() - rows.len()) as u64 + report.left_out;
+    if rest > 0 {
+        writeln!(out, "  and {rest} smaller ones")?;
+    }
+    Ok(())
+}
+
+/// The tests are what was asked about: they are shown before bigger compilers. Those that held the most come first.
+fn rows(report: &RunReport) -> Vec<&ProcessLine> {
+    let big = report.processes.iter().filter(|process| process.peak.is_some_and(|(peak, _)| peak >= SMALL));
+    let (mut rows, others): (Vec<_>, Vec<_>) = big.partition(|process| process.phase == Phase::Test);
+    let room = if others.len() > OTHERS { LINES - OTHERS } else { LINES - others.len() };
+    rows.truncate(room);
+    rows.extend(others.into_iter().take(LINES - rows.len()));
+    rows.sort_by_key(|process| std::cmp::Reverse(process.peak.map(|(peak, _)| peak)));
+    rows
+}
+
+fn ending(process: &ProcessLine) -> String {
+    match process.exit {
+        None => "-".into(),
+        Some(Exit::Code(0)) => "0".into(),
+        Some(Exit::Code(code)) => format!("status {code}"),
+        Some(Exit::Signal(9)) => "killed".into(),
+        Some(Exit::Signal(signal)) => format!("signal {signal}"),
+    }
+}
+
+fn seconds(span: Duration) -> String {
+    if span.as_secs() < 1000 { format!("{:.1}s", span.as_secs_f64()) } else { format!("{}s", span.as_secs()) }
+}

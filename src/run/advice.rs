@@ -1,0 +1,169 @@
+//! What the numbers of a run advise: fewer packages at once, a limit that fits, GOMEMLIMIT, a budget. Refuses advice that
+//! the data of this run does not carry.
+
+use std::time::Duration;
+
+use crate::units::Bytes;
+
+use super::phase::Phase;
+use super::report::{Advice, ProcessLine, RunReport, VerdictKind};
+
+/// Compares what was held with what was promised.
+pub(super) fn check_budget(report: &mut RunReport) {
+    let Some(mut budget) = report.budget.take() else { return };
+    if let (Some(limit), Some(peak)) = (budget.tree, &report.peak)
+        && peak.total > limit
+    {
+        budget.exceeded.push(format!("the whole tree held {}, the budget is {limit}", peak.total));
+    }
+    if let Some(limit) = budget.per_test {
+        for process in report.processes.iter().filter(|process| process.phase == Phase::Test) {
+            if let Some((peak, _)) = process.peak.filter(|(peak, _)| *peak > limit) {
+                let who = process.package.as_deref().or(process.artifact.as_deref()).unwrap_or("a test binary");
+                budget.exceeded.push(format!("{who} held {peak}, the budget of each is {limit}"));
+            }
+        }
+    }
+    report.budget = Some(budget);
+}
+
+/// What would help.
+pub(super) fn advise(report: &RunReport, race: bool) -> Vec<Advice> {
+    let mut advice = Vec::new();
+    let oom = matches!(report.verdict.kind, VerdictKind::OomKilledCgroup | VerdictKind::OomKilledHost);
+    let limit = report.room.as_ref().filter(|room| oom || room.cgroup.is_some()).map(|room| room.limit);
+    let tight = oom || is_tight(report);
+    if let Some(limit) = limit.filter(|_| tight) {
+        advice.extend(fewer_at_once(report, limit));
+        advice.extend(a_limit_that_fits(report, limit));
+        advice.extend(memory_limit_of_go(report, limit));
+        if let Some(shmem) = report.room.as_ref().and_then(|room| room.shmem).filter(|shmem| shmem.0 > limit.0 / 10) {
+            advice.push(Advice {
+                what: "put temporary files on a disk: set TMPDIR or GOTMPDIR".into(),
+                why: format!("{shmem} of the {limit} are files on tmpfs, which count as memory"),
+            });
+        }
+        if race {
+            advice.push(Advice {
+                what: "run without -race where memory is short".into(),
+                why: "the race detector makes a test hold 5 to 10 times as much (its own documentation says so)".into(),
+            });
+        }
+        let top = report.processes.iter().find(|process| process.phase == Phase::Link);
+        if let Some(peak) = top.and_then(|linker| linker.peak).map(|(peak, _)| peak).filter(|peak| peak.0 > limit.0 / 2)
+        {
+            advice.push(Advice {
+                what: "build with less to link: -ldflags=-w, or fewer packages at once (-p 1)".into(),
+                why: format!("a linker alone held {peak} of the {limit}"),
+            });
+        }
+    }
+    if report.verdict.kind == VerdictKind::Ok
+        && report.budget.is_none()
+        && let Some(peak) = &report.peak
+        && report.processes.iter().any(|process| process.phase == Phase::Test)
+    {
+        let budget = round_up(Bytes(peak.total.0 / 5 * 6));
+        advice.push(Advice {
+            what: format!("hold it there: oomtop run --budget {budget}"),
+            why: format!("this run held {} at the most, a fifth is left for bad days", peak.total),
+        });
+    }
+    advice
+}
+
+fn is_tight(report: &RunReport) -> bool {
+    let (Some(room), Some(peak)) = (&report.room, &report.peak) else { return false };
+    room.peak.unwrap_or(peak.total).share_of(room.limit).is_some_and(|share| share > 0.8)
+}
+
+/// Whether `-p` with a smaller number would have fitted: the biggest of those that ran at the peak, and the go command.
+fn fewer_at_once(report: &RunReport, limit: Bytes) -> Option<Advice> {
+    let working =
+        |process: &&ProcessLine| matches!(process.phase, Phase::Test | Phase::Link | Phase::Compile | Phase::Vet);
+    let holders = report.peak.as_ref()?.holders.iter().map(|(place, _)| &report.processes[*place]);
+    let together = holders.filter(working).count();
+    if together < 2 {
+        return None;
+    }
+    let sizes = |wanted: &dyn Fn(&&ProcessLine) -> bool| {
+        let mut sizes: Vec<Bytes> =
+            report.processes.iter().filter(wanted).filter_map(|process| Some(process.peak?.0)).collect();
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        sizes
+    };
+    let rest: Bytes = sizes(&|process| process.phase == Phase::Go).first().copied().unwrap_or_default();
+    let biggest = sizes(&working);
+    let needs = |count: usize| Bytes(biggest.iter().take(count).map(|peak| peak.0).sum::<u64>().saturating_add(rest.0));
+    let fits = (1..together).rev().find(|count| needs(*count) <= limit);
+    // Whoever was taken would have held more.
+    let at_least = if report.verdict.victim.is_some() { "at least " } else { "" };
+    Some(match fits {
+        Some(count) => Advice {
+            what: format!("go test -p {count}"),
+            why: format!(
+                "the {count} biggest and go need {at_least}{} of {limit}; {together} ran at the peak",
+                needs(count)
+            ),
+        },
+        None => Advice {
+            what: "more memory: fewer packages at once do not help".into(),
+            why: format!("-p 1 would have needed {at_least}{} of {limit}", needs(1)),
+        },
+    })
+}
+
+fn a_limit_that_fits(report: &RunReport, limit: Bytes) -> Option<Advice> {
+    let most = report.peak.as_ref()?.total.max(report.room.as_ref()?.peak.unwrap_or_default());
+    let fits = round_up(Bytes(most.0 / 4 * 5));
+    (fits > limit).then(|| Advice {
+        what: format!("a limit of {fits} or more"),
+        why: match report.verdict.victim {
+            Some(_) => format!("all of it held {most} when it was cut off; what it would have come to is not known"),
+            None => format!("all of it held {most} at the most"),
+        },
+    })
+}
+
+/// GOMEMLIMIT makes the collector work harder near it: it helps where garbage, not live data, filled the limit.
+fn memory_limit_of_go(report: &RunReport, limit: Bytes) -> Option<Advice> {
+    let victim = report.verdict.victim.as_ref()?;
+    let process =
+        report.processes.iter().find(|process| process.id.pid == victim.pid && process.phase == Phase::Test)?;
+    let (took, rate) = process.growth?;
+    let others: u64 = {
+        let holders = &report.peak.as_ref()?.holders;
+        holders.iter().filter(|(place, _)| report.processes[*place].id != process.id).map(|(_, rss)| rss.0).sum()
+    };
+    let share = Bytes(limit.0.saturating_sub(others) / 10 * 9);
+    (took > Duration::from_millis(200) && share.0 > limit.0 / 4).then(|| Advice {
+        what: format!("GOMEMLIMIT={}MiB, or oomtop run --gomemlimit auto", share.0 >> 20),
+        why: format!(
+            "if what grew {rate} is garbage the collector gives it back before the limit; data in use stays \
+             (oomtop shows live and free heap while it runs)"
+        ),
+    })
+}
+
+/// To the next step of a person: 1, 1.25, 1.5, 1.75 of a power of two.
+fn round_up(bytes: Bytes) -> Bytes {
+    let mut step = 1_u64 << 20;
+    while step.saturating_mul(8) < bytes.0 {
+        step = step.saturating_mul(2);
+    }
+    Bytes(bytes.0.div_ceil(step).saturating_mul(step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_rounded_up_to_what_people_write() {
+        for (mib, expected) in [(1, 1), (7, 7), (130, 144), (171, 176), (700, 704), (1025, 1152)] {
+            let rounded = round_up(Bytes::from_mib(mib));
+            assert!(rounded >= Bytes::from_mib(mib) && rounded.0.is_multiple_of(1 << 20));
+            assert_eq!(rounded, Bytes::from_mib(expected), "{mib}");
+        }
+    }
+}

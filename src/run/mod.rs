@@ -1,0 +1,432 @@
+//! A command and everything below it, folded from snapshots of its tree: phases, peaks, what overlapped when it held the
+//! most, why it ended as it did, what would help. Pure: the same snapshots give the same report. Refuses to start, to read
+//! and to print anything.
+
+pub mod advice;
+pub mod phase;
+pub mod report;
+mod verdict;
+pub mod watched;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::oom_log::Follower;
+use crate::post_mortem::{Story, Teller};
+use crate::snapshot::cgroup::Cgroup;
+use crate::snapshot::kernel_event::{OutsideEvent, ProcessExit};
+use crate::snapshot::process::{Name, Stat};
+use crate::snapshot::{Snapshot, Unreadable};
+use crate::text::joined;
+use crate::units::{Bytes, Pid, ProcessId, Timestamp, WallTime};
+
+use phase::{Phase, Role, role};
+use report::{Budget, Exit, Peak, ProcessLine, Room, RunReport, Sight};
+use watched::Watched;
+
+/// What is asked of a run beyond watching it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunPlan {
+    /// The command as it was given.
+    pub command: Vec<Box<[u8]>>,
+    /// Path of the cgroup that was made for it, as `/proc/PID/cgroup` tells it.
+    pub own_cgroup: Option<Box<[u8]>>,
+    /// What it should not exceed.
+    pub budget: Option<Budget>,
+}
+
+/// A run that is being watched.
+#[derive(Debug)]
+pub struct Run {
+    plan: RunPlan,
+    began: Option<(Timestamp, WallTime)>,
+    now: Timestamp,
+    processes: Vec<Watched>,
+    index: HashMap<ProcessId, usize>,
+    /// Who had a number last.
+    latest: HashMap<Pid, usize>,
+    left_out: u64,
+    most: Option<Moment>,
+    log: Follower,
+    teller: Teller,
+    kills: Vec<Story>,
+    signals: Vec<i32>,
+    surroundings: Surroundings,
+    kernel_log: Result<(), Unreadable>,
+    own_pid: Option<Pid>,
+    sees_all_numbers: bool,
+    passes: u64,
+    own_cpu: Duration,
+}
+
+/// When the tree held the most so far.
+#[derive(Debug)]
+struct Moment {
+    at: Timestamp,
+    total: Bytes,
+    holders: Vec<(ProcessId, Bytes)>,
+}
+
+/// The cgroups above the tree and the machine, at the start and now.
+#[derive(Debug, Default)]
+struct Surroundings {
+    first: Vec<Cgroup>,
+    last: Vec<Cgroup>,
+    /// `oom_kill` of /proc/vmstat.
+    host_kills: Option<(u64, u64)>,
+    host_memory: Option<Bytes>,
+    least_available: Option<Bytes>,
+}
+
+/// More processes than this are not kept: of those that ended the smallest go.
+const MOST: usize = 10_000;
+
+impl Run {
+    /// Nothing seen yet.
+    #[must_use]
+    pub fn new(plan: RunPlan) -> Self {
+        Self {
+            plan,
+            began: None,
+            now: Timestamp::default(),
+            processes: Vec::new(),
+            index: HashMap::new(),
+            latest: HashMap::new(),
+            left_out: 0,
+            most: None,
+            log: Follower::default(),
+            teller: Teller::default(),
+            kills: Vec::new(),
+            signals: Vec::new(),
+            surroundings: Surroundings::default(),
+            kernel_log: Err(Unreadable::Unsupported),
+            own_pid: None,
+            sees_all_numbers: false,
+            passes: 0,
+            own_cpu: Duration::ZERO,
+        }
+    }
+
+    /// Takes one pass over the tree.
+    pub fn absorb(&mut self, snapshot: &Snapshot) {
+        self.began.get_or_insert((snapshot.began, snapshot.wall));
+        self.now = snapshot.ended;
+        self.passes += 1;
+        self.own_cpu = snapshot.cost.own_cpu;
+        self.own_pid = snapshot.machine.own.id.map(|own| own.pid);
+        self.sees_all_numbers = snapshot.machine.initial_pid_namespace == Some(true);
+        self.kernel_log = snapshot.kernel_log.unwrap_or(self.kernel_log);
+        self.describe(snapshot);
+        self.measure(snapshot);
+        self.bury(snapshot);
+        self.sum(snapshot);
+        self.happen(snapshot);
+        self.surroundings.absorb(snapshot);
+        self.forget_small();
+    }
+
+    /// Whether the kernel's log told of a kill.
+    #[must_use]
+    pub fn is_explained(&self) -> bool {
+        !self.kills.is_empty()
+    }
+
+    /// Whether a counter of a cgroup above the tree or of the machine says that somebody was killed.
+    #[must_use]
+    pub fn counted_kills(&self) -> bool {
+        self.surroundings.kills(self.plan.own_cgroup.as_deref()).is_some()
+            || self.surroundings.host_kills.is_some_and(|(first, last)| last > first)
+    }
+
+    fn place(&mut self, id: ProcessId, parent: Pid, name: Name, at: Timestamp) -> usize {
+        *self.index.entry(id).or_insert_with(|| {
+            self.processes.push(Watched::new(id, parent, name, at));
+            self.latest.insert(id.pid, self.processes.len() - 1);
+            self.processes.len() - 1
+        })
+    }
+
+    fn find(&self, pid: Pid) -> Option<usize> {
+        self.latest.get(&pid).copied()
+    }
+
+    /// Takes command lines and executables, and what they say of roles: parents have smaller numbers nearly always, and are
+    /// looked at again where not.
+    fn describe(&mut self, snapshot: &Snapshot) {
+        for fact in &snapshot.stats {
+            if let Ok(stat) = &fact.reading {
+                self.place(fact.id, stat.parent, stat.name, fact.at);
+            }
+        }
+        let mut changed = Vec::new();
+        for fact in &snapshot.commands {
+            if let (Some(&place), Ok(command)) = (self.index.get(&fact.id), &fact.reading) {
+                self.processes[place].command = Some(command.clone());
+                changed.push(place);
+            }
+        }
+        for fact in &snapshot.executables {
+            if let (Some(&place), Ok(executable)) = (self.index.get(&fact.id), &fact.reading) {
+                self.processes[place].executable = Some(executable.clone());
+                changed.push(place);
+            }
+        }
+        changed.sort_unstable();
+        changed.dedup();
+        for place in changed {
+            let parent = self.find(self.processes[place].parent);
+            let inherited = parent.map(|parent| &self.processes[parent].role);
+            let process = &self.processes[place];
+            let role = role(process.name, process.command.as_deref(), process.executable.as_deref(), inherited);
+            self.processes[place].role = role;
+        }
+    }
+
+    fn measure(&mut self, snapshot: &Snapshot) {
+        for fact in &snapshot.stats {
+            let (Some(&place), Ok(stat)) = (self.index.get(&fact.id), &fact.reading) else { continue };
+            let status = snapshot.statuses.binary_search_by_key(&fact.id, |status| status.id).ok();
+            let status = status.and_then(|at| snapshot.statuses[at].reading.as_ref().ok());
+            self.processes[place].is_embryo = self.is_embryo(place, stat, fact.at);
+            self.processes[place].observe(fact.at, stat, status);
+        }
+    }
+
+    /// Between fork and exec a child of the go command runs in the memory of its parent (vfork): it has its name, its
+    /// command line and its size.
+    fn is_embryo(&self, place: usize, stat: &Stat, at: Timestamp) -> bool {
+        const AT_THE_MOST: Duration = Duration::from_millis(200);
+        let process = &self.processes[place];
+        if at.since(process.first_seen) >= AT_THE_MOST {
+            return false;
+        }
+        let Some(parent) = self.find(process.parent).map(|parent| &self.processes[parent]) else { return false };
+        stat.name == parent.name
+            && process.command == parent.command
+            && stat.virtual_size.0.abs_diff(parent.address_space.0) < 1 << 20
+    }
+
+    /// Whoever is not in the list any more is gone.
+    fn bury(&mut self, snapshot: &Snapshot) {
+        for process in self.processes.iter_mut().filter(|process| process.ended.is_none()) {
+            if snapshot.roster.binary_search_by_key(&process.id.pid, |id| id.pid).is_err() {
+                process.end(snapshot.began);
+            }
+        }
+    }
+
+    fn sum(&mut self, snapshot: &Snapshot) {
+        let living = self.processes.iter().filter(|process| process.ended.is_none() && process.rss.0 > 0);
+        let total = Bytes(living.clone().map(|process| process.rss.0).sum());
+        if self.most.as_ref().is_none_or(|most| total > most.total) && total.0 > 0 {
+            let holders = living.map(|process| (process.id, process.rss)).collect();
+            self.most = Some(Moment { at: snapshot.ended, total, holders });
+        }
+    }
+
+    fn happen(&mut self, snapshot: &Snapshot) {
+        for event in &snapshot.events {
+            match event {
+                OutsideEvent::KernelLog(record) => self.log.push(record),
+                OutsideEvent::ProcessExit(ProcessExit { id, parent, at, name, wait_status, peak_rss }) => {
+                    let place = self.place(*id, *parent, *name, *at);
+                    self.processes[place].account(*at, *peak_rss, *wait_status);
+                    if self.processes[place].command.is_none() {
+                        // Nobody saw it: it belongs to whoever started it.
+                        let parent = self.find(*parent).map(|parent| &self.processes[parent].role);
+                        self.processes[place].role = role(*name, None, None, parent);
+                    }
+                }
+                OutsideEvent::ChildExit { id, at, wait_status } => {
+                    let place = self.place(*id, self.own_pid.unwrap_or_default(), Name::default(), *at);
+                    self.processes[place].account(*at, None, Some(*wait_status));
+                }
+                OutsideEvent::Signalled { signal, .. } => self.signals.push(*signal),
+            }
+        }
+        while let Some(episode) = self.log.next_episode() {
+            // A cgroup of somebody else may run full all the time.
+            if self.kills.len() < 1000 {
+                let story = self.teller.tell(episode);
+                self.kills.push(story);
+            }
+        }
+    }
+
+    fn forget_small(&mut self) {
+        if self.processes.len() <= MOST + MOST / 4 {
+            return;
+        }
+        let before = self.processes.len();
+        let mut peaks: Vec<_> =
+            self.processes.iter().filter_map(|process| process.peak().map(|(peak, _)| peak)).collect();
+        peaks.sort_unstable_by(|a, b| b.cmp(a));
+        let least = peaks.get(MOST / 2).copied().unwrap_or_default();
+        let keeps = |process: &Watched| {
+            process.ended.is_none()
+                || process.peak().is_some_and(|(peak, _)| peak > least)
+                || process.killed_by().is_some()
+        };
+        self.processes.retain(keeps);
+        self.left_out += (before - self.processes.len()) as u64;
+        self.index = self.processes.iter().enumerate().map(|(place, process)| (process.id, place)).collect();
+        self.latest = self.processes.iter().enumerate().map(|(place, process)| (process.id.pid, place)).collect();
+    }
+
+    /// What is to be told, now that the command has ended.
+    #[must_use]
+    pub fn finish(mut self, exit: Exit, exit_records: Result<(), Unreadable>) -> RunReport {
+        self.name_packages();
+        let (began, wall) = self.began.unwrap_or_default();
+        let sight = Sight { kernel_log: self.kernel_log, exit_records, passes: self.passes, own_cpu: self.own_cpu };
+        let room = self.surroundings.room(self.plan.own_cgroup.as_deref());
+        let verdict = verdict::judge(&verdict::Case {
+            exit,
+            processes: &self.processes,
+            kills: &self.kills,
+            sees_all_numbers: self.sees_all_numbers,
+            cgroup_kills: self.surroundings.kills(self.plan.own_cgroup.as_deref()),
+            host_kills: self.surroundings.host_kills,
+            own_cgroup: self.plan.own_cgroup.as_deref(),
+            signals: &self.signals,
+            room: room.as_ref(),
+            most: self.most.as_ref().map(|most| most.total),
+            sight,
+        });
+
+        let mut order: Vec<usize> = (0..self.processes.len()).collect();
+        order.sort_by_key(|place| std::cmp::Reverse(self.processes[*place].peak().map(|(peak, _)| peak)));
+        let processes: Vec<ProcessLine> = order.iter().map(|place| line(&self.processes[*place], began)).collect();
+        let peak = self.most.take().map(|Moment { at, total, holders }| {
+            let place = |id: ProcessId| processes.iter().position(|process| process.id == id);
+            let mut holders: Vec<_> = holders.into_iter().filter_map(|(id, rss)| Some((place(id)?, rss))).collect();
+            holders.sort_by_key(|(_, rss)| std::cmp::Reverse(*rss));
+            Peak { at, total, holders }
+        });
+        let mut report = RunReport {
+            command: self.plan.command,
+            started: began,
+            wall,
+            took: self.now.since(began),
+            exit,
+            verdict,
+            peak,
+            processes,
+            left_out: self.left_out,
+            room,
+            budget: self.plan.budget,
+            advice: Vec::new(),
+            sight,
+        };
+        advice::check_budget(&mut report);
+        report.advice = advice::advise(&report, self.processes.iter().any(|process| process.role.race));
+        report
+    }
+
+    /// A linker has the package of the test binary that it made, a vet that of the compiler in the same directory.
+    fn name_packages(&mut self) {
+        let mut known: HashMap<(bool, Box<str>), Box<str>> = HashMap::new();
+        for process in &self.processes {
+            let Role {
+                phase: phase @ (Phase::Test | Phase::Compile),
+                package: Some(package),
+                artifact: Some(artifact),
+                ..
+            } = &process.role
+            else {
+                continue;
+            };
+            known.insert((*phase == Phase::Test, artifact.clone()), package.clone());
+        }
+        for process in self.processes.iter_mut().filter(|process| process.role.package.is_none()) {
+            let is_file = process.role.phase == Phase::Link;
+            if let (Phase::Link | Phase::Vet, Some(artifact)) = (process.role.phase, &process.role.artifact) {
+                process.role.package = known.get(&(is_file, artifact.clone())).cloned();
+            }
+        }
+    }
+}
+
+fn line(process: &Watched, began: Timestamp) -> ProcessLine {
+    let role = &process.role;
+    let is_file = matches!(role.phase, Phase::Link | Phase::Test);
+    let artifact = role.artifact.as_deref().filter(|_| is_file);
+    ProcessLine {
+        id: process.id,
+        parent: process.parent,
+        name: process.name.as_bytes().into(),
+        command: process.command.as_deref().map(|command| joined(&command.arguments)).unwrap_or_default().into(),
+        phase: role.phase,
+        package: role.package.clone(),
+        artifact: artifact.and_then(|path| path.rsplit('/').next()).map(Into::into),
+        started: process.first_seen.since(began),
+        ended: process.ended.map(|ended| ended.since(began)),
+        exit: process.exit(),
+        peak: process.peak(),
+        growth: process.growth(),
+    }
+}
+
+impl Surroundings {
+    fn absorb(&mut self, snapshot: &Snapshot) {
+        if let Some(cgroups) = snapshot.cgroups.as_ref().filter(|cgroups| !cgroups.is_empty()) {
+            // The command may be moved to another cgroup as it starts: what counts from zero is found by its path.
+            for cgroup in cgroups {
+                if self.first.iter().all(|first| first.path != cgroup.path) {
+                    self.first.push(cgroup.clone());
+                }
+            }
+            self.last.clone_from(cgroups);
+        }
+        if let Some(system) = &snapshot.system {
+            if let Some(kills) = system.events.oom_kill {
+                self.host_kills = Some((self.host_kills.map_or(kills, |(first, _)| first), kills));
+            }
+            self.host_memory = system.memory.total.or(self.host_memory);
+            let available = system.memory.available;
+            self.least_available = match (self.least_available, available) {
+                (Some(least), Some(now)) => Some(least.min(now)),
+                (least, now) => least.or(now),
+            };
+        }
+    }
+
+    /// The lowest cgroup whose counter of kills rose: its path, from and to.
+    fn kills(&self, own: Option<&[u8]>) -> Option<(Box<[u8]>, u64, u64)> {
+        self.last.iter().find_map(|last| {
+            let first = self.first.iter().find(|first| first.path == last.path)?;
+            // One that was made for the run began at nothing, however late it was looked at first.
+            let from = if own == Some(&*last.path.0) { 0 } else { first.events.oom_kill? };
+            let to = last.events.oom_kill?;
+            (to > from).then(|| (last.path.0.as_ref().into(), from, to))
+        })
+    }
+
+    /// The tightest limit above the tree.
+    fn room(&self, own: Option<&[u8]>) -> Option<Room> {
+        let limited = self.last.iter().filter_map(|cgroup| Some((cgroup, cgroup.limit.flatten()?)));
+        let machine = self.host_memory;
+        match limited
+            .min_by_key(|(_, limit)| *limit)
+            .filter(|(_, limit)| machine.is_none_or(|machine| *limit < machine))
+        {
+            Some((cgroup, limit)) => {
+                let is_own = own == Some(&*cgroup.path.0);
+                Some(Room {
+                    cgroup: Some(cgroup.path.0.as_ref().into()),
+                    is_own,
+                    limit,
+                    peak: cgroup.peak.filter(|_| is_own),
+                    shmem: cgroup.stat.shmem,
+                })
+            }
+            None => machine.map(|limit| Room {
+                cgroup: None,
+                is_own: false,
+                limit,
+                peak: self.least_available.map(|least| limit.saturating_sub(least)),
+                shmem: None,
+            }),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What is told of a run when it is over, as plain data: the same for text, JSON, Markdown and JUnit. Refuses to be laid
+//! out.
+
+use std::time::Duration;
+
+use crate::monitor::kill_report::Confidence;
+use crate::snapshot::Unreadable;
+use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime};
+
+use super::phase::Phase;
+use super::watched::PeakSource;
+
+/// A run, told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunReport {
+    /// The command as it was given.
+    pub command: Vec<Box<[u8]>>,
+    /// When it was started.
+    pub started: Timestamp,
+    /// The time of day then.
+    pub wall: WallTime,
+    /// How long it ran.
+    pub took: Duration,
+    /// How it ended.
+    pub exit: Exit,
+    /// Why.
+    pub verdict: Verdict,
+    /// The moment when the tree held the most.
+    pub peak: Option<Peak>,
+    /// Everybody, those that held the most first.
+    pub processes: Vec<ProcessLine>,
+    /// How many small ones are not in it.
+    pub left_out: u64,
+    /// The memory that could run out for it: of the limits above it the tightest, or the machine.
+    pub room: Option<Room>,
+    /// What was promised not to be exceeded.
+    pub budget: Option<Budget>,
+    /// What would help.
+    pub advice: Vec<Advice>,
+    /// What could be seen.
+    pub sight: Sight,
+}
+
+/// How the command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this status.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+}
+
+impl Exit {
+    /// From a status of wait(2).
+    #[must_use]
+    pub const fn of_wait_status(status: i32) -> Self {
+        match status & 0x7f {
+            0 => Self::Code((status >> 8) & 0xff),
+            signal => Self::Signal(signal),
+        }
+    }
+
+    /// As a shell has it: 128 and the number of the signal.
+    #[must_use]
+    pub const fn status(self) -> u8 {
+        match self {
+            Self::Code(code) => code as u8,
+            Self::Signal(signal) => 128_u8.saturating_add(signal as u8),
+        }
+    }
+}
+
+/// What happened, by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerdictKind {
+    /// It did what it should.
+    Ok,
+    /// It failed by itself.
+    Failed,
+    /// The kernel's OOM killer took something of it at the limit of a cgroup.
+    OomKilledCgroup,
+    /// The kernel's OOM killer took something of it because the machine was out of memory.
+    OomKilledHost,
+    /// A signal that the OOM killer did not send.
+    KilledBySignal,
+    /// A limit of its own made an allocation fail.
+    LimitHit,
+    /// It cannot be told.
+    Unknown,
+}
+
+impl VerdictKind {
+    /// As JSON has it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::OomKilledCgroup => "oom_killed_cgroup",
+            Self::OomKilledHost => "oom_killed_host",
+            Self::KilledBySignal => "killed_by_signal",
+            Self::LimitHit => "limit_hit",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// As a headline has it.
+    #[must_use]
+    pub const fn headline(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Failed => "FAILED",
+            Self::OomKilledCgroup | Self::OomKilledHost => "KILLED BY THE OOM KILLER",
+            Self::KilledBySignal => "KILLED BY A SIGNAL",
+            Self::LimitHit => "HIT A LIMIT OF ITS OWN",
+            Self::Unknown => "ENDED, NOT KNOWN WHY",
+        }
+    }
+}
+
+/// Why the run ended as it did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// By what.
+    pub kind: VerdictKind,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// In one sentence.
+    pub summary: String,
+    /// What it held and how it grew, where somebody was taken.
+    pub story: Vec<String>,
+    /// What says so.
+    pub evidence: Vec<Evidence>,
+    /// Who was taken or failed.
+    pub victim: Option<Victim>,
+}
+
+/// One thing that speaks for a verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Where it stands.
+    pub source: &'static str,
+    /// What it says.
+    pub text: String,
+}
+
+/// Who was taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Victim {
+    /// Its number.
+    pub pid: Pid,
+    /// Its name, any bytes.
+    pub name: Box<[u8]>,
+    /// Go package that it worked for.
+    pub package: Option<Box<str>>,
+    /// The test that ran.
+    pub test: Option<Box<str>>,
+}
+
+/// When the tree held the most.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peak {
+    /// When.
+    pub at: Timestamp,
+    /// The sum of all RSS: pages that several share are counted for each.
+    pub total: Bytes,
+    /// Who held how much then, the biggest first: indices into [`RunReport::processes`].
+    pub holders: Vec<(usize, Bytes)>,
+}
+
+/// One process of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProcessLine {
+    /// Which.
+    pub id: ProcessId,
+    /// Its parent.
+    pub parent: Pid,
+    /// Its name, any bytes.
+    pub name: Box<[u8]>,
+    /// Its command line, arguments separated by blanks.
+    pub command: Box<[u8]>,
+    /// What it did.
+    pub phase: Phase,
+    /// For which Go package.
+    pub package: Option<Box<str>>,
+    /// The file that a linker makes or that a test binary is: its last part.
+    pub artifact: Option<Box<str>>,
+    /// When it was first seen, since the start of the run.
+    pub started: Duration,
+    /// When it was gone.
+    pub ended: Option<Duration>,
+    /// How it ended, where somebody told.
+    pub exit: Option<Exit>,
+    /// The most it held, and how that is known.
+    pub peak: Option<(Bytes, PeakSource)>,
+    /// How it rose to its highest sample.
+    pub growth: Option<(Duration, Rate)>,
+}
+
+/// The memory that could run out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The cgroup whose limit it is; `None`: the machine.
+    pub cgroup: Option<Box<[u8]>>,
+    /// It was made for this run.
+    pub is_own: bool,
+    /// How much there is.
+    pub limit: Bytes,
+    /// The most that was used, the page cache with it, where a counter tells it for this run alone.
+    pub peak: Option<Bytes>,
+    /// tmpfs and shared memory in it at the end.
+    pub shmem: Option<Bytes>,
+}
+
+/// A budget and how it was kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// For the tree.
+    pub tree: Option<Bytes>,
+    /// For one test binary, or one test where those are known.
+    pub per_test: Option<Bytes>,
+    /// Who exceeded it: sentences.
+    pub exceeded: Vec<String>,
+    /// Exceeding it does not fail the run.
+    pub warns_only: bool,
+}
+
+/// What would help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// What to do.
+    pub what: String,
+    /// Why that, in numbers of this run.
+    pub why: String,
+}
+
+/// What could be seen of the run, for those who read the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// The kernel log.
+    pub kernel_log: Result<(), Unreadable>,
+    /// The kernel's records of what ended.
+    pub exit_records: Result<(), Unreadable>,
+    /// How often was looked.
+    pub passes: u64,
+    /// CPU time that it took.
+    pub own_cpu: Duration,
+}

@@ -1,0 +1,450 @@
+//! Why a run ended as it did: what the kernel's log, its counters, exit statuses and signals say together, and how sure
+//! that is. Refuses "certain" where only one witness speaks that could be wrong, and to name a killer that it did not see.
+
+use std::time::Duration;
+
+use crate::monitor::kill_report::Confidence;
+use crate::monitor::label::label;
+use crate::oom_log::Domain;
+use crate::post_mortem::{Story, words};
+use crate::text::printable;
+use crate::units::{Bytes, human_duration};
+
+use super::phase::{Phase, test_timeout};
+use super::report::{Evidence, Exit, Room, Sight, Verdict, VerdictKind, Victim};
+use super::watched::Watched;
+
+/// All that a verdict is made from.
+pub(super) struct Case<'a> {
+    pub exit: Exit,
+    pub processes: &'a [Watched],
+    pub kills: &'a [Story],
+    /// Process numbers in the kernel's log are those that we see.
+    pub sees_all_numbers: bool,
+    /// The lowest cgroup above the tree whose counter rose: path, from, to.
+    pub cgroup_kills: Option<(Box<[u8]>, u64, u64)>,
+    pub host_kills: Option<(u64, u64)>,
+    pub own_cgroup: Option<&'a [u8]>,
+    pub signals: &'a [i32],
+    pub room: Option<&'a Room>,
+    pub most: Option<Bytes>,
+    pub sight: Sight,
+}
+
+const SIGKILL: i32 = 9;
+const SIGINT: i32 = 2;
+
+/// The verdict.
+pub(super) fn judge(case: &Case<'_>) -> Verdict {
+    let found = named_by_the_kernel(case)
+        .or_else(|| counted(case))
+        .or_else(|| passed_on(case))
+        .or_else(|| killed(case))
+        .or_else(|| address_space(case))
+        .or_else(|| timed_out(case));
+    found.unwrap_or_else(|| by_exit(case))
+}
+
+/// The kernel's log names one of ours.
+fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
+    let ours = |story: &Story| {
+        story.episode.victims.iter().find_map(|victim| {
+            let pid = victim.tgid.unwrap_or(victim.pid);
+            let by_number = case.processes.iter().rev().find(|process| process.id.pid == pid);
+            let by_name = || {
+                let name = victim.name?;
+                let mut same = case.processes.iter().filter(|process| process.name.as_bytes() == name.as_bytes());
+                same.next_back()
+            };
+            let process = if case.sees_all_numbers { by_number } else { by_name() }?;
+            Some((process, victim.rss()))
+        })
+    };
+    let (story, (process, held)) = case.kills.iter().find_map(|story| Some((story, ours(story)?)))?;
+    let others = case.kills.iter().filter(|story| ours(story).is_some()).count() - 1;
+
+    let episode = &story.episode;
+    let (kind, limit) = match &episode.domain {
+        Some(Domain::Host) => (VerdictKind::OomKilledHost, "because the machine was out of memory".to_owned()),
+        Some(Domain::Cgroup(path)) => {
+            let name = path.as_deref().map_or_else(|| "its cgroup".to_owned(), |path| cgroup_name(case, path));
+            let limit = episode.counters.memory.and_then(|memory| memory.limit);
+            (VerdictKind::OomKilledCgroup, by_the_limit(&name, limit))
+        }
+        None => (VerdictKind::OomKilledCgroup, "at a limit that the log does not name".to_owned()),
+    };
+    let who = who(process);
+    let survived = if case.exit == Exit::Code(0) { "; the command went on and ended well" } else { "" };
+    let more = match others {
+        0 => String::new(),
+        count => format!("; {count} more {} killed", if count == 1 { "was" } else { "were" }),
+    };
+    let mut tale = Vec::new();
+    if let Some(held) = held {
+        tale.push(format!("{} held {held} when it was taken{}", name(process), growth(process)));
+    }
+    tale.push(format!("why it: {}", words::why(story)));
+    if let Some(usage) = words::usage(story) {
+        tale.push(usage);
+    }
+
+    let mut evidence = vec![Evidence { source: "kernel log", text: words::headline(story) }];
+    evidence.extend(counter_evidence(case));
+    evidence.extend(exit_evidence(process));
+    let certain = case.sees_all_numbers && episode.domain.is_some() && !episode.mixed;
+    Some(Verdict {
+        kind,
+        confidence: if certain { Confidence::Certain } else { Confidence::Likely },
+        summary: format!("the OOM killer took {who}, {limit}{more}{survived}"),
+        story: tale,
+        evidence,
+        victim: Some(victim(process)),
+    })
+}
+
+/// No record names anybody, but a counter rose.
+fn counted(case: &Case<'_>) -> Option<Verdict> {
+    let (path, _, _) = case.cgroup_kills.as_ref()?;
+    let is_own = case.own_cgroup == Some(&**path);
+    let mut dead: Vec<&Watched> =
+        case.processes.iter().filter(|process| process.killed_by() == Some(SIGKILL)).collect();
+    dead.sort_by_key(|process| std::cmp::Reverse(process.peak().map(|(peak, _)| peak)));
+    if dead.is_empty() && !is_own && case.exit == Exit::Code(0) {
+        // A cgroup above us counts the kills of others too.
+        return None;
+    }
+    let limit = case.room.filter(|room| room.cgroup.as_deref() == Some(&**path)).map(|room| room.limit);
+    let limit = by_the_limit(&cgroup_name(case, path), limit);
+    let (summary, confidence) = match dead.as_slice() {
+        [] => {
+            (format!("the OOM killer took a process of this run, {limit}; which one is not known"), Confidence::Guess)
+        }
+        [one] => (format!("the OOM killer took {}, {limit}", who(one)), Confidence::Likely),
+        [one, ..] => (
+            format!("the OOM killer took one of those that were killed, perhaps {}, {limit}", who(one)),
+            Confidence::Guess,
+        ),
+    };
+    let mut evidence: Vec<Evidence> = counter_evidence(case).collect();
+    evidence.extend(dead.first().and_then(|process| exit_evidence(process)));
+    evidence.push(log_evidence(case));
+    Some(Verdict {
+        kind: VerdictKind::OomKilledCgroup,
+        confidence,
+        summary,
+        story: dead.first().map(|process| held(process)).into_iter().collect(),
+        evidence,
+        victim: dead.first().map(|process| victim(process)),
+    })
+}
+
+/// Somebody told us to end, and the command did not end well.
+fn passed_on(case: &Case<'_>) -> Option<Verdict> {
+    let signal = *case.signals.iter().find(|signal| matches!(**signal, 1..=3 | 15))?;
+    let ended_by_it = case.exit == Exit::Signal(signal) || case.exit == Exit::Code(128 + signal);
+    if case.exit == Exit::Code(0) {
+        return None;
+    }
+    let sent = if signal == SIGINT {
+        "interrupted (^C)".to_owned()
+    } else {
+        format!("ended from outside by {}", signal_name(signal))
+    };
+    Some(Verdict {
+        kind: VerdictKind::KilledBySignal,
+        confidence: if ended_by_it { Confidence::Certain } else { Confidence::Likely },
+        summary: format!("{sent}; {}", ending(case.exit)),
+        story: Vec::new(),
+        evidence: vec![
+            Evidence {
+                source: "signal",
+                text: format!("{} came to oomtop while the command ran", signal_name(signal)),
+            },
+            log_evidence(case),
+        ],
+        victim: None,
+    })
+}
+
+/// A process that matters was killed by a signal, and no OOM was seen.
+fn killed(case: &Case<'_>) -> Option<Verdict> {
+    if case.exit == Exit::Code(0) {
+        return None;
+    }
+    let works = |process: &&Watched| process.role.phase != Phase::Other;
+    let by_signal = case.processes.iter().filter(|process| process.killed_by().is_some());
+    let root = case.processes.first().filter(|process| process.killed_by().is_some());
+    // The first that died is the cause; what it worked for dies after it.
+    let process = by_signal.clone().filter(works).min_by_key(|process| process.ended).or(root)?;
+    let signal = process.killed_by()?;
+    if signal != SIGKILL {
+        return Some(Verdict {
+            kind: VerdictKind::KilledBySignal,
+            confidence: Confidence::Certain,
+            summary: format!("{} ended by {}", who(process), signal_name(signal)),
+            story: vec![held(process)],
+            evidence: exit_evidence(process).into_iter().chain([log_evidence(case)]).collect(),
+            victim: Some(victim(process)),
+        });
+    }
+    let (no_kill, sure) = without_oom(case);
+    let mut evidence: Vec<Evidence> = exit_evidence(process).into_iter().collect();
+    evidence.extend(no_kill);
+    let by_timeout = case.processes.iter().find(|process| is_timeout(process));
+    if let Some(timeout) = by_timeout {
+        let command =
+            timeout.command.as_deref().map(|command| crate::text::joined(&command.arguments)).unwrap_or_default();
+        evidence
+            .push(Evidence { source: "command line", text: format!("\"{}\" sends such signals", printable(&command)) });
+    }
+    let sender = match by_timeout {
+        Some(_) => "most likely by the timeout above it",
+        None => "by whom is not known (a timeout, a runner, systemd-oomd, earlyoom, kill -9)",
+    };
+    Some(Verdict {
+        kind: VerdictKind::KilledBySignal,
+        confidence: if sure { Confidence::Certain } else { Confidence::Likely },
+        summary: format!("{} was killed (SIGKILL), and not by the kernel's OOM killer: {sender}", who(process)),
+        story: vec![held(process)],
+        evidence,
+        victim: Some(victim(process)),
+    })
+}
+
+fn is_timeout(process: &Watched) -> bool {
+    process.name.as_bytes() == b"timeout"
+}
+
+/// An allocation failed at a limit on the address space.
+fn address_space(case: &Case<'_>) -> Option<Verdict> {
+    // The Go runtime reserves an arena of 64 MiB at once and some more beside it.
+    const STEP: Bytes = Bytes::from_mib(160);
+    if case.exit == Exit::Code(0) {
+        return None;
+    }
+    let at_limit = |process: &&Watched| {
+        let near = |limit: Bytes| {
+            process.address_space.saturating_add(STEP) >= limit || process.address_space.0 >= limit.0 / 10 * 9
+        };
+        process.address_space_limit.is_some_and(near) && process.exit_code().is_none_or(|code| code != 0)
+    };
+    let process = case
+        .processes
+        .iter()
+        .filter(at_limit)
+        .max_by_key(|process| (process.role.phase != Phase::Go, process.address_space))?;
+    let limit = process.address_space_limit?;
+    let failed = process.exit_code().is_some();
+    Some(Verdict {
+        kind: VerdictKind::LimitHit,
+        confidence: if failed { Confidence::Likely } else { Confidence::Guess },
+        summary: format!("{} came to the limit on its address space of {limit} (ulimit -v)", who(process)),
+        story: vec![held(process)],
+        evidence: vec![
+            Evidence {
+                source: "limits",
+                text: format!("address space {} of {limit} at the last look", process.address_space),
+            },
+            exit_evidence(process).unwrap_or_else(|| log_evidence(case)),
+        ],
+        victim: Some(victim(process)),
+    })
+}
+
+/// A test binary gave up after its own -timeout: it panics and exits with 2.
+fn timed_out(case: &Case<'_>) -> Option<Verdict> {
+    if case.exit == Exit::Code(0) {
+        return None;
+    }
+    let (process, timeout) = case.processes.iter().find_map(|process| {
+        let timeout = test_timeout(process.command.as_deref()?)?;
+        let lived = process.lifetime().saturating_add(Duration::from_millis(300));
+        let failed = process.exit_code().is_none_or(|code| code == 2);
+        (process.role.phase == Phase::Test && failed && lived >= timeout).then_some((process, timeout))
+    })?;
+    Some(Verdict {
+        kind: VerdictKind::Failed,
+        confidence: if process.exit_code().is_some() { Confidence::Likely } else { Confidence::Guess },
+        summary: format!("{} ran into its own -timeout of {} and panicked", who(process), human_duration(timeout)),
+        story: vec![held(process)],
+        evidence: vec![
+            Evidence { source: "command line", text: format!("-test.timeout={}", human_duration(timeout)) },
+            Evidence { source: "lifetime", text: format!("it ran for {}", human_duration(process.lifetime())) },
+            log_evidence(case),
+        ],
+        victim: Some(victim(process)),
+    })
+}
+
+/// Nothing but the status with which it ended.
+fn by_exit(case: &Case<'_>) -> Verdict {
+    let (no_kill, sure) = without_oom(case);
+    // Without records of what ended, a test that somebody killed looks like one that failed.
+    let sees_ends = case.sight.exit_records.is_ok() || case.processes.len() <= 1;
+    let (kind, confidence, summary) = match case.exit {
+        Exit::Code(0) => (VerdictKind::Ok, Confidence::Certain, near(case)),
+        exit => {
+            let failed = first_failure(case).map(|process| format!("; {} failed first", who(process)));
+            let confidence = if sure && sees_ends { Confidence::Certain } else { Confidence::Likely };
+            let summary = format!("{}, not for want of memory{}", ending(exit), failed.unwrap_or_default());
+            let kind = if matches!(exit, Exit::Signal(_)) { VerdictKind::KilledBySignal } else { VerdictKind::Failed };
+            (kind, confidence, summary)
+        }
+    };
+    Verdict { kind, confidence, summary, story: Vec::new(), evidence: no_kill, victim: None }
+}
+
+/// The first tool or test that ended with a status of its own.
+fn first_failure<'a>(case: &Case<'a>) -> Option<&'a Watched> {
+    let failed = case.processes.iter().filter(|process| {
+        !matches!(process.role.phase, Phase::Other | Phase::Go) && process.exit_code().is_some_and(|code| code != 0)
+    });
+    failed.min_by_key(|process| process.ended)
+}
+
+/// How near it came.
+fn near(case: &Case<'_>) -> String {
+    let most = case.most.map_or_else(String::new, |most| format!("; all of it together held {most} at the most"));
+    let room = case.room.filter(|room| room.cgroup.is_some()).and_then(|room| {
+        let used = room.peak.or(case.most)?;
+        let share = used.share_of(room.limit)? * 100.0;
+        let cgroup = cgroup_name(case, room.cgroup.as_deref()?);
+        Some(format!(", {share:.0}% of the {} that {cgroup} may have", room.limit))
+    });
+    format!("exit status 0{most}{}", room.unwrap_or_default())
+}
+
+/// What says that there was no OOM kill, and whether it is enough: the log or the machine's own counter.
+fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
+    let mut evidence = vec![log_evidence(case)];
+    let counted_none = case.host_kills.is_some_and(|(from, to)| from == to);
+    if let Some((from, to)) = case.host_kills {
+        let text = if from == to {
+            format!("oom_kill of the machine stayed at {to}")
+        } else {
+            format!("oom_kill of the machine {from} -> {to}: others")
+        };
+        evidence.push(Evidence { source: "counters", text });
+    }
+    (evidence, counted_none || case.sight.kernel_log.is_ok())
+}
+
+fn log_evidence(case: &Case<'_>) -> Evidence {
+    let text = match case.sight.kernel_log {
+        Ok(()) if case.kills.is_empty() => "no OOM kill in it during the run".to_owned(),
+        Ok(()) => format!("{} OOM kills in it, none of this run", case.kills.len()),
+        Err(reason) => format!("cannot be read: {}", reason.reason()),
+    };
+    Evidence { source: "kernel log", text }
+}
+
+fn counter_evidence<'a>(case: &'a Case<'_>) -> impl Iterator<Item = Evidence> + 'a {
+    let cgroup = case.cgroup_kills.iter().map(|(path, from, to)| Evidence {
+        source: "counters",
+        text: format!("oom_kill of {} {from} -> {to}", cgroup_name(case, path)),
+    });
+    let host = case.host_kills.filter(|(from, to)| to > from);
+    cgroup.chain(
+        host.map(|(from, to)| Evidence { source: "counters", text: format!("oom_kill of the machine {from} -> {to}") }),
+    )
+}
+
+fn exit_evidence(process: &Watched) -> Option<Evidence> {
+    let text = match (process.killed_by(), process.exit_code()) {
+        (Some(signal), _) => format!("{} ended by {}", name(process), signal_name(signal)),
+        (None, Some(code)) => format!("{} ended with status {code}", name(process)),
+        (None, None) => return None,
+    };
+    Some(Evidence { source: "exit status", text })
+}
+
+fn by_the_limit(cgroup: &str, limit: Option<Bytes>) -> String {
+    match limit {
+        Some(limit) => format!("by the limit of {cgroup} ({limit})"),
+        None => format!("by the limit of {cgroup}"),
+    }
+}
+
+fn cgroup_name(case: &Case<'_>, path: &[u8]) -> String {
+    if case.own_cgroup == Some(path) {
+        return "--memory-max".into();
+    }
+    printable(label(path).as_bytes()).into_owned()
+}
+
+/// `a.test 30987`.
+fn name(process: &Watched) -> String {
+    words::name_and_pid(process.name.as_bytes(), process.id.pid)
+}
+
+/// `example.com/goleak/a (a.test 30987)`, or what it was doing.
+fn who(process: &Watched) -> String {
+    let name = name(process);
+    let role = &process.role;
+    let artifact = role.artifact.as_deref().and_then(|path| path.rsplit('/').next());
+    match (role.phase, &role.package, artifact) {
+        (Phase::Test, Some(package), _) => format!("{} ({name})", printable(package.as_bytes())),
+        (Phase::Link, Some(package), _) => format!("the linker of {} ({name})", printable(package.as_bytes())),
+        (Phase::Link, None, Some(file)) => format!("the linker of {} ({name})", printable(file.as_bytes())),
+        (Phase::Compile, Some(package), _) => format!("the compiler of {} ({name})", printable(package.as_bytes())),
+        (Phase::Vet, Some(package), _) => format!("vet of {} ({name})", printable(package.as_bytes())),
+        (Phase::Other, Some(package), _) => {
+            format!("{name}, a child of the test of {},", printable(package.as_bytes()))
+        }
+        _ => name,
+    }
+}
+
+fn held(process: &Watched) -> String {
+    let Some((peak, source)) = process.peak() else { return format!("what {} held is not known", name(process)) };
+    format!("{} held {peak} at its peak ({}){}", name(process), source.word(), growth(process))
+}
+
+fn growth(process: &Watched) -> String {
+    match process.growth() {
+        Some((took, rate)) if rate.per_second() > 1_048_576.0 => {
+            format!(", having grown {rate} for {:.1}s", took.as_secs_f64())
+        }
+        _ => String::new(),
+    }
+}
+
+fn victim(process: &Watched) -> Victim {
+    Victim {
+        pid: process.id.pid,
+        name: process.name.as_bytes().into(),
+        package: process.role.package.clone(),
+        test: None,
+    }
+}
+
+fn ending(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit status {code}"),
+        Exit::Signal(signal) => format!("ended by {}", signal_name(signal)),
+    }
+}
+
+/// The name of a signal on Linux, of those that end processes.
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        10 => "SIGUSR1",
+        11 => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        31 => "SIGSYS",
+        number => return format!("signal {number}"),
+    };
+    name.to_owned()
+}

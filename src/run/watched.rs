@@ -1,0 +1,244 @@
+//! What one process of a run did, folded from the facts of every pass: what it held at the most and how that is known, how
+//! fast it grew, how it ended. Refuses to mix sources: a peak says where it comes from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::snapshot::process::{Command, Executable, Name, Stat, Status};
+use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp};
+
+use super::phase::Role;
+use super::report::Exit;
+
+/// How a peak is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeakSource {
+    /// The most that any pass saw: short rises between two of them are missing.
+    Sampled,
+    /// VmHWM at the last look: only what rose after it is missing.
+    HighWater,
+    /// The kernel's record of its end: exact.
+    Taskstats,
+}
+
+impl PeakSource {
+    /// In one word, as JSON has it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Sampled => "sampled",
+            Self::HighWater => "hwm",
+            Self::Taskstats => "taskstats",
+        }
+    }
+}
+
+/// One process of the run.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Which.
+    pub id: ProcessId,
+    /// Its parent when it was first seen: later that may be whoever adopted it.
+    pub parent: Pid,
+    /// Its name, after the last exec that was seen.
+    pub name: Name,
+    /// Its command line then.
+    pub command: Option<Arc<Command>>,
+    /// What it executes.
+    pub executable: Option<Arc<Executable>>,
+    /// What it does.
+    pub role: Role,
+    /// When it was first seen; it started before that.
+    pub first_seen: Timestamp,
+    /// When it was seen last.
+    pub last_seen: Timestamp,
+    /// As wait(2) gives it; `None`: it lives, or nobody told us.
+    pub wait_status: Option<i32>,
+    /// It was not there any more.
+    pub ended: Option<Timestamp>,
+    /// What it held at the last look.
+    pub rss: Bytes,
+    /// Address space at the most.
+    pub address_space: Bytes,
+    /// RLIMIT_AS, where it has one.
+    pub address_space_limit: Option<Bytes>,
+    /// It still runs in its parent's memory: it forked and has not executed anything.
+    pub is_embryo: bool,
+    sampled: Option<(Timestamp, Bytes)>,
+    high_water: Option<Bytes>,
+    accounted: Option<Bytes>,
+    /// Where the present rise began.
+    rise: Option<(Timestamp, Bytes)>,
+    /// The rise to the highest sample.
+    growth: Option<(Duration, Rate)>,
+}
+
+impl Watched {
+    /// Known by its number and nothing else.
+    #[must_use]
+    pub fn new(id: ProcessId, parent: Pid, name: Name, at: Timestamp) -> Self {
+        Self {
+            id,
+            parent,
+            name,
+            command: None,
+            executable: None,
+            role: Role::default(),
+            first_seen: at,
+            last_seen: at,
+            wait_status: None,
+            ended: None,
+            rss: Bytes(0),
+            address_space: Bytes(0),
+            address_space_limit: None,
+            is_embryo: false,
+            sampled: None,
+            high_water: None,
+            accounted: None,
+            rise: None,
+            growth: None,
+        }
+    }
+
+    /// Takes one look at it.
+    pub(super) fn observe(&mut self, at: Timestamp, stat: &Stat, status: Option<&Status>) {
+        self.last_seen = at;
+        self.name = stat.name;
+        self.address_space = self.address_space.max(stat.virtual_size);
+        let rss = status.and_then(|status| status.rss);
+        self.rss = if self.is_embryo { Bytes(0) } else { rss.unwrap_or_default() };
+        let (Some(rss), false) = (rss, self.is_embryo) else { return };
+        self.high_water = self.high_water.max(status.and_then(|status| status.peak_rss));
+        let (began, from) = *self.rise.get_or_insert((at, rss));
+        if rss < from {
+            self.rise = Some((at, rss));
+        }
+        if self.sampled.is_none_or(|(_, most)| rss > most) {
+            self.sampled = Some((at, rss));
+            let took = at.since(began);
+            let rate = Rate::new(rss.saturating_sub(from).0 as f64 / took.as_secs_f64());
+            // Of two looks nearly at once nothing can be said.
+            self.growth = rate.filter(|_| took >= Duration::from_millis(100)).map(|rate| (took, rate));
+        }
+    }
+
+    /// Takes the kernel's record of its end.
+    pub(super) fn account(&mut self, at: Timestamp, peak: Option<Bytes>, wait_status: Option<i32>) {
+        self.accounted = self.accounted.max(peak);
+        self.wait_status = wait_status.or(self.wait_status);
+        if wait_status.is_some() {
+            self.end(at);
+        }
+    }
+
+    /// It is gone.
+    pub(super) fn end(&mut self, at: Timestamp) {
+        self.ended.get_or_insert(at);
+        self.rss = Bytes(0);
+    }
+
+    /// The most that it held and how that is known; `None` where it never was seen to hold anything.
+    #[must_use]
+    pub fn peak(&self) -> Option<(Bytes, PeakSource)> {
+        let sampled = self.sampled.map(|(_, rss)| rss);
+        // VmHWM is brought up to date only before RSS falls, so a sample may be above it.
+        let seen = self.high_water.max(sampled);
+        match (self.accounted, seen) {
+            (Some(accounted), seen) => Some((accounted.max(seen.unwrap_or_default()), PeakSource::Taskstats)),
+            (None, Some(seen)) if self.high_water.is_some() => Some((seen, PeakSource::HighWater)),
+            (None, Some(seen)) => Some((seen, PeakSource::Sampled)),
+            (None, None) => None,
+        }
+    }
+
+    /// How fast it grew to its highest sample, and for how long.
+    #[must_use]
+    pub fn growth(&self) -> Option<(Duration, Rate)> {
+        self.growth
+    }
+
+    /// How it ended, where somebody told.
+    #[must_use]
+    pub fn exit(&self) -> Option<Exit> {
+        self.wait_status.map(Exit::of_wait_status)
+    }
+
+    /// The signal that ended it.
+    #[must_use]
+    pub fn killed_by(&self) -> Option<i32> {
+        match self.exit()? {
+            Exit::Signal(signal) => Some(signal),
+            Exit::Code(_) => None,
+        }
+    }
+
+    /// The status with which it ended by itself.
+    #[must_use]
+    pub fn exit_code(&self) -> Option<i32> {
+        match self.exit()? {
+            Exit::Code(code) => Some(code),
+            Exit::Signal(_) => None,
+        }
+    }
+
+    /// How long it was there, as far as it was seen.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.ended.unwrap_or(self.last_seen).since(self.first_seen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watched() -> Watched {
+        Watched::new(ProcessId::new(7, 1), Pid(1), Name::new(b"a.test"), Timestamp::from_secs(1))
+    }
+
+    fn look(watched: &mut Watched, millis: u64, rss: u64, peak: Option<u64>) {
+        let status =
+            Status { rss: Some(Bytes::from_mib(rss)), peak_rss: peak.map(Bytes::from_mib), ..Status::default() };
+        let at = Timestamp::from_secs(1).after(Duration::from_millis(millis));
+        watched.observe(at, &Stat { name: Name::new(b"a.test"), ..Stat::default() }, Some(&status));
+    }
+
+    #[test]
+    fn a_peak_says_how_it_is_known() {
+        let mut watched = watched();
+        assert_eq!(watched.peak(), None);
+        look(&mut watched, 0, 10, None);
+        assert_eq!(watched.peak(), Some((Bytes::from_mib(10), PeakSource::Sampled)));
+        look(&mut watched, 50, 8, Some(30));
+        assert_eq!(watched.peak(), Some((Bytes::from_mib(30), PeakSource::HighWater)));
+        watched.account(Timestamp::from_secs(2), Some(Bytes::from_mib(44)), Some(9));
+        assert_eq!(watched.peak(), Some((Bytes::from_mib(44), PeakSource::Taskstats)));
+        assert_eq!((watched.killed_by(), watched.exit_code()), (Some(9), None));
+    }
+
+    #[test]
+    fn growth_is_that_of_the_rise_to_the_peak() {
+        let mut watched = watched();
+        for (millis, rss) in [(0, 50), (100, 10), (200, 30), (1100, 110), (1200, 60)] {
+            look(&mut watched, millis, rss, None);
+        }
+        let (took, rate) = watched.growth().expect("rose for a second");
+        assert_eq!(took, Duration::from_secs(1));
+        assert!((rate.per_second() - 100.0 * 1024.0 * 1024.0).abs() < 1.0, "{rate}");
+    }
+
+    #[test]
+    fn what_still_is_its_parents_is_not_its_own() {
+        let mut watched = watched();
+        watched.is_embryo = true;
+        look(&mut watched, 0, 500, Some(500));
+        assert_eq!((watched.peak(), watched.rss), (None, Bytes(0)));
+    }
+
+    #[test]
+    fn exit_statuses_are_read_as_wait_writes_them() {
+        let mut watched = watched();
+        watched.account(Timestamp::from_secs(2), None, Some(2 << 8));
+        assert_eq!((watched.killed_by(), watched.exit_code()), (None, Some(2)));
+    }
+}

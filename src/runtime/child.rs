@@ -1,0 +1,170 @@
+//! The command of `oomtop run` as a process: starts it as it would have started without us, takes its status and that of
+//! every orphan below it, passes on what is sent to us. Refuses to change anything that the command could see: its process
+//! group is ours, so that a terminal stops, continues and interrupts both, and `| less` behind us keeps the terminal.
+
+use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process, set_child_subreaper, wait};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::config::StartConfig;
+use crate::units;
+
+/// Why a command could not be started, as a shell tells it apart.
+#[derive(Debug)]
+pub struct NotStarted {
+    /// 127: not found; 126: found, and cannot be executed.
+    pub status: u8,
+    /// What the kernel said.
+    pub cause: io::Error,
+}
+
+/// A running command.
+#[derive(Debug)]
+pub struct Child {
+    pid: Pid,
+}
+
+impl Child {
+    /// Starts the command, and makes us the one to whom all that it leaves behind is handed.
+    ///
+    /// # Errors
+    /// It cannot be executed.
+    pub fn start(mut command: Command) -> Result<Self, NotStarted> {
+        // Without this right to orphans (a kernel before 3.4) those that fork twice are lost from sight, nothing else.
+        let _ = set_child_subreaper(Some(rustix::process::getpid()));
+        let started = command.spawn().map_err(|cause| NotStarted { status: status_of(&cause), cause })?;
+        let pid = i32::try_from(started.id()).ok().and_then(Pid::from_raw);
+        // Its status is taken by `reap`, as one of all our children.
+        pid.map(|pid| Self { pid })
+            .ok_or_else(|| NotStarted { status: 126, cause: io::Error::other("no process number") })
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn pid(&self) -> units::Pid {
+        units::Pid(self.pid.as_raw_nonzero().get().unsigned_abs())
+    }
+
+    /// Passes a signal on. It is not reaped yet: nobody else can have its number.
+    pub fn send(&self, signal: i32) {
+        if let Some(signal) = Signal::from_named_raw(signal) {
+            let _ = kill_process(self.pid, signal);
+        }
+    }
+}
+
+/// 127 and 126, as shells use them (POSIX 2.8.2).
+fn status_of(cause: &io::Error) -> u8 {
+    if cause.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+}
+
+/// Takes the status of everyone who has ended: number and wait status.
+pub fn reap(mut each: impl FnMut(units::Pid, i32)) {
+    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+        each(units::Pid(pid.as_raw_nonzero().get().unsigned_abs()), status.as_raw());
+    }
+}
+
+/// What comes from outside while a command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Some child has ended.
+    ChildEnded,
+    /// This signal was sent to us.
+    Signal(i32),
+}
+
+/// The signals that are passed on. What was ignored when we were started (nohup, a shell's background job) stays ignored,
+/// also for the command, which inherits that.
+const PASSED_ON: [Signal; 6] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2];
+
+/// Listens; must be called inside a tokio runtime, before the command is started.
+///
+/// # Errors
+/// The kernel refused.
+pub fn listen(ignored: u64) -> io::Result<mpsc::Receiver<Notice>> {
+    let (sender, receiver) = mpsc::channel(64);
+    let mut ended = signal(SignalKind::child())?;
+    let children = sender.clone();
+    tokio::spawn(
+        async move { while ended.recv().await.is_some() && children.send(Notice::ChildEnded).await.is_ok() {} },
+    );
+    for number in PASSED_ON.map(Signal::as_raw) {
+        if ignored >> (number - 1) & 1 == 1 {
+            continue;
+        }
+        let mut arrived = signal(SignalKind::from_raw(number))?;
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while arrived.recv().await.is_some() && sender.send(Notice::Signal(number)).await.is_ok() {}
+        });
+    }
+    Ok(receiver)
+}
+
+/// Signals that are ignored by us now: the SigIgn line of /proc/self/status (proc(5)).
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "asks how we were started")]
+pub fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// Whether the terminal sends a signal to the command as well as to us: then passing it on would be once too often.
+#[must_use]
+pub fn terminal_sends_to_both(signal: i32) -> bool {
+    if ![Signal::INT.as_raw(), Signal::QUIT.as_raw()].contains(&signal) {
+        return false;
+    }
+    let terminal = OpenOptions::new().read(true).open("/dev/tty");
+    terminal.is_ok_and(|terminal| rustix::termios::tcgetpgrp(&terminal).is_ok_and(|foreground| foreground == getpgrp()))
+}
+
+/// What happens between fork and exec: `oomtop` is executed with this task, does it and becomes the command. Returns only
+/// where that failed.
+#[must_use]
+pub fn become_command(start: &StartConfig) -> ExitCode {
+    let cause = match prepare(start) {
+        Ok(()) => {
+            #[expect(clippy::disallowed_methods, reason = "becomes the command")]
+            let mut command = Command::new(&start.command[0]);
+            let cause = command.args(&start.command[1..]).exec();
+            tell_not_started(&start.command[0], &cause);
+            return ExitCode::from(status_of(&cause));
+        }
+        Err(cause) => cause,
+    };
+    let _ = writeln!(io::stderr(), "oomtop: {cause}");
+    ExitCode::from(super::run::OWN_FAILURE)
+}
+
+fn prepare(start: &StartConfig) -> Result<(), String> {
+    if let Some(members) = &start.join {
+        write(members, "0").map_err(|cause| format!("cannot join the cgroup ({}): {cause}", members.display()))?;
+    }
+    if let Some(adjustment) = start.oom_score_adj {
+        write(Path::new("/proc/self/oom_score_adj"), &adjustment.to_string()).map_err(|cause| {
+            format!(
+                "cannot set oom_score_adj to {adjustment}: {cause} (below the present one it needs CAP_SYS_RESOURCE)"
+            )
+        })?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes())
+}
+
+/// Says why a command was not started.
+pub fn tell_not_started(program: &OsStr, cause: &io::Error) {
+    let _ = writeln!(io::stderr(), "oomtop: cannot run {}: {cause}", program.display());
+}

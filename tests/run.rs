@@ -1,0 +1,216 @@
+//! `oomtop run`: the command must not notice it. Its status, signals, standard files, arguments and environment are
+//! compared with those it has without us; what forks away is still seen.
+
+#![expect(clippy::disallowed_methods, reason = "starts the program, as a user does")]
+
+mod require;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The command, behind `oomtop run` or alone.
+fn command(watched: bool, words: &[&str]) -> Command {
+    if !watched {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        return command;
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
+    command.args(["run", "--headless", "--"]).args(words);
+    command
+}
+
+fn output(watched: bool, words: &[&str]) -> Output {
+    command(watched, words).stdin(Stdio::null()).output().expect("starts")
+}
+
+/// Runs it with a JSON report.
+fn report(words: &[&str]) -> (Output, Value) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("run.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
+    let output =
+        command.args(["run", "--headless", "--report"]).arg(&file).arg("--").args(words).output().expect("starts");
+    let text = fs::read(&file).expect("a report");
+    (output, serde_json::from_slice(&text).expect("JSON"))
+}
+
+#[test]
+fn its_status_is_that_of_the_command() {
+    for (script, status) in
+        [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -TERM $$", 143), ("kill -9 $$", 137)]
+    {
+        let output = output(true, &["sh", "-c", script]);
+        assert_eq!(output.status.code(), Some(status), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(output(true, &["/nonexistent/command"]).status.code(), Some(127));
+    assert_eq!(output(true, &["/etc/passwd"]).status.code(), Some(126));
+    let usage = Command::new(env!("CARGO_BIN_EXE_oomtop")).args(["run", "--no-such-option", "--", "true"]).output();
+    assert_eq!(usage.expect("starts").status.code(), Some(125));
+    let report = Command::new(env!("CARGO_BIN_EXE_oomtop")).args(["run", "--report", "x.txt", "--", "true"]).output();
+    let report = report.expect("starts");
+    assert_eq!(report.status.code(), Some(125));
+    assert!(String::from_utf8_lossy(&report.stderr).contains("FILE.json"), "{report:?}");
+}
+
+#[test]
+fn files_arguments_and_environment_pass_untouched() {
+    let script = "printf '%s|' \"$0\" \"$@\"; env -0 | sort -z; pwd; cat; echo told >&2; umask; ulimit -a; nice; ps -o pgid= -p $$";
+    let words = ["sh", "-c", script, "", "-x", "--", "a b", "\u{202e}\n"];
+    let run = |watched| {
+        let mut command = command(watched, &words);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("_", "");
+        let mut child = command.spawn().expect("starts");
+        child.stdin.take().expect("piped").write_all(b"through\0\xff\n").expect("writes");
+        child.wait_with_output().expect("ends")
+    };
+    let (with, without) = (run(true), run(false));
+    assert_eq!(with.stdout, without.stdout, "{}", String::from_utf8_lossy(&with.stdout));
+    assert!(with.stderr.starts_with(&without.stderr) && with.stderr.len() > without.stderr.len());
+}
+
+#[test]
+fn much_output_comes_whole() {
+    let script = "head -c 104857600 /dev/zero | tr '\\0' x";
+    let mut child =
+        command(true, &["sh", "-c", script]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
+    let mut stdout = child.stdout.take().expect("piped");
+    let (mut chunk, mut length) = (vec![0; 1 << 20], 0);
+    loop {
+        let read = stdout.read(&mut chunk).expect("reads");
+        if read == 0 {
+            break;
+        }
+        assert!(chunk[..read].iter().all(|byte| *byte == b'x'));
+        length += read;
+    }
+    assert_eq!(length, 104_857_600);
+    assert!(child.wait().expect("ends").success());
+}
+
+/// Waits until the child has written a line.
+fn first_line(child: &mut Child) -> (String, BufReader<std::process::ChildStdout>) {
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    stdout.read_line(&mut line).expect("reads");
+    (line.trim().to_owned(), stdout)
+}
+
+fn kill(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a number")).expect("not 0");
+    rustix::process::kill_process(pid, signal).expect("is there");
+}
+
+#[test]
+fn a_signal_is_passed_on_once() {
+    // Without a terminal of its own: with one, ^C comes to both by itself.
+    let script = "trap 'echo term' TERM; trap 'echo int' INT; trap 'echo usr1; exit 3' USR1; echo ready; while :; do sleep 0.02; done";
+    let mut start = Command::new("setsid");
+    start.args(["-w", env!("CARGO_BIN_EXE_oomtop"), "run", "--", "sh", "-c", &format!("echo $PPID; {script}")]);
+    let mut child = start.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
+    let (oomtop, mut stdout) = first_line(&mut child);
+    let oomtop: u32 = oomtop.parse().expect("a number");
+    let mut expect = |word: &str| {
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("reads");
+        assert_eq!(line.trim(), word);
+    };
+    expect("ready");
+    kill(oomtop, rustix::process::Signal::TERM);
+    expect("term");
+    kill(oomtop, rustix::process::Signal::INT);
+    expect("int");
+    kill(oomtop, rustix::process::Signal::USR1);
+    expect("usr1");
+    assert_eq!(child.wait().expect("ends").code(), Some(3));
+}
+
+#[test]
+fn what_was_ignored_stays_ignored() {
+    let show = "grep -E '^Sig(Ign|Blk)' /proc/self/status";
+    let run = |prefix: &str, watched: &str| {
+        let line = format!("trap '' {prefix}; {watched} sh -c \"{show}\" 2>/dev/null");
+        Command::new("sh").args(["-c", &line]).output().expect("starts").stdout
+    };
+    let watched = format!("{} run --", env!("CARGO_BIN_EXE_oomtop"));
+    for signals in ["HUP", "INT QUIT", "USR1"] {
+        assert_eq!(run(signals, &watched), run(signals, ""), "{signals}");
+    }
+}
+
+#[test]
+fn what_forks_away_is_still_seen() {
+    let script = "(setsid sh -c 'sleep 0.6; exit 5' &) ; sleep 1";
+    let (_, report) = report(&["sh", "-c", script]);
+    let processes = report["processes"].as_array().expect("a list");
+    let sleeps = processes.iter().filter(|process| process["name"] == "sleep");
+    let found: Vec<_> = sleeps.filter_map(|process| process["command"].as_str()).collect();
+    assert!(found.contains(&"sleep 0.6") && found.contains(&"sleep 1"), "{found:?}");
+    let lost = processes.iter().find(|process| process["exit"]["code"] == 5).expect("its status was taken");
+    assert!(lost["ended"].is_string() && lost["peak_rss_bytes"].is_u64(), "{lost}");
+}
+
+#[test]
+fn a_peak_is_known_although_the_process_is_gone() {
+    // tail keeps what it reads: 64 MiB without a newline.
+    let script = "head -c 67108864 /dev/zero | tail -n 1 | wc -c";
+    let (output, report) = report(&["sh", "-c", script]);
+    assert_eq!(output.stdout, b"67108864\n");
+    let tail = report["processes"].as_array().expect("a list").iter().find(|process| process["name"] == "tail");
+    let tail = tail.expect("tail was seen");
+    let peak = tail["peak_rss_bytes"].as_u64().expect("known");
+    assert!((60 << 20..160 << 20).contains(&peak), "{tail}");
+    assert_eq!(report["verdict"]["kind"], "ok");
+    assert!(report["peak"]["tree_rss_bytes"].as_u64().expect("known") >= 30 << 20, "{}", report["peak"]);
+}
+
+#[test]
+fn a_budget_has_a_status_of_its_own() {
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
+        let output = command
+            .arg("run")
+            .args(arguments)
+            .args(["--", "sh", "-c", "head -c 67108864 /dev/zero | tail -n 1 | wc -c"])
+            .output();
+        let output = output.expect("starts");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (status, text) = run(&["--budget", "10m"]);
+    assert!(status == Some(124) && text.contains("OVER BUDGET"), "{text}");
+    let (status, text) = run(&["--budget", "10m", "--warn"]);
+    assert!(status == Some(0) && text.contains("over budget (--warn)"), "{text}");
+    let (status, text) = run(&["--budget", "4g"]);
+    assert!(status == Some(0) && text.contains("within budget"), "{text}");
+}
+
+#[test]
+fn a_command_that_is_killed_while_we_are_told_so_is_no_oom() {
+    let (output, report) = report(&["sh", "-c", "sleep 30 & kill -9 $!; wait $!; exit 1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!report["verdict"]["kind"].as_str().expect("a word").starts_with("oom"), "{}", report["verdict"]);
+}
+
+/// Killing us leaves the command alone: it ends when it likes.
+#[test]
+fn the_command_outlives_us() {
+    let mut child = command(true, &["sh", "-c", "echo $$; sleep 0.3; echo done"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let oomtop = child.id();
+    let (_, mut stdout) = first_line(&mut child);
+    kill(oomtop, rustix::process::Signal::KILL);
+    assert_eq!(child.wait().expect("ends").signal(), Some(9));
+    let begin = Instant::now();
+    let mut line = String::new();
+    stdout.read_line(&mut line).expect("reads");
+    assert_eq!(line.trim(), "done");
+    assert!(begin.elapsed() < Duration::from_secs(30));
+}

@@ -222,6 +222,9 @@ pub enum GoMemoryLimit {
     Of(Bytes),
 }
 
+/// The hidden command that stands between fork and exec.
+pub const START: &str = "__start";
+
 /// What must happen between fork and exec, and what to execute then.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StartConfig {

@@ -5,11 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+pub(super) use crate::config::START;
 use crate::config::{GoMemoryLimit, RunConfig, StartConfig};
 use crate::units::Bytes;
-
-/// The hidden command that stands between fork and exec.
-pub(super) const START: &str = "__start";
 
 /// When oomtop itself fails, usage included: the statuses below are the command's.
 pub(super) const OWN_FAILURE: u8 = 125;

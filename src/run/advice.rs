@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn sizes_are_rounded_up_to_what_people_write() {
-        for (mib, expected) in [(1, 1), (7, 7), (130, 144), (171, 176), (700, 704), (1025, 1152)] {
+        for (mib, expected) in [(1, 1), (7, 7), (130, 160), (171, 192), (700, 768), (1025, 1280)] {
             let rounded = round_up(Bytes::from_mib(mib));
             assert!(rounded >= Bytes::from_mib(mib) && rounded.0.is_multiple_of(1 << 20));
             assert_eq!(rounded, Bytes::from_mib(expected), "{mib}");

@@ -138,6 +138,12 @@ impl Run {
             || self.surroundings.host_kills.is_some_and(|(first, last)| last > first)
     }
 
+    /// The tightest limit of a cgroup above the tree.
+    #[must_use]
+    pub fn limit(&self) -> Option<Bytes> {
+        self.surroundings.room(None).filter(|room| room.cgroup.is_some()).map(|room| room.limit)
+    }
+
     fn place(&mut self, id: ProcessId, parent: Pid, name: Name, at: Timestamp) -> usize {
         *self.index.entry(id).or_insert_with(|| {
             self.processes.push(Watched::new(id, parent, name, at));

@@ -10,6 +10,7 @@ pub mod headless;
 mod hook;
 pub mod input;
 pub mod latest;
+pub mod own_cgroup;
 pub mod prober;
 pub mod run;
 pub mod sampler;

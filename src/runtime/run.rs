@@ -14,15 +14,16 @@ use color_eyre::eyre::{WrapErr as _, eyre};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep};
 
-use crate::config::{Config, RunConfig};
+use crate::config::{Config, GoMemoryLimit, RunConfig, START};
 use crate::export::run::{ReportFormat, write, write_text};
 use crate::run::report::{Budget, Exit, RunReport};
 use crate::run::{Run, RunPlan};
 use crate::snapshot::kernel_event::OutsideEvent;
 use crate::source::tree::TreeSource;
-use crate::units::Timestamp;
+use crate::units::{Bytes, Timestamp};
 
 use super::child::{self, Child, NotStarted, Notice};
+use super::own_cgroup::OwnCgroup;
 
 /// oomtop itself failed.
 pub const OWN_FAILURE: u8 = 125;
@@ -81,9 +82,15 @@ fn output(path: &Path) -> Result<(&Path, ReportFormat, File)> {
 /// Starts the command and follows it to its end.
 async fn follow(asked: &RunConfig, source: &mut TreeSource) -> Result<Result<RunReport, NotStarted>> {
     let mut notices = child::listen(child::ignored_signals())?;
-    let mut run = Run::new(plan(asked));
+    // Removed when all has been read.
+    let cgroup = asked.memory_max.map(|limit| OwnCgroup::make(limit, asked.swap_max)).transpose()?;
+    let mut run = Run::new(plan(asked, cgroup.as_ref()));
     run.absorb(&source.pass(Vec::new(), true));
-    let child = match Child::start(command(asked)?) {
+    let go_memory_limit = go_memory_limit(asked, &run)?;
+    if let Some(cgroup) = &cgroup {
+        source.expect_in(&cgroup.membership());
+    }
+    let child = match Child::start(command(asked, cgroup.as_ref(), go_memory_limit)) {
         Ok(child) => child,
         Err(reason) => return Ok(Err(reason)),
     };
@@ -92,7 +99,7 @@ async fn follow(asked: &RunConfig, source: &mut TreeSource) -> Result<Result<Run
     Ok(Ok(run.finish(Exit::of_wait_status(wait_status), source.exit_records())))
 }
 
-fn plan(asked: &RunConfig) -> RunPlan {
+fn plan(asked: &RunConfig, cgroup: Option<&OwnCgroup>) -> RunPlan {
     let budget = (asked.budget.is_some() || asked.budget_per_test.is_some()).then(|| Budget {
         tree: asked.budget,
         per_test: asked.budget_per_test,
@@ -100,23 +107,46 @@ fn plan(asked: &RunConfig) -> RunPlan {
         warns_only: asked.warn,
     });
     let bytes = |word: &OsString| Box::from(word.as_bytes());
-    RunPlan { command: asked.command.iter().map(bytes).collect(), own_cgroup: None, budget }
+    RunPlan { command: asked.command.iter().map(bytes).collect(), own_cgroup: cgroup.map(|cgroup| cgroup.path().into()), budget }
+}
+
+/// GOMEMLIMIT for the command: what was asked for, or 90 % of the limit that it will meet.
+fn go_memory_limit(asked: &RunConfig, run: &Run) -> Result<Option<Bytes>> {
+    match asked.go_memory_limit {
+        None => Ok(None),
+        Some(GoMemoryLimit::Of(limit)) => Ok(Some(limit)),
+        Some(GoMemoryLimit::Auto) => {
+            let limit = asked.memory_max.or_else(|| run.limit());
+            let limit = limit.ok_or_else(|| eyre!("--gomemlimit auto: there is no limit to take 90 % of; give --memory-max"))?;
+            Ok(Some(Bytes(limit.0 / 10 * 9)))
+        }
+    }
 }
 
 /// The command itself, or ourselves where something must happen between fork and exec.
 #[expect(clippy::disallowed_methods, reason = "starts what it was asked to start")]
-fn command(asked: &RunConfig) -> io::Result<Command> {
-    let mut command = match asked.oom_score_adj {
-        None => Command::new(&asked.command[0]),
-        Some(adjustment) => {
-            let mut start = Command::new(std::env::current_exe()?);
-            start.args(["__start", "--oom-score-adj", &adjustment.to_string(), "--"]);
-            start.arg(&asked.command[0]);
-            start
+fn command(asked: &RunConfig, cgroup: Option<&OwnCgroup>, go_memory_limit: Option<Bytes>) -> Command {
+    let (program, arguments) = (&asked.command[0], &asked.command[1..]);
+    let mut command = if cgroup.is_none() && asked.oom_score_adj.is_none() {
+        Command::new(program)
+    } else {
+        // Not by its path: that may have been replaced since we were started.
+        let mut start = Command::new("/proc/self/exe");
+        start.arg(START);
+        if let Some(cgroup) = cgroup {
+            start.arg("--join").arg(cgroup.members());
         }
+        if let Some(adjustment) = asked.oom_score_adj {
+            start.arg("--oom-score-adj").arg(adjustment.to_string());
+        }
+        start.arg("--").arg(program);
+        start
     };
-    command.args(&asked.command[1..]);
-    Ok(command)
+    command.args(arguments);
+    if let Some(limit) = go_memory_limit {
+        command.env("GOMEMLIMIT", limit.0.to_string());
+    }
+    command
 }
 
 /// Looks at the tree until the command has ended; its wait status.

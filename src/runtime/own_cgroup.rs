@@ -1,0 +1,226 @@
+//! A memory cgroup of a run's own, v1 or v2: made beside or below ours, given a limit, joined by the command before it is
+//! executed, removed when it is over. The next run removes what a killed oomtop left behind, if it is empty. Refuses to
+//! touch a cgroup that oomtop did not make, and to move anybody's process but our own.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use color_eyre::Result;
+use color_eyre::eyre::eyre;
+
+use crate::control;
+use crate::snapshot::cgroup::Version;
+use crate::source::{cgroup_files, proc_files};
+use crate::units::{Bytes, Pid, ProcessId};
+
+/// Names of what is ours begin so; number and start time of the oomtop that made it follow.
+const PREFIX: &str = "oomtop-run-";
+/// Where we stand ourselves in a delegated cgroup, which must hold no process when its children have a controller.
+const ASIDE: &str = "oomtop-aside-";
+
+/// The cgroup, as long as it lives.
+#[derive(Debug)]
+pub struct OwnCgroup {
+    directory: PathBuf,
+    /// As in `/proc/PID/cgroup`.
+    path: Vec<u8>,
+    version: Version,
+    /// The delegated cgroup that we were in, and the leaf that we stepped into.
+    stepped_aside: Option<(PathBuf, PathBuf)>,
+}
+
+impl OwnCgroup {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// Where no memory cgroup may be made; the message says what to do instead.
+    pub fn make(limit: Bytes, swap: Option<Bytes>) -> Result<Self> {
+        let place = Place::find()?;
+        let own = control::identify(Path::new("/proc"), Pid(std::process::id()))?;
+        let mut made = place.make(own).map_err(|cause| refused(&place, &cause, limit))?;
+        made.restrict(limit, swap).map_err(|(file, cause)| {
+            eyre!("cannot set {file} of {}: {cause}", made.directory.display())
+        })?;
+        Ok(made)
+    }
+
+    /// What to write one's number into to join it.
+    #[must_use]
+    pub fn members(&self) -> PathBuf {
+        self.directory.join("cgroup.procs")
+    }
+
+    /// Its path as `/proc/PID/cgroup` tells it.
+    #[must_use]
+    pub fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    /// The line of `/proc/PID/cgroup` of whoever is in it.
+    #[must_use]
+    pub fn membership(&self) -> Vec<u8> {
+        let controllers: &[u8] = if self.version == Version::V1 { b"1:memory:" } else { b"0::" };
+        [controllers, &self.path, b"\n"].concat()
+    }
+
+    fn restrict(&mut self, limit: Bytes, swap: Option<Bytes>) -> Result<(), (&'static str, io::Error)> {
+        let set = |file: &'static str, value: Bytes| write(&self.directory.join(file), &value.0.to_string()).map_err(|cause| (file, cause));
+        let (file, value) = match self.version {
+            Version::V1 => {
+                set("memory.limit_in_bytes", limit)?;
+                ("memory.memsw.limit_in_bytes", limit.saturating_add(swap.unwrap_or_default()))
+            }
+            Version::V2 => {
+                set("memory.max", limit)?;
+                ("memory.swap.max", swap.unwrap_or_default())
+            }
+        };
+        match set(file, value) {
+            // A kernel without swap accounting, and nobody asked for a number.
+            Err((_, cause)) if swap.is_none() && cause.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+}
+
+impl Drop for OwnCgroup {
+    fn drop(&mut self) {
+        // The last of its members may still be on its way out.
+        for _ in 0..50 {
+            match fs::remove_dir(&self.directory) {
+                Err(cause) if cause.kind() == io::ErrorKind::ResourceBusy && is_empty(&self.directory) => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                _ => break,
+            }
+        }
+        if let Some((above, aside)) = &self.stepped_aside {
+            let _ = write(&above.join("cgroup.subtree_control"), "-memory");
+            let _ = write(&above.join("cgroup.procs"), "0");
+            let _ = fs::remove_dir(aside);
+        }
+    }
+}
+
+/// Where we are.
+#[derive(Debug)]
+struct Place {
+    version: Version,
+    /// Our own cgroup as a directory, and as `/proc/self/cgroup` has it.
+    directory: PathBuf,
+    path: Vec<u8>,
+    is_root: bool,
+}
+
+impl Place {
+    #[expect(clippy::disallowed_methods, reason = "asks where we are")]
+    fn find() -> Result<Self> {
+        let mounts = cgroup_files::mounts(&fs::read("/proc/self/mountinfo")?);
+        let membership = fs::read("/proc/self/cgroup")?;
+        for mount in mounts {
+            let place = Path::new(OsStr::from_bytes(&mount.mount_point));
+            let Some(path) = proc_files::memory_cgroup(&membership, Some(mount.version)) else { continue };
+            let root: &[u8] = if mount.root == b"/" { b"" } else { &mount.root };
+            let Some(below) = path.strip_prefix(root) else { continue };
+            let below = below.strip_prefix(b"/").unwrap_or(below);
+            let has_memory = match mount.version {
+                Version::V1 => true,
+                Version::V2 => fs::read_to_string(place.join("cgroup.controllers"))
+                    .is_ok_and(|controllers| controllers.split_whitespace().any(|name| name == "memory")),
+            };
+            if has_memory {
+                let directory = place.join(OsStr::from_bytes(below));
+                return Ok(Self { version: mount.version, directory, path: path.to_vec(), is_root: below.is_empty() });
+            }
+        }
+        Err(eyre!("--memory-max needs the memory controller, which is mounted nowhere here (/proc/self/mountinfo)"))
+    }
+
+    /// Makes a child of where it may have the controller.
+    fn make(&self, own: ProcessId) -> io::Result<OwnCgroup> {
+        let name = format!("{PREFIX}{}-{}", own.pid, own.start_time.0);
+        let below = |above: &Path, path: &[u8], stepped_aside| -> io::Result<OwnCgroup> {
+            sweep(above);
+            let directory = above.join(&name);
+            fs::create_dir(&directory)?;
+            let path = [path.strip_suffix(b"/").unwrap_or(path), b"/", name.as_bytes()].concat();
+            let made = OwnCgroup { directory, path, version: self.version, stepped_aside };
+            // Dropped again where it has no controller.
+            let limit = if self.version == Version::V1 { "memory.limit_in_bytes" } else { "memory.max" };
+            if made.directory.join(limit).exists() { Ok(made) } else { Err(io::ErrorKind::Unsupported.into()) }
+        };
+        if self.version == Version::V1 {
+            return below(&self.directory, &self.path, None);
+        }
+        if self.is_root {
+            // The root of the hierarchy alone may hold processes beside children with controllers.
+            write(&self.directory.join("cgroup.subtree_control"), "+memory")?;
+            return below(&self.directory, &self.path, None);
+        }
+        let parent_path = &self.path[..memchr::memrchr(b'/', &self.path).unwrap_or(0)];
+        let parent = self.directory.parent().unwrap_or(&self.directory);
+        below(parent, parent_path, None).or_else(|cause| {
+            if !self.is_ours_alone(own) {
+                return Err(cause);
+            }
+            sweep(&self.directory);
+            let aside = self.directory.join(format!("{ASIDE}{}-{}", own.pid, own.start_time.0));
+            fs::create_dir(&aside)?;
+            write(&aside.join("cgroup.procs"), "0")?;
+            let back = |cause| {
+                let _ = write(&self.directory.join("cgroup.procs"), "0");
+                let _ = fs::remove_dir(&aside);
+                cause
+            };
+            write(&self.directory.join("cgroup.subtree_control"), "+memory").map_err(back)?;
+            below(&self.directory, &self.path, Some((self.directory.clone(), aside.clone()))).map_err(back)
+        })
+    }
+
+    /// Nobody else is in our cgroup: a scope that was made for us and delegated.
+    #[expect(clippy::disallowed_methods, reason = "asks who is with us")]
+    fn is_ours_alone(&self, own: ProcessId) -> bool {
+        fs::read_to_string(self.directory.join("cgroup.procs")).is_ok_and(|members| members.trim() == own.pid.to_string())
+    }
+}
+
+/// Removes what earlier oomtops left below a cgroup, if they are gone and it is empty.
+#[expect(clippy::disallowed_methods, reason = "looks for what is ours")]
+fn sweep(above: &Path) {
+    for entry in fs::read_dir(above).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let maker = name.to_str().and_then(|name| name.strip_prefix(PREFIX).or_else(|| name.strip_prefix(ASIDE)));
+        let maker = maker.and_then(|maker| {
+            let (pid, start_time) = maker.split_once('-')?;
+            Some(ProcessId::new(pid.parse().ok()?, start_time.parse().ok()?))
+        });
+        let Some(maker) = maker else { continue };
+        let lives = control::identify(Path::new("/proc"), maker.pid).is_ok_and(|found| found == maker);
+        if !lives {
+            // The kernel refuses where a process is in it.
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "asks who is left in what is ours")]
+fn is_empty(directory: &Path) -> bool {
+    fs::read_to_string(directory.join("cgroup.procs")).is_ok_and(|members| members.is_empty())
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    io::Write::write_all(&mut fs::OpenOptions::new().write(true).open(path)?, text.as_bytes())
+}
+
+fn refused(place: &Place, cause: &io::Error, limit: Bytes) -> color_eyre::Report {
+    let mib = limit.0 >> 20;
+    eyre!(
+        "--memory-max: no memory cgroup can be made at {} ({cause}). As root it can; with systemd, try\n  \
+         systemd-run --user --scope -p MemoryMax={mib}M oomtop run -- ...\nor in a scope with -p Delegate=yes",
+        place.directory.display()
+    )
+}

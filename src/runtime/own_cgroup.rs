@@ -42,9 +42,8 @@ impl OwnCgroup {
         let place = Place::find()?;
         let own = control::identify(Path::new("/proc"), Pid(std::process::id()))?;
         let mut made = place.make(own).map_err(|cause| refused(&place, &cause, limit))?;
-        made.restrict(limit, swap).map_err(|(file, cause)| {
-            eyre!("cannot set {file} of {}: {cause}", made.directory.display())
-        })?;
+        made.restrict(limit, swap)
+            .map_err(|(file, cause)| eyre!("cannot set {file} of {}: {cause}", made.directory.display()))?;
         Ok(made)
     }
 
@@ -68,7 +67,9 @@ impl OwnCgroup {
     }
 
     fn restrict(&mut self, limit: Bytes, swap: Option<Bytes>) -> Result<(), (&'static str, io::Error)> {
-        let set = |file: &'static str, value: Bytes| write(&self.directory.join(file), &value.0.to_string()).map_err(|cause| (file, cause));
+        let set = |file: &'static str, value: Bytes| {
+            write(&self.directory.join(file), &value.0.to_string()).map_err(|cause| (file, cause))
+        };
         let (file, value) = match self.version {
             Version::V1 => {
                 set("memory.limit_in_bytes", limit)?;
@@ -184,7 +185,8 @@ impl Place {
     /// Nobody else is in our cgroup: a scope that was made for us and delegated.
     #[expect(clippy::disallowed_methods, reason = "asks who is with us")]
     fn is_ours_alone(&self, own: ProcessId) -> bool {
-        fs::read_to_string(self.directory.join("cgroup.procs")).is_ok_and(|members| members.trim() == own.pid.to_string())
+        fs::read_to_string(self.directory.join("cgroup.procs"))
+            .is_ok_and(|members| members.trim() == own.pid.to_string())
     }
 }
 

@@ -107,7 +107,11 @@ fn plan(asked: &RunConfig, cgroup: Option<&OwnCgroup>) -> RunPlan {
         warns_only: asked.warn,
     });
     let bytes = |word: &OsString| Box::from(word.as_bytes());
-    RunPlan { command: asked.command.iter().map(bytes).collect(), own_cgroup: cgroup.map(|cgroup| cgroup.path().into()), budget }
+    RunPlan {
+        command: asked.command.iter().map(bytes).collect(),
+        own_cgroup: cgroup.map(|cgroup| cgroup.path().into()),
+        budget,
+    }
 }
 
 /// GOMEMLIMIT for the command: what was asked for, or 90 % of the limit that it will meet.
@@ -117,7 +121,8 @@ fn go_memory_limit(asked: &RunConfig, run: &Run) -> Result<Option<Bytes>> {
         Some(GoMemoryLimit::Of(limit)) => Ok(Some(limit)),
         Some(GoMemoryLimit::Auto) => {
             let limit = asked.memory_max.or_else(|| run.limit());
-            let limit = limit.ok_or_else(|| eyre!("--gomemlimit auto: there is no limit to take 90 % of; give --memory-max"))?;
+            let limit = limit
+                .ok_or_else(|| eyre!("--gomemlimit auto: there is no limit to take 90 % of; give --memory-max"))?;
             Ok(Some(Bytes(limit.0 / 10 * 9)))
         }
     }

@@ -130,8 +130,8 @@ impl fmt::Display for Mistake {
 pub(super) fn read(path: &Path, must_be_there: bool) -> Result<Wishes, Mistake> {
     let whole = |what: String| Mistake { path: path.into(), place: None, what };
     let bytes = match bytes(path, must_be_there) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_be_there => return Ok(Wishes::default()),
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Ok(Wishes::default()),
         Err(error) => return Err(whole(format!("cannot be read: {error}"))),
     };
     if bytes.len() as u64 > LONGEST {
@@ -146,13 +146,20 @@ pub(super) fn read(path: &Path, must_be_there: bool) -> Result<Wishes, Mistake> 
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the configuration file")]
-fn bytes(path: &Path, any_kind: bool) -> io::Result<Vec<u8>> {
-    if !any_kind && !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no plain file"));
+fn bytes(path: &Path, must_be_there: bool) -> io::Result<Option<Vec<u8>>> {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    if !must_be_there {
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => return Err(io::Error::other("it is no plain file")),
+            // Under sudo HOME may be somebody else's: what we may not even look for is not ours.
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory | PermissionDenied) => return Ok(None),
+            Err(error) => return Err(error),
+        }
     }
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(Some(bytes))
 }
 
 /// Line and column of a byte, from 1.

@@ -4,9 +4,16 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 
 /// Compiles `hog.c`, or takes the one that `OOMTOP_TEST_HOG` names; `None` without a compiler.
 pub fn compiled() -> Option<PathBuf> {
+    // Once: a second compilation would write to a program that another test is running.
+    static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PROGRAM.get_or_init(compile).clone()
+}
+
+fn compile() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("OOMTOP_TEST_HOG") {
         return Some(path.into());
     }

@@ -170,6 +170,10 @@ fn a_file_that_is_none_is_told_and_one_that_is_missing_only_where_it_was_named()
     std::fs::create_dir(&path).unwrap();
     assert!(told(false).is_err_and(|error| error.contains("no plain file")));
     assert!(told(true).is_err_and(|error| error.contains("directory")));
+    // Below what is no directory, as below one that we may not search, there is none.
+    let below = Path::new("/dev/null/config.toml");
+    assert_eq!(read(below, false).map_err(|mistake| mistake.to_string()), Ok(Wishes::default()));
+    assert!(read(below, true).is_err());
 }
 
 proptest! {

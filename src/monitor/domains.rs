@@ -286,14 +286,14 @@ impl Domains {
     }
 }
 
-/// How near the limit of a domain is. Ten times the time that is imminent is little.
+/// How near the limit of a domain is. Only little time is a sign of its own: growth that a collector will take back
+/// names minutes too.
 fn level(domain: &DomainReport, config: &WarningConfig) -> Level {
     let [elevated, high, critical] = config.levels;
-    let within = |time| domain.time_left.is_some_and(|left| left <= time);
     let above = |share| domain.fullness().is_some_and(|fullness| fullness >= share);
-    if above(critical) || within(config.imminent) {
+    if above(critical) || domain.time_left.is_some_and(|left| left <= config.imminent) {
         Level::Critical
-    } else if above(high) || within(config.imminent * 10) {
+    } else if above(high) {
         Level::High
     } else if above(elevated) {
         Level::Elevated
@@ -392,8 +392,8 @@ mod tests {
             (Some(300), None, Level::Critical),
             (Some(0), None, Level::Critical),
             (Some(2000), None, Level::Calm),
-            (Some(900), Some(601), Level::Calm),
-            (Some(900), Some(600), Level::High),
+            (Some(900), Some(61), Level::Calm),
+            (Some(450), Some(61), Level::Elevated),
             (Some(900), Some(60), Level::Critical),
             (None, Some(60), Level::Critical),
         ] {

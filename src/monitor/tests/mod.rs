@@ -3,6 +3,7 @@
 mod kills;
 mod laws;
 mod ranking;
+mod series;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -66,18 +66,24 @@ static BUILDING: Mutex<()> = Mutex::new(());
 impl Toolchain {
     /// Builds one of the programs beside this file, in a few seconds once the standard library has been.
     pub fn build(&self, build: Build) -> PathBuf {
+        let package = if build == Build::Cgo { "./cholder" } else { "./holder" };
+        self.build_package(package, build)
+    }
+
+    /// Builds this package of those beside this file.
+    pub fn build_package(&self, package: &str, build: Build) -> PathBuf {
         let _alone = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go");
         let (major, minor) = self.version;
+        let name = package.trim_start_matches("./");
         let program =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("go{major}.{minor}-{build:?}").to_lowercase());
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("go{major}.{minor}-{name}-{build:?}").to_lowercase());
         let flags: &[&str] = match build {
             Build::Plain | Build::Cgo => &[],
             Build::Stripped => &["-ldflags=-s -w"],
             Build::Pie => &["-buildmode=pie"],
             Build::Race => &["-race"],
         };
-        let package = if build == Build::Cgo { "./cholder" } else { "./holder" };
         let needs_c = matches!(build, Build::Race | Build::Cgo);
         let output = Command::new("timeout")
             .arg("300")

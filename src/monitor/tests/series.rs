@@ -85,7 +85,7 @@ fn labelled_series_move_the_detectors_that_they_must_and_no_others() {
         ),
         (
             "fork bomb: 8 more of 4 MiB each second",
-            |s| (0..1 + 8 * s.saturating_sub(60)).map(|n| (10 + n as u32, 4.0, 1.0)).collect(),
+            |s| (0..=8 * s.saturating_sub(60)).map(|n| (10 + n as u32, 4.0, 1.0)).collect(),
             5 * MINUTE,
             // Nobody grows: it is the domain that fills, and fast.
             &["critical"],

@@ -42,17 +42,23 @@ def tree(root):
     return found
 
 
+def cpu(pid):
+    """CPU seconds of a process, of its ended threads too, to the nanosecond: the clock that clock_getcpuclockid(3)
+    names. stat counts whole hundredths, a third of what a small program takes in fifteen seconds."""
+    return time.clock_gettime(~pid << 3 | 2)
+
+
 def cost(root):
     """CPU seconds so far (with those of children already waited for) and resident KiB, of the tree."""
-    ticks = pages = 0
+    seconds = pages = 0
     for pid in tree(root):
         try:
             fields = stat(pid)
+            seconds += cpu(pid) + sum(map(int, fields[13:15])) / TICKS
         except OSError:
             continue
-        ticks += sum(map(int, fields[11:15]))
         pages += int(fields[21])
-    return ticks / TICKS, pages * PAGE // 1024
+    return seconds, pages * PAGE // 1024
 
 
 def main():
@@ -97,7 +103,7 @@ def main():
         cpu_after, now_resident = cost(pid)
         seconds = time.monotonic() - watch_from
         print(json.dumps({
-            "cpu_percent": round(100 * (cpu_after - cpu_before) / seconds, 2),
+            "cpu_percent": round(100 * (cpu_after - cpu_before) / seconds, 3),
             "resident_kib": max(resident, now_resident),
             "bytes_per_second": round(written / seconds),
         }))

@@ -67,11 +67,12 @@ impl Bytes {
 /// Three significant digits and a unit of one letter, as htop writes sizes: `0`, `812K`, `25.7M`, `1.21G`, `475M`.
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&human(self.0))
+        f.pad(&human(self.0, 3))
     }
 }
 
-fn human(bytes: u64) -> String {
+/// With so many significant digits (two or three), and one letter.
+fn human(bytes: u64, digits: usize) -> String {
     if bytes == 0 {
         return "0".into();
     }
@@ -81,14 +82,11 @@ fn human(bytes: u64) -> String {
     let mut value = bytes as f64;
     for unit in ["K", "M", "G", "T", "P"] {
         value /= 1024.0;
-        if value < 9.995 {
-            return format!("{value:.2}{unit}");
-        }
-        if value < 99.95 {
-            return format!("{value:.1}{unit}");
-        }
-        if value < 999.5 {
-            return format!("{value:.0}{unit}");
+        for (whole, below) in [(1, 10.0), (2, 100.0), (3, 1000.0)] {
+            let decimals = digits.saturating_sub(whole);
+            if value < below - 0.5 / 10_f64.powi(decimals as i32) {
+                return format!("{value:.decimals$}{unit}");
+            }
         }
     }
     format!("{:.0}E", value / 1024.0)
@@ -177,17 +175,25 @@ impl Rate {
     pub const fn per_second(self) -> f64 {
         self.0
     }
+
+    /// As far as an estimate deserves it, a slope through noise: `+1.9M/s`, `-96K/s`.
+    #[must_use]
+    pub fn about(self) -> String {
+        self.signed(2)
+    }
+
+    fn signed(self, digits: usize) -> String {
+        match self.0.abs().round() as u64 {
+            0 => "0".into(),
+            magnitude => format!("{}{}/s", if self.0 < 0.0 { '-' } else { '+' }, human(magnitude, digits)),
+        }
+    }
 }
 
 /// With its sign: `+1.90M/s`, `-96.0K/s`, `0`.
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let magnitude = self.0.abs().round() as u64;
-        if magnitude == 0 {
-            return f.pad("0");
-        }
-        let sign = if self.0 < 0.0 { '-' } else { '+' };
-        f.pad(&format!("{sign}{}/s", human(magnitude)))
+        f.pad(&self.signed(3))
     }
 }
 
@@ -337,6 +343,8 @@ mod tests {
     fn rates_have_a_sign_and_are_never_nan() {
         assert_eq!(Rate::new(1_992_294.4).map(|r| r.to_string()), Some("+1.90M/s".into()));
         assert_eq!(Rate::new(-98_304.0).map(|r| r.to_string()), Some("-96.0K/s".into()));
+        assert_eq!(Rate::new(1_992_294.4).map(Rate::about), Some("+1.9M/s".into()));
+        assert_eq!(Rate::new(-1023.9 * 1024.0).map(Rate::about), Some("-1.0M/s".into()));
         assert_eq!(Rate::new(f64::NAN), None);
         assert_eq!(Rate::new(f64::INFINITY), None);
     }

@@ -173,7 +173,7 @@ impl Domains {
         report: &mut Report,
         memories: &mut [Memory],
     ) {
-        let Round { rules, epoch, config, .. } = *round;
+        let Round { rules, config, .. } = *round;
         self.wanted.clear();
         let memory = &report.system.memory;
         let swapped = memory.swap_total.unwrap_or_default().saturating_sub(memory.swap_free.unwrap_or_default());
@@ -182,7 +182,7 @@ impl Domains {
         for (place, (cgroup, domain)) in domains.iter_mut().enumerate() {
             let hidden = self.gather(*cgroup, &report.processes);
             let partial = self.partial(*cgroup, round.snapshot.scope, report);
-            let pass = Pass { rules, rows: &report.processes, memories, epoch, swapped };
+            let pass = Pass { rules, rows: &report.processes, memories, swapped };
             let members = if cgroup.is_some() { Members::These(&self.members) } else { Members::All };
             self.ranking.rank(domain, members, &pass, Scan { hidden, partial });
             let most = config.candidates_per_domain.min((budget / 4).max(4));
@@ -304,13 +304,13 @@ fn level(domain: &DomainReport, config: &WarningConfig) -> Level {
 
 /// Marks who would not be taken in any domain.
 fn spare(round: &Round<'_>, report: &mut Report, memories: &mut [Memory]) {
-    let Round { rules, epoch, .. } = *round;
+    let rules = round.rules;
     let memory = &report.system.memory;
     let total = domain::of_machine(memory, rules).map_or(Pages(0), |measure| measure.total);
     let init = report.system.init;
     let initial = report.machine.initial_pid_namespace;
     for index in 0..report.processes.len() {
-        let pass = Pass { rules, rows: &report.processes, memories, epoch, swapped: Pages(0) };
+        let pass = Pass { rules, rows: &report.processes, memories, swapped: Pages(0) };
         let row = &report.processes[index];
         // Where it cannot be told whether this is the machine's init, the kernel's own score tells.
         let is_init =

@@ -8,7 +8,7 @@ use crate::snapshot::{Fact, Snapshot, Unreadable};
 use crate::units::{MaybeKib, ProcessId, Timestamp};
 
 use super::history::{Bounds, Epoch};
-use super::memory::{Group, Memory, StatRss};
+use super::memory::{Group, Memory};
 use super::report::{Identity, ProcessReport};
 
 /// Lays all facts of processes over the rows; both are sorted by number. Gives whether what cannot be read changed.
@@ -24,19 +24,21 @@ pub(super) fn lay(
     let mut rows = Known { rows, memories, refusals_changed: false };
     rows.lay(Group::Statm, &snapshot.statms, |row, memory, at, statm| {
         row.sized_at = at;
-        (memory.stat_is_fresh, memory.status_is_fresh) = (false, false);
         let resident = statm.resident.bytes(page);
+        if row.rss != MaybeKib::from_bytes(resident) {
+            (memory.stat_is_fresh, memory.status_is_fresh) = (false, false);
+        }
         row.rss = MaybeKib::from_bytes(resident);
         row.rss_anon = MaybeKib::from_bytes(statm.resident.saturating_sub(statm.shared).bytes(page));
         row.virtual_size = statm.size.bytes(page);
         row.peak_rss = row.peak_rss.get().max(Some(resident)).into();
         memory.series.push(epoch.millis(at), resident, bounds);
     });
-    rows.lay(Group::Stat, &snapshot.stats, |row, memory, at, stat| {
+    rows.lay(Group::Stat, &snapshot.stats, |row, memory, _, stat| {
         row.parent = stat.parent;
         row.threads = stat.threads;
         row.state = stat.state;
-        memory.stat = Some(StatRss { pages: u32::try_from(stat.rss.0).unwrap_or(u32::MAX), at: epoch.millis(at) });
+        memory.stat_rss = Some(u32::try_from(stat.rss.0).unwrap_or(u32::MAX));
         memory.stat_is_fresh = true;
         memory.dying = Memory::exits(stat);
         if *row.identity.name != *stat.name.as_bytes() {

@@ -17,11 +17,11 @@ use super::warning::Watch;
 pub(super) struct Memory {
     /// RSS over time.
     pub series: Series,
-    /// Field 24 of `stat`, where it was read.
-    pub stat: Option<StatRss>,
+    /// Field 24 of `stat`, where it was read: pages, up to 16 TiB of small ones.
+    pub stat_rss: Option<u32>,
     /// What could not be read.
     pub refused: Refused,
-    /// `stat` was read in the pass of the last `statm`, or later.
+    /// `stat` was read together with RSS: in the pass in which `statm` last said something new, or later.
     pub stat_is_fresh: bool,
     /// So was `status`.
     pub status_is_fresh: bool,
@@ -36,14 +36,6 @@ pub(super) struct Memory {
     /// Its own early warning, and since when it says what the row says.
     pub watch: Watch,
     pub warned: Millis,
-}
-
-/// RSS by `stat`, and when it was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct StatRss {
-    /// In pages: up to 16 TiB of small ones.
-    pub pages: u32,
-    pub at: Millis,
 }
 
 impl Memory {
@@ -302,7 +294,7 @@ mod tests {
             for (turn, roster) in rosters.iter().enumerate() {
                 let roster: Vec<_> = roster.iter().map(|(pid, start)| ProcessId::new(*pid, *start)).collect();
                 let mut gone = Vec::new();
-                follow(&mut rows, &mut memories, &roster, |row, memory| gone.push((row.id, memory.stat)));
+                follow(&mut rows, &mut memories, &roster, |row, memory| gone.push((row.id, memory.stat_rss)));
                 prop_assert_eq!(rows.iter().map(|row: &ProcessReport| row.id).collect::<Vec<_>>(), roster.clone());
                 prop_assert_eq!(memories.len(), roster.len());
                 let expected: Vec<_> = known.iter().map(|(id, mark)| (*id, Some(*mark)))
@@ -311,10 +303,10 @@ mod tests {
                 prop_assert_eq!(gone, expected);
                 known.retain(|id, _| roster.contains(id));
                 for (row, memory) in rows.iter_mut().zip(&mut memories) {
-                    let mark = StatRss { pages: row.id.pid.0, at: turn as Millis };
-                    prop_assert_eq!(memory.stat, known.get(&row.id).copied());
+                    let mark = row.id.pid.0 + 1000 * turn as u32;
+                    prop_assert_eq!(memory.stat_rss, known.get(&row.id).copied());
                     prop_assert_eq!(row.threads > 0, known.contains_key(&row.id));
-                    memory.stat = Some(mark);
+                    memory.stat_rss = Some(mark);
                     row.threads = 7;
                     known.insert(row.id, mark);
                 }

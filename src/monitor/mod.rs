@@ -15,6 +15,7 @@ mod kills;
 pub mod label;
 mod mappings;
 mod memory;
+mod own_cpu;
 mod ranking;
 pub mod report;
 pub mod victims;
@@ -38,6 +39,7 @@ use kernel_rules::KernelRules;
 use kills::{Kills, Look};
 use mappings::Mapped;
 use memory::{EndedList, Memory};
+use own_cpu::OwnCpu;
 use report::{DomainReport, ProcessDetail, ProcessReport, Report, UnreadableReport, WarningState};
 
 /// Folds snapshots into reports.
@@ -58,6 +60,7 @@ pub struct Monitor {
     memories: Vec<Memory>,
     epoch: Epoch,
     previous: Option<Previous>,
+    own_cpu: OwnCpu,
     ended: EndedList,
     domains: Domains,
     kills: Kills,
@@ -81,7 +84,6 @@ pub struct Monitor {
 struct Previous {
     began: Timestamp,
     scope: Scope,
-    own_cpu: Duration,
     swapped: Option<(u64, u64)>,
     /// Of the first pass.
     oom_kills: Option<u64>,
@@ -97,6 +99,7 @@ impl Monitor {
             memories: Vec::new(),
             epoch: Epoch::default(),
             previous: None,
+            own_cpu: OwnCpu::default(),
             ended: EndedList::default(),
             domains: Domains::default(),
             kills: Kills::default(),
@@ -147,6 +150,7 @@ impl Monitor {
                 self.rules = KernelRules::of(&snapshot.machine);
             }
             self.previous = Some(machine(report, snapshot, self.previous));
+            report.own_cpu = self.own_cpu.share(snapshot.began, snapshot.cost.own_cpu);
         }
         let refusals =
             facts::lay(snapshot, &mut report.processes, &mut self.memories, self.epoch, bounds, &mut self.shared);
@@ -337,12 +341,9 @@ fn machine(report: &mut Report, snapshot: &Snapshot, previous: Option<Previous>)
         let ((now_in, now_out), (then_in, then_out)) = (swapped?, previous.swapped?);
         Some((per_second(now_in, then_in)?, per_second(now_out, then_out)?))
     });
-    report.own_cpu = previous.and_then(|previous| {
-        Some(snapshot.cost.own_cpu.saturating_sub(previous.own_cpu).as_secs_f64() / interval?.as_secs_f64())
-    });
     let oom_kills = previous.and_then(|previous| previous.oom_kills).or(events.oom_kill);
     report.oom_kills_seen = events.oom_kill.zip(oom_kills).map(|(now, first)| now.saturating_sub(first));
-    Previous { began: snapshot.began, scope: snapshot.scope, own_cpu: snapshot.cost.own_cpu, swapped, oom_kills }
+    Previous { began: snapshot.began, scope: snapshot.scope, swapped, oom_kills }
 }
 
 /// GROWTH and TREND of a row; a row that has not moved for long is not computed again.

@@ -5,7 +5,6 @@
 use crate::units::{Bytes, Pages, ProcessId, Timestamp};
 
 use super::badness::{Parts, adjustment_pages, badness, oom_score};
-use super::history::Epoch;
 use super::kernel_rules::{KernelRules, KillerRss, ScoreFormula, Ties};
 use super::memory::Memory;
 use super::report::{DomainReport, Immune, ProcessReport, Victim};
@@ -16,7 +15,6 @@ pub(super) struct Pass<'a> {
     pub rules: &'a KernelRules,
     pub rows: &'a [ProcessReport],
     pub memories: &'a [Memory],
-    pub epoch: Epoch,
     /// Pages in swap, of all: the most that a process may have there.
     pub swapped: Pages,
 }
@@ -103,7 +101,7 @@ pub(super) struct Ranking {
 
 /// Whether its RSS was ever read.
 fn is_known(row: &ProcessReport, memory: &Memory) -> bool {
-    row.rss.get().is_some() || memory.stat.is_some()
+    row.rss.get().is_some() || memory.stat_rss.is_some()
 }
 
 /// The parts of a row's badness, and by how many pages their sum may be wrong.
@@ -111,18 +109,16 @@ fn parts(row: &ProcessReport, memory: &Memory, pass: &Pass<'_>) -> (Parts, u64) 
     let rules = pass.rules;
     let pages = |size: Bytes| rules.pages(size);
     let statm = row.rss.get().map(pages);
-    // As good as read together with RSS: in the same pass, or RSS has not moved since.
-    let changed = memory.series.changed().unwrap_or(0);
-    let stat = memory.stat.map(|stat| (Pages(u64::from(stat.pages)), memory.stat_is_fresh || stat.at >= changed));
+    let stat = memory.stat_rss.map(|pages| Pages(u64::from(pages)));
     let (rss, mut slack) = match (rules.rss, stat) {
-        (KillerRss::Stat, Some((rss, true))) => (rss, 0),
-        (KillerRss::Stat, stat) => (statm.or(stat.map(|(rss, _)| rss)).unwrap_or_default(), rules.statm_error.0),
+        (KillerRss::Stat, Some(rss)) if memory.stat_is_fresh => (rss, 0),
+        (KillerRss::Stat, stat) => (statm.or(stat).unwrap_or_default(), rules.statm_error.0),
         (KillerRss::Statm, _) => (statm.unwrap_or_default(), 0),
     };
     if row.status_at == Timestamp(0) {
         // One page table a page is the worst; what is swapped may all be its own.
         slack += rss.0 + pass.swapped.0;
-    } else if !memory.status_is_fresh && pass.epoch.millis(row.status_at) < changed {
+    } else if !memory.status_is_fresh {
         slack += rss.0 / 16;
     }
     let parts = Parts {

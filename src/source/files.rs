@@ -2,7 +2,6 @@
 //! wait (a FIFO in a made-up tree does not hold us), to allocate per file, and to read without bound.
 
 use std::ffi::CStr;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -191,35 +190,70 @@ pub(super) struct FileName {
 }
 
 impl FileName {
+    const EMPTY: Self = Self { bytes: [0; 64], length: 0, owner: None };
+
     /// A file of the root itself.
     pub(super) fn of_root(name: &str) -> Self {
-        Self::build(None, format_args!("{name}"))
+        Self::EMPTY.and(name)
     }
 
     /// A file of a process.
     pub(super) fn of(pid: Pid, file: &str) -> Self {
-        Self::build(Some(pid), format_args!("{pid}/{file}"))
+        Self { owner: Some(pid), ..Self::EMPTY.and_number(pid).and("/").and(file) }
     }
 
     /// A file of one thread of a process.
     pub(super) fn of_thread(pid: Pid, thread: Pid, file: &str) -> Self {
-        Self::build(Some(pid), format_args!("{pid}/task/{thread}/{file}"))
+        Self::of(pid, "task/").and_number(thread).and("/").and(file)
     }
 
-    fn build(owner: Option<Pid>, name: std::fmt::Arguments<'_>) -> Self {
-        let mut bytes = [0; 64];
-        let mut free = &mut bytes[..63];
-        // Every name that is built here fits; one that would not is cut and leads to no file.
-        let _ = free.write_fmt(name);
-        let length = 63 - free.len();
-        Self { bytes, length, owner }
+    /// With more at its end. Every name that is built here fits; one that would not is cut and leads to no file.
+    fn and(self, text: &str) -> Self {
+        self.and_bytes(text.as_bytes())
+    }
+
+    /// With a number at its end: by hand, for thousands of names are built in every pass.
+    fn and_number(self, Pid(mut number): Pid) -> Self {
+        let mut digits = [0; 10];
+        let mut first = digits.len();
+        loop {
+            first -= 1;
+            digits[first] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return self.and_bytes(&digits[first..]);
+            }
+        }
+    }
+
+    fn and_bytes(mut self, more: &[u8]) -> Self {
+        let free = &mut self.bytes[self.length..63];
+        let fits = more.len().min(free.len());
+        free[..fits].copy_from_slice(&more[..fits]);
+        self.length += fits;
+        self
     }
 
     fn owner(&self) -> Option<Self> {
-        self.owner.map(|pid| Self::build(None, format_args!("{pid}")))
+        self.owner.map(|pid| Self::EMPTY.and_number(pid))
     }
 
     pub(super) fn name(&self) -> &CStr {
         CStr::from_bytes_with_nul(&self.bytes[..=self.length]).unwrap_or(c"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_built_and_cut_to_their_room() {
+        let name = |file: &FileName| file.name().to_str().expect("ASCII").to_owned();
+        assert_eq!(name(&FileName::of_root("meminfo")), "meminfo");
+        assert_eq!(name(&FileName::of(Pid(u32::MAX), "statm")), "4294967295/statm");
+        assert_eq!(name(&FileName::of_thread(Pid(10), Pid(0), "status")), "10/task/0/status");
+        assert_eq!(FileName::of(Pid(7), "stat").owner().map(|owner| name(&owner)), Some("7".into()));
+        assert_eq!(name(&FileName::of_root(&"x".repeat(100))).len(), 63);
     }
 }

@@ -29,16 +29,17 @@ use super::{Source, SourceError, clock, proc_files};
 ///
 /// - the list of processes: every pass; where there are thousands every 5 s, and between only the numbers that were
 ///   given away since, so that an end may be seen one pass later. A number whose inode changed is another process
-/// - `statm`: every pass of those with a kept descriptor ([`Live::DESCRIPTORS`]), of those that moved last time, are
-///   new or are asked for; of the rest half per pass. So growth is seen within two passes
+/// - `statm`: every pass of the first 500, of those that moved last time, are new or are asked for; of the rest half per
+///   pass. So growth is seen within two passes. Up to [`Live::DESCRIPTORS`] are kept open for it
 /// - `stat`: at first sight (it has the start time), when the address space or the text size changed (a sign of exec),
 ///   when asked for, and in rotation
 /// - `status`: when the resident size moved, when asked for, and in rotation; the biggest first within a budget
 /// - `oom_score_adj` and `cgroup`: at first sight, when asked for, and in rotation
 /// - `oom_score`: of candidates and where a column asks for it
 ///
-/// The rotation takes 10 s for up to about 1,000 processes and a minute and a half for 10,000. A process that may not
-/// be looked at (hidepid=1) is listed with start time 0 and facts that say so.
+/// What is asked for is read in every pass of those that move and of the selected one; of one that stands still only
+/// `oom_score_adj` is, the rest every second pass. The rotations take 10 s on most machines ([`Rotation`]). A process
+/// that may not be looked at (hidepid=1) is listed with start time 0 and facts that say so.
 ///
 /// A number that is reused between the listing and a read gives one pass of facts under the old identity; the next
 /// listing shows the new inode.
@@ -53,7 +54,8 @@ pub struct Live {
     /// Of the machine whose /proc is read; nothing where that is another place.
     kernel_log: Option<Result<KernelLog, Unreadable>>,
     warm: Warm,
-    rotation: Rotation,
+    adjustments: Rotation,
+    rest: Rotation,
     budget: Budget,
     recycler: Recycler,
     scope: Scope,
@@ -67,6 +69,9 @@ impl Live {
     /// How many `statm` are kept open at the most. Each pins [`Live::PINNED`] of kernel memory and spares four fifths
     /// of the cost of a read.
     pub const DESCRIPTORS: u32 = 3_500;
+
+    /// So many of them are read in every pass; the others, as those without one, every second time.
+    const EVERY_PASS: u32 = 500;
 
     /// Kernel memory that one kept descriptor pins: the buffer of a seq_file, its file and its inode.
     pub const PINNED: Bytes = Bytes(4_505);
@@ -92,7 +97,8 @@ impl Live {
             roster: Roster::default(),
             cgroups,
             kernel_log: (proc_root == Path::new("/proc")).then(|| KernelLog::open(Path::new("/dev/kmsg"))),
-            rotation: Rotation::default(),
+            adjustments: Rotation::of_adjustments(),
+            rest: Rotation::of_rest(),
             budget: Budget::default(),
             recycler: Recycler::default(),
             scope: Scope::All,
@@ -101,6 +107,11 @@ impl Live {
             kept: 0,
             most_kept,
         })
+    }
+
+    /// Which half has its turn in this pass: the lowest bit of its numbers.
+    fn turn(&self) -> u32 {
+        (self.sequence & 1) as u32
     }
 
     /// Looks at those that are new: when they started and whether they are kernel threads.
@@ -164,18 +175,21 @@ impl Live {
             snapshot.statms.reserve_exact(self.roster.processes.capacity());
         }
         let mut wanted = Wanted::new(needs);
-        let turn = (self.sequence & 1) as u32;
+        let turn = self.turn();
         self.kept = 0;
         for process in self.roster.processes.iter_mut().filter(|process| process.is_shown()) {
             snapshot.roster.push(process.id);
             let asked = wanted.of(process.id).is_some();
             let its_turn = process.id.pid.0 & 1 == turn;
-            if !(asked || its_turn || process.moving || process.passes == 0 || process.descriptor.is_some()) {
+            let is_kept = process.descriptor.is_some();
+            self.kept += u32::from(is_kept);
+            let always = is_kept && self.kept <= Self::EVERY_PASS;
+            if !(asked || its_turn || process.moving || process.passes == 0 || always) {
                 continue;
             }
             let stood_in = process.living_thread.is_some();
             let reading = read_size(&mut self.proc_root, process, self.kept < self.most_kept);
-            self.kept += u32::from(process.descriptor.is_some());
+            self.kept += u32::from(!is_kept && process.descriptor.is_some());
             match reading {
                 Ok(statm) => notice(process, statm),
                 Err(Unreadable::Gone) if !stood_in => process.vanish(),
@@ -196,14 +210,24 @@ impl Live {
             }
         }
         self.budget.begin(never_read);
-        self.rotation.begin(snapshot.roster.len(), elapsed);
+        self.adjustments.begin(snapshot.roster.len(), elapsed);
+        self.rest.begin(snapshot.roster.len(), elapsed);
+        let turn = self.turn();
 
         let mut wanted = Wanted::new(needs);
         for process in self.roster.processes.iter_mut().filter(|process| process.is_shown()) {
-            let mut groups =
-                wanted.of(process.id).unwrap_or_default().union(needs.of_everyone.intersection(process.due));
-            if process.passes > 0 && self.rotation.takes(process.id.pid) {
-                groups = groups.union(WARM.without(FactGroups::OOM_SCORE)).union(needs.of_everyone);
+            let mut groups = wanted.of(process.id).unwrap_or_default();
+            if process.rests() && process.id.pid.0 & 1 != turn && needs.selected != Some(process.id) {
+                // What stands still changes only by what others do to it.
+                groups = groups.intersection(FactGroups::ADJUSTMENT);
+            }
+            groups = groups.union(needs.of_everyone.intersection(process.due));
+            if process.passes > 0 {
+                groups = groups.union(self.adjustments.of(process.id.pid));
+                let rest = self.rest.of(process.id.pid);
+                if !rest.is_empty() {
+                    groups = groups.union(rest).union(needs.of_everyone);
+                }
             }
             if process.passes == 0 {
                 // `stat` was just read, to learn when it started.

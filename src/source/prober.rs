@@ -114,12 +114,12 @@ impl Prober {
     }
 
     fn read_mappings(&mut self, needs: &Needs, snapshot: &mut Snapshot) {
-        match needs.selected.filter(|_| needs.mappings) {
-            Some(selected) if self.targets.contains(selected) => {
-                snapshot.mappings = self.regions.read_when_due(&mut self.proc_root, selected, needs.refresh);
-            }
-            Some(_) => {}
-            None => self.regions.forget(),
+        let Some(selected) = needs.selected.filter(|_| needs.mappings) else {
+            return self.regions.forget();
+        };
+        if let Some(resident) = self.targets.resident(selected) {
+            let tree = &mut self.proc_root;
+            snapshot.mappings = self.regions.read_when_due(tree, (selected, resident), needs.refresh);
         }
     }
 

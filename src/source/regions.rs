@@ -25,6 +25,8 @@ const THREADS: usize = 512;
 #[derive(Debug, Default)]
 pub(super) struct RegionReader {
     of: ProcessId,
+    /// Its size before the read, in pages.
+    resident: u32,
     ended: Timestamp,
     pause: Duration,
     /// The last two reads, each with the parser that knows its names: one is drawn from while the other is filled.
@@ -35,20 +37,28 @@ pub(super) struct RegionReader {
 impl RegionReader {
     /// Between two reads, at the least.
     const INTERVAL: Duration = Duration::from_secs(1);
+    /// Where the process has the size that it had then.
+    const STILL: Duration = Duration::from_secs(10);
     /// When the user asks for it now.
     const REFRESH: Duration = Duration::from_millis(250);
 
-    /// Reads where enough time has passed for the cost of the last read, or the user insists.
+    /// Reads where enough time has passed for the cost of the last read, or the user insists. `resident` is the size
+    /// of the process as last seen, in pages.
     pub(super) fn read_when_due(
         &mut self,
         tree: &mut Tree,
-        id: ProcessId,
+        (id, resident): (ProcessId, u32),
         insist: bool,
     ) -> Option<Fact<Arc<Mappings>>> {
-        let pause = if insist { Self::REFRESH } else { self.pause };
+        let pause = match self.pause {
+            _ if insist => Self::REFRESH,
+            pause if resident == self.resident => pause.max(Self::STILL),
+            pause => pause,
+        };
         if self.of == id && !has_passed(pause, self.ended, clock::now()) {
             return None;
         }
+        self.resident = resident;
         let began = clock::now();
         let reading = self.read(tree, id, began);
         self.of = id;

@@ -95,6 +95,11 @@ impl Process {
         self.descriptor = None;
     }
 
+    /// Whether it is known well and its size did not move between the last two readings.
+    pub(super) fn rests(&self) -> bool {
+        self.passes > 3 && !self.moving
+    }
+
     /// Whether it counts in this pass.
     pub(super) fn is_shown(&self) -> bool {
         self.kind == Kind::User && self.in_scope

@@ -85,20 +85,35 @@ fn advance(list: &mut &[ProcessId], id: ProcessId) -> bool {
     false
 }
 
-/// Walks around all processes so that each is looked at again after [`Rotation::PERIOD`], as far as the budget goes.
-#[derive(Debug, Default)]
+/// Walks around all processes so that some groups of each are read again after [`Rotation::PERIOD`], as far as the
+/// budget goes. What moved, is on screen or leads a ranking does not wait for it.
+#[derive(Debug)]
 pub(super) struct Rotation {
+    groups: FactGroups,
+    /// Microseconds that one pass may spend on it.
+    budget: u32,
     behind: Pid,
     left: u32,
 }
 
 impl Rotation {
-    /// How old a warm fact may become where the budget allows: up to about 1,000 processes at one pass per second.
-    /// With 10,000 a round takes a minute and a half; what moved, is on screen or leads a ranking does not wait for it.
+    /// How old a warm fact may become where the budget allows.
     const PERIOD: Duration = Duration::from_secs(10);
 
-    /// What one pass may spend on it, in microseconds.
-    const BUDGET: u32 = 4_000;
+    /// What somebody else may change while the process itself stands still: around in 10 s for 2,000 processes, in 50 s
+    /// for 10,000.
+    pub(super) fn of_adjustments() -> Self {
+        Self::new(FactGroups::ADJUSTMENT, 1_000)
+    }
+
+    /// The rest, which seldom moves without the size: around in 10 s for 500 processes, in 3 minutes for 10,000.
+    pub(super) fn of_rest() -> Self {
+        Self::new(WARM.without(FactGroups::ADJUSTMENT).without(FactGroups::OOM_SCORE), 1_600)
+    }
+
+    fn new(groups: FactGroups, budget: u32) -> Self {
+        Self { groups, budget, behind: Pid(0), left: 0 }
+    }
 
     /// Begins a pass over `processes`, `elapsed` after the pass before.
     pub(super) fn begin(&mut self, processes: usize, elapsed: Duration) {
@@ -107,17 +122,17 @@ impl Rotation {
             self.behind = Pid(0);
         }
         let due = (processes as f64 * elapsed.as_secs_f64() / Self::PERIOD.as_secs_f64()).ceil();
-        self.left = (due as u32).min(Self::BUDGET / cost(WARM));
+        self.left = (due as u32).min(self.budget / cost(self.groups));
     }
 
-    /// Whether it is this process's turn; to be asked in the order of their numbers.
-    pub(super) fn takes(&mut self, pid: Pid) -> bool {
-        let takes = self.left > 0 && pid > self.behind;
-        if takes {
-            self.left -= 1;
-            self.behind = pid;
+    /// What to read of this process because it is its turn; to be asked in the order of their numbers.
+    pub(super) fn of(&mut self, pid: Pid) -> FactGroups {
+        if self.left == 0 || pid <= self.behind {
+            return FactGroups::NONE;
         }
-        takes
+        self.left -= 1;
+        self.behind = pid;
+        self.groups
     }
 }
 
@@ -176,12 +191,12 @@ mod tests {
 
     #[test]
     fn everyone_gets_a_turn_within_the_period() {
-        let mut rotation = Rotation::default();
+        let mut rotation = Rotation::of_rest();
         let mut turns = [0; 101];
         for _ in 0..10 {
             rotation.begin(100, Duration::from_secs(1));
             for pid in 1..=100 {
-                turns[pid as usize] += u32::from(rotation.takes(Pid(pid)));
+                turns[pid as usize] += u32::from(!rotation.of(Pid(pid)).is_empty());
             }
         }
         assert!(turns[1..].iter().all(|&turns| turns == 1), "{turns:?}");
@@ -189,18 +204,18 @@ mod tests {
 
     #[test]
     fn a_rotation_is_bounded_and_still_comes_around() {
-        let mut rotation = Rotation::default();
+        let mut rotation = Rotation::of_rest();
         let mut turns = vec![0_u32; 10_001];
-        for _ in 0..100 {
+        for _ in 0..200 {
             rotation.begin(10_000, Duration::from_secs(1));
             let mut taken = 0;
             for pid in 1..=10_000 {
-                if rotation.takes(Pid(pid)) {
+                if !rotation.of(Pid(pid)).is_empty() {
                     turns[pid as usize] += 1;
                     taken += 1;
                 }
             }
-            assert!(taken * cost(WARM) <= Rotation::BUDGET);
+            assert!(taken * cost(rotation.groups) <= rotation.budget);
         }
         assert!(turns[1..].iter().all(|&turns| turns >= 1));
     }

@@ -165,8 +165,9 @@ impl Targets {
         }
     }
 
-    pub(super) fn contains(&self, id: ProcessId) -> bool {
-        self.find(id).is_some()
+    /// The size of one that is there, in pages, as last seen.
+    pub(super) fn resident(&self, id: ProcessId) -> Option<u32> {
+        self.find(id).map(|index| self.processes[index].resident)
     }
 
     fn find(&self, id: ProcessId) -> Option<usize> {

@@ -32,7 +32,7 @@ pub fn title(state: &State) -> String {
     }
     if let Some((rate, _)) = detail.slope.filter(|_| detail.ended.is_none()) {
         let still = rate.per_second().abs() < 0.5;
-        let _ = if still { write!(title, ", steady") } else { write!(title, ", {rate}") };
+        let _ = if still { write!(title, ", steady") } else { write!(title, ", {}", rate.about()) };
     }
     if let Some((_, peak)) = detail.peak {
         let _ = write!(title, ", peak {peak}");
@@ -82,7 +82,7 @@ struct Scale {
 }
 
 /// Windows of time, in seconds: the axis says the same until the history outgrows it.
-const WINDOWS: [u64; 16] = [30, 45, 60, 90, 120, 180, 240, 300, 450, 600, 900, 1_200, 1_800, 3_600, 21_600, 86_400];
+const WINDOWS: [u64; 14] = [60, 90, 120, 180, 240, 300, 450, 600, 900, 1_200, 1_800, 3_600, 21_600, 86_400];
 
 impl Scale {
     /// From nothing to the peak with some room above, so that a line's height is a share of the truth; where the
@@ -113,10 +113,9 @@ impl Scale {
         (share * f64::from(steps)).round().min(f64::from(steps)) as u32
     }
 
-    /// How long before the right edge the end of column `column` of `count` is.
-    fn age(&self, column: usize, count: usize) -> Duration {
-        let left = count.saturating_sub(column + 1) as u128;
-        Duration::from_nanos((self.window.as_nanos() * left / count.max(1) as u128) as u64)
+    /// How much time one of `count` columns is, in nanoseconds.
+    fn column(&self, count: usize) -> u64 {
+        (self.window.as_nanos() / count.max(1) as u128).max(1) as u64
     }
 }
 
@@ -130,10 +129,13 @@ fn resample(
 ) -> Vec<Option<Bytes>> {
     let mut entries = series.iter().peekable();
     let mut current = None;
+    // Columns lie on whole multiples of their width, and the last one is not over yet: so the curve moves by whole
+    // columns, and stands still in between.
+    let width = scale.column(count);
+    let to = scale.to.0.checked_next_multiple_of(width).unwrap_or(scale.to.0);
     (0..count)
         .map(|column| {
-            let age = scale.age(column, count).as_nanos() as u64;
-            let moment = Timestamp(scale.to.0.saturating_sub(age));
+            let moment = Timestamp(to.saturating_sub(width * (count - 1 - column) as u64));
             // Of all sizes within one column the largest is drawn: a peak must not fall between two dots.
             let mut largest = None;
             while let Some((_, rss)) = entries.next_if(|(at, _)| *at <= moment) {
@@ -303,7 +305,8 @@ fn verdict(canvas: &mut Canvas<'_>, area: Rect, detail: &ProcessDetail, now: Tim
         }
     }
     if let Some((rate, fit)) = detail.slope.filter(|_| detail.ended.is_none()) {
-        pen.whole(&format!("   slope {rate}, fits {:.0}%", fit * 100.0), Role::Dim);
+        // In tens: a share that flickers says less.
+        pen.whole(&format!("   slope {}, fits {:.0}%", rate.about(), (fit * 10.0).round() * 10.0), Role::Dim);
     }
 }
 

@@ -299,9 +299,16 @@ fn tightest(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
     if let Some(time_left) = domain.time_left {
         pen.gap(3).put(&format!("full in about {}", human_duration(time_left)), role);
     }
-    if let Some(growth) = domain.growth.filter(|growth| growth.per_second().abs() >= 1.0) {
-        pen.whole(&format!("   {growth}"), Role::Plain);
+    if let Some(growth) = growth(domain) {
+        pen.whole(&format!("   {}", growth.about()), Role::Plain);
     }
+}
+
+/// How fast a domain fills, where that is news: what would take a day to fill it is the noise of any machine.
+#[must_use]
+pub fn growth(domain: &DomainReport) -> Option<Rate> {
+    const DAY: f64 = 86_400.0;
+    domain.growth.filter(|growth| growth.per_second().abs() * DAY >= domain.limit.0.max(1) as f64)
 }
 
 /// How urgent a domain is: its role and the sign that stands for it where there is no colour.

@@ -14,7 +14,7 @@ use crate::mapping_class::MappingClass;
 use crate::monitor::report::{ClassReport, MappingsReport, MappingsState};
 use crate::snapshot::mapping::Region;
 use crate::text::printable;
-use crate::units::{Bytes, MaybeKib, human_duration};
+use crate::units::{Bytes, MaybeKib, human_duration, round_duration};
 
 use super::canvas::{Canvas, Segment};
 use super::rect;
@@ -33,7 +33,7 @@ pub fn title(state: &State) -> String {
         }
         let age = age(state, report);
         if age > state.config.interval.mul_f32(1.5) {
-            let _ = write!(title, " ({} ago)", human_duration(age));
+            let _ = write!(title, " ({} ago)", whole_steps(age));
         }
     }
     title
@@ -53,6 +53,14 @@ fn known(state: &State) -> Option<&MappingsReport> {
 
 fn age(state: &State, report: &MappingsReport) -> Duration {
     state.now.since(report.mappings.ended)
+}
+
+/// An age in steps of five seconds: one that counts every second is redrawn every second.
+fn whole_steps(age: Duration) -> String {
+    match age.as_secs() {
+        0..5 => "seconds".into(),
+        seconds => round_duration(Duration::from_secs(seconds / 5 * 5)),
+    }
 }
 
 /// Draws the pane.

@@ -15,7 +15,7 @@ use crate::text::printable;
 use crate::units::{Bytes, Pages, Rate, human_duration};
 
 use super::canvas::Canvas;
-use super::header::urgency;
+use super::header::{growth, urgency};
 use super::rect;
 use super::theme::Role;
 
@@ -75,8 +75,8 @@ fn level(canvas: &mut Canvas<'_>, area: Rect, domain: &DomainReport) {
     if let Some(left) = domain.time_left {
         pen.put(&format!("  full in about {}", human_duration(left)), role);
     }
-    if let Some(growth) = domain.growth.filter(|growth| growth.per_second().abs() >= 1.0) {
-        pen.whole(&format!("  {growth}"), Role::Plain);
+    if let Some(growth) = growth(domain) {
+        pen.whole(&format!("  {}", growth.about()), Role::Plain);
     }
     for (name, size) in [("usage", domain.usage), ("working set", domain.working_set)] {
         if let Some(size) = size {
@@ -238,8 +238,8 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
     // Shared and file pages stay while somebody else maps them: anonymous memory is what surely comes back.
     let Some(freed) = process.and_then(|process| process.rss_anon.get()) else { return };
     pen.put(&format!("Its death frees about {freed}"), Role::Dim);
-    let growth = domain.growth.map_or(0.0, Rate::per_second);
-    if growth >= 1.0 {
+    let growth = growth(domain).map_or(0.0, Rate::per_second);
+    if growth > 0.0 {
         let seconds = (freed.0 as f64 / growth).min(1e9);
         let time = human_duration(Duration::from_secs_f64(seconds));
         pen.whole(&format!(": enough for {time} at this growth"), Role::Dim);

@@ -50,7 +50,7 @@ pub struct Report {
     pub unreadable: Vec<UnreadableReport>,
     /// What sampling cost, from the last pass.
     pub cost: Cost,
-    /// Share of CPU that oomtop took between the last two passes, 0.0 to 1.0 per processor.
+    /// Share of CPU that oomtop took in the last ten seconds, 0.0 to 1.0 per processor.
     pub own_cpu: Option<f64>,
 }
 

@@ -72,7 +72,8 @@ fn a_pass_over_still_processes_allocates_nothing() {
         for _ in 0..20 {
             let snapshot = live.sample(&needs).expect("sampled");
             assert_eq!(snapshot.roster.len(), 400);
-            assert!(snapshot.statms.len() >= 200 && snapshot.statuses.len() >= 50);
+            // Half of what stands still, on screen or not.
+            assert!(snapshot.statms.len() >= 200 && snapshot.statuses.len() >= 30);
         }
     });
     assert_eq!(made, 0, "in 20 passes over 400 processes");

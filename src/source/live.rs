@@ -176,6 +176,8 @@ impl Live {
         }
         let mut wanted = Wanted::new(needs);
         let turn = self.turn();
+        // A report for a script is made of few passes: they leave nobody out.
+        let everyone = needs.of_everyone.contains(WARM);
         self.kept = 0;
         for process in self.roster.processes.iter_mut().filter(|process| process.is_shown()) {
             snapshot.roster.push(process.id);
@@ -183,7 +185,7 @@ impl Live {
             let its_turn = process.id.pid.0 & 1 == turn;
             let is_kept = process.descriptor.is_some();
             self.kept += u32::from(is_kept);
-            let always = is_kept && self.kept <= Self::EVERY_PASS;
+            let always = everyone || is_kept && self.kept <= Self::EVERY_PASS;
             if !(asked || its_turn || process.moving || process.passes == 0 || always) {
                 continue;
             }

@@ -129,7 +129,7 @@ impl Prober {
         let next = needs.portraits.iter().find(|id| !self.portrayed.contains(id));
         if let (Some(id), None) = (next, &snapshot.mappings) {
             self.portrayed.push(*id);
-            snapshot.portrait = RegionReader::default().read_when_due(&mut self.proc_root, *id, true);
+            snapshot.portrait = RegionReader::default().read_when_due(&mut self.proc_root, (*id, 0), true);
         }
     }
 

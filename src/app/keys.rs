@@ -1,10 +1,11 @@
 //! The key table: one list that drives dispatch, help, footer and the README. Refuses to act: it names actions.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::KeyCode;
 
 use crate::table::Column;
 
 use super::Pane;
+use super::chord::Chord;
 
 /// What a key means: an intent of the user, not yet what is done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +46,10 @@ pub enum Action {
     Expand,
     /// Hide the children.
     Collapse,
+    /// Command lines further right.
+    CommandRight,
+    /// And back.
+    CommandLeft,
     /// Hide all children, or show them.
     ToggleAll,
     /// Group rows.
@@ -119,63 +124,6 @@ impl Move {
             Self::Last => last,
         }
         .min(last)
-    }
-}
-
-/// A key, with Control or without. Shift says nothing: a shifted letter is another letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Chord {
-    /// Which key.
-    pub code: KeyCode,
-    /// With Control.
-    pub control: bool,
-}
-
-impl Chord {
-    const fn key(code: KeyCode) -> Self {
-        Self { code, control: false }
-    }
-
-    const fn of(letter: char) -> Self {
-        Self::key(KeyCode::Char(letter))
-    }
-
-    const fn f(number: u8) -> Self {
-        Self::key(KeyCode::F(number))
-    }
-
-    const fn control(letter: char) -> Self {
-        Self { code: KeyCode::Char(letter), control: true }
-    }
-
-    /// The key that was pressed; `None` with Alt, with which no key means anything: least of all what it means without.
-    #[must_use]
-    pub fn pressed(event: &KeyEvent) -> Option<Self> {
-        if event.modifiers.contains(KeyModifiers::ALT) {
-            return None;
-        }
-        let control = event.modifiers.contains(KeyModifiers::CONTROL);
-        let code = match event.code {
-            KeyCode::Char(letter) if control => KeyCode::Char(letter.to_ascii_lowercase()),
-            KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => KeyCode::BackTab,
-            code => code,
-        };
-        Some(Self { code, control })
-    }
-
-    /// As it is written on the screen: `F1`, `^C`, `Space`, `PgUp`.
-    #[must_use]
-    pub fn name(self) -> String {
-        match self.code {
-            KeyCode::Char(' ') => "Space".into(),
-            KeyCode::Char(letter) if self.control => format!("^{}", letter.to_ascii_uppercase()),
-            KeyCode::Char(letter) => letter.into(),
-            KeyCode::F(number) => format!("F{number}"),
-            KeyCode::PageUp => "PgUp".into(),
-            KeyCode::PageDown => "PgDn".into(),
-            KeyCode::BackTab => "Shift-Tab".into(),
-            code => format!("{code:?}"),
-        }
     }
 }
 
@@ -308,6 +256,8 @@ pub const KEYS: &[Binding] = &[
     bind(&[key(KeyCode::Right), C::of('+'), C::of('=')], A::Expand, Table, "show the children of a process or the members of a group").only_in(Top),
     bind(&[key(KeyCode::Left), C::of('-')], A::Collapse, Table, "hide them: the row shows their sums").only_in(Top),
     bind(&[C::of('*')], A::ToggleAll, Table, "hide all children, or show them").only_in(Top),
+    bind(&[C::shift(KeyCode::Right), C::of(')')], A::CommandRight, Table, "further along the command lines; zoomed growth (22) has the whole").only_in(Top),
+    bind(&[C::shift(KeyCode::Left), C::of('(')], A::CommandLeft, Table, "back to their beginning").only_in(Top),
     bind(&[C::of('g')], A::GroupMenu, Table, "sums by command, user or memory cgroup"),
     bind(&[C::of('s'), C::f(6), C::of('<'), C::of('>'), C::of(','), C::of('.')], A::SortMenu, Table, "choose the column that sorts").labelled("sort"),
     bind(&[C::of('M')], A::SortBy(Column::Rss), Table, "sort by RSS"),
@@ -387,8 +337,6 @@ mod tests {
         for letter in ['P', 'j', 'x', '9'] {
             assert_eq!(action(Pane::Top, Chord::of(letter)), None, "{letter}");
         }
-        let shifted = KeyEvent::new(KeyCode::Char('M'), KeyModifiers::SHIFT);
-        assert_eq!(Chord::pressed(&shifted), Some(Chord::of('M')));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod acting;
 mod afterwards;
 mod alarms;
 pub mod bands;
+pub mod chord;
 pub mod dialog;
 pub mod keys;
 mod kills;

@@ -4,8 +4,9 @@
 use crossterm::event::{KeyCode, MouseButton, MouseEvent, MouseEventKind};
 
 use super::bands::{self, first_line};
+use super::chord::Chord;
 use super::dialog::Dialog;
-use super::keys::{Chord, Move};
+use super::keys::Move;
 use super::layout::{self, Area, Layout};
 use super::{Effect, Mode, Pane, State};
 
@@ -36,7 +37,7 @@ impl State {
         if let Dialog::Adjust { .. } = dialog {
             // The value goes up as the wheel does.
             let code = if movement == Move::Up { KeyCode::Right } else { KeyCode::Left };
-            dialog.press(Chord { code, control: false }, page);
+            dialog.press(Chord::key(code), page);
             return;
         }
         let count = dialog.count();

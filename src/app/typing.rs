@@ -6,7 +6,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use crate::filter::Filter;
 use crate::table::COLUMNS;
 
-use super::keys::{Chord, Move};
+use super::chord::Chord;
+use super::keys::Move;
 use super::list::Direction;
 use super::{Mode, State, TextField, Tone};
 

@@ -13,8 +13,9 @@ use crate::table::{self, Column};
 use crate::text;
 use crate::units::{ProcessId, Timestamp};
 
+use super::chord::Chord;
 use super::dialog::{Answer, Choice, Dialog};
-use super::keys::{self, Action, Chord, Move};
+use super::keys::{self, Action, Move};
 use super::layout;
 use super::list::{Arrangement, Direction, List, Row};
 use super::{
@@ -232,6 +233,8 @@ impl State {
                 self.list.toggle_all(&self.report);
                 self.arrange();
             }
+            Action::CommandRight => self.list.shift_commands(true, page, &self.report),
+            Action::CommandLeft => self.list.shift_commands(false, page, &self.report),
             Action::GroupMenu => {
                 let cursor = Arrangement::ALL.iter().position(|arrangement| *arrangement == self.list.arrangement);
                 self.mode = Mode::Dialog(Dialog::Group { cursor: cursor.unwrap_or(0) });

@@ -12,6 +12,7 @@ use crate::text::printable;
 use crate::units::{Bytes, Timestamp, human_duration, round_duration};
 
 use super::canvas::{Canvas, columns};
+use super::command;
 use super::theme::{Part, Role};
 
 /// The answer: who, how much, how fast.
@@ -55,6 +56,7 @@ pub fn chart(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         canvas.pen(area, 0).gap(1).put("Its history is on the way.", Role::Dim);
         return;
     };
+    let area = command::above_whole(canvas, area, state);
     let words = u16::from(area.height >= 4) + u16::from(area.height >= 8);
     let alarm = super::alarm::rows(state, area.height);
     let plot = Rect { height: area.height - words - alarm, ..area };

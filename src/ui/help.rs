@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use crate::app::dialog::{self, HelpLine};
 
 use super::canvas::{Canvas, columns};
+use super::prose::wrap;
 use super::theme::Role;
 
 /// Draws the help, from its entry `first` on.
@@ -67,30 +68,9 @@ fn explain(lines: &mut Vec<Line>, indent: u16, term: &str, text: &str, width: us
     }
 }
 
-/// Breaks a text at spaces into lines of at most `width` columns; a longer word gets a line of its own.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if usize::from(columns(line) + 1 + columns(word)) <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_break_at_spaces() {
-        assert_eq!(wrap("pages in RAM now", 8), ["pages in", "RAM now"]);
-        assert_eq!(wrap("indivisible", 3), ["indivisible"]);
-    }
 
     #[test]
     fn every_entry_is_shown_at_any_width() {

@@ -14,6 +14,7 @@ use crate::text::printable;
 use crate::units::{Bytes, Pages};
 
 use super::canvas::{Canvas, Pen};
+use super::prose::paragraphs;
 use super::rect;
 use super::theme::Role;
 
@@ -245,19 +246,4 @@ fn part(pen: &mut Pen<'_, '_>, sign: &str, size: &str) {
     if pen.room() >= 9 {
         pen.gap(1).put(sign, Role::Dim).right(6, size, Role::Dim);
     }
-}
-
-/// Writes texts one below the other, wrapped; gives how many rows they took.
-fn paragraphs(canvas: &mut Canvas<'_>, area: Rect, texts: &[(Cow<'_, str>, Role)]) -> u16 {
-    let mut line = 0;
-    for (text, role) in texts {
-        for part in super::help::wrap(text, usize::from(area.width.saturating_sub(2))) {
-            if line >= area.height {
-                return area.height;
-            }
-            canvas.pen(area, line).gap(1).put(&part, *role);
-            line += 1;
-        }
-    }
-    line
 }

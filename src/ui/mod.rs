@@ -4,6 +4,7 @@
 mod alarm;
 mod canvas;
 mod chrome;
+mod command;
 mod dialogs;
 #[cfg(test)]
 mod fixture;
@@ -13,6 +14,7 @@ mod header;
 mod help;
 mod kills;
 mod mappings;
+mod prose;
 mod risk;
 #[cfg(test)]
 mod tests;

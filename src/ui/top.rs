@@ -15,6 +15,7 @@ use crate::text::printable;
 use crate::units::{Bytes, Rate};
 
 use super::canvas::{Canvas, columns};
+use super::command;
 use super::theme::Role;
 
 /// The answer that the table gives, for its edge.
@@ -113,7 +114,11 @@ fn heading(canvas: &mut Canvas<'_>, area: Rect, spans: &[ColumnSpan], list: &Lis
                 }
             }
             Align::Left => {
-                let end = canvas.cut(span.x, area.y, span.width, info.title, role);
+                let mut end = canvas.cut(span.x, area.y, span.width, info.title, role);
+                if span.column == Column::Command && list.commands_from > 0 {
+                    let from = format!(" +{}", list.commands_from);
+                    end = canvas.text(end, area.y, (span.x + span.width).saturating_sub(end), &from, Role::Warned);
+                }
                 if span.column == list.sort {
                     canvas.text(end, area.y, 1, sign, Role::Title);
                 }
@@ -217,7 +222,8 @@ fn process_row(
                     x = canvas.text(x, row.y, end.saturating_sub(x), &hidden, Role::Strong);
                 }
                 let command = table::cell(Column::Command, process, &state.report);
-                self::command(canvas, x, row.y, end.saturating_sub(x), &command.text);
+                let width = end.saturating_sub(x);
+                command::in_row(canvas, (x, row.y, width), &command.text, state.list.commands_from);
             }
             column => {
                 let cell = table::cell(column, process, &state.report);
@@ -229,25 +235,6 @@ fn process_row(
             }
         }
     }
-}
-
-/// The name of the program is what one looks for: its directories are dimmed, and left out where they would push its
-/// arguments out of sight.
-fn command(canvas: &mut Canvas<'_>, x: u16, y: u16, width: u16, text: &str) {
-    let program = text.split(' ').next().unwrap_or(text);
-    let last_slash = |path: &str| path.rfind('/').map_or(0, |slash| slash + 1);
-    let (directories, rest) = text.split_at(last_slash(program));
-    let shown = if program.starts_with('/') {
-        if width < 40 || columns(program) > width / 2 { "" } else { directories }
-    } else if columns(text) > width && columns(program) > width / 2 {
-        // An import path: its last directory still says something.
-        let parent = &directories[last_slash(directories.trim_end_matches('/'))..];
-        if columns(parent) > width / 2 { "" } else { parent }
-    } else {
-        directories
-    };
-    let end = canvas.cut(x, y, width, shown, Role::Dim);
-    canvas.cut(end, y, (x + width).saturating_sub(end), rest, Role::Plain);
 }
 
 fn place(canvas: &mut Canvas<'_>, span: ColumnSpan, y: u16, text: &str, role: Role) {
@@ -311,6 +298,8 @@ fn sum(canvas: &mut Canvas<'_>, y: u16, span: ColumnSpan, sums: &Sums) -> bool {
     let at_most = if sums.processes > 1 { canvas.glyphs.at_most } else { "" };
     let value = match span.column {
         Column::Rss => Some((sums.rss, at_most)),
+        Column::RssAndSwap if sums.swap_known == sums.processes => Some((sums.rss.saturating_add(sums.swap), at_most)),
+        Column::RssAndSwap => None,
         Column::Swap => known(sums.swap, sums.swap_known, canvas.glyphs.at_least),
         Column::Pss => known(sums.pss, sums.pss_known, canvas.glyphs.at_least),
         _ => return false,

@@ -10,7 +10,8 @@ use crate::table::{COLUMNS, Column};
 use crate::units::ProcessId;
 
 use super::Signal;
-use super::keys::{self, Action, Chord, Move};
+use super::chord::Chord;
+use super::keys::{self, Action, Move};
 use super::list::Arrangement;
 use super::{ADJUSTMENTS, Pane};
 

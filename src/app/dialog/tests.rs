@@ -3,7 +3,7 @@
 use super::*;
 
 fn key(code: KeyCode) -> Chord {
-    Chord { code, control: false }
+    Chord::key(code)
 }
 
 fn value_after(keys: &str) -> i16 {

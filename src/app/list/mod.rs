@@ -54,6 +54,8 @@ pub struct List {
     pub opened: BTreeSet<Box<str>>,
     /// Only these processes and their descendants; empty: all.
     pub roots: Vec<ProcessId>,
+    /// Columns of each command line that are left out at its beginning.
+    pub commands_from: usize,
     /// Index of the selected row.
     pub cursor: usize,
     /// Index of the first row on screen.
@@ -190,6 +192,7 @@ impl Default for List {
             collapsed: BTreeSet::new(),
             opened: BTreeSet::new(),
             roots: Vec::new(),
+            commands_from: 0,
             cursor: 0,
             offset: 0,
             rows: Vec::new(),

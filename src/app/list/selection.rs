@@ -1,7 +1,10 @@
 //! What is selected and what part of the list is on the screen. The selection is a process, not a line: refuses to
 //! move to another one because the order changed.
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::monitor::report::{ProcessReport, Report};
+use crate::table;
 use crate::units::ProcessId;
 
 use super::{Arrangement, List, Move, Row, group, tree};
@@ -29,6 +32,23 @@ impl List {
     /// Moves the view and not the selection.
     pub fn scroll(&mut self, lines: isize, page: usize) {
         self.offset = self.offset.saturating_add_signed(lines).min(self.last_offset(page));
+    }
+
+    /// Shows command lines from further right, as far as one on the page has something there, or from further left.
+    pub fn shift_commands(&mut self, to_the_right: bool, page: usize, report: &Report) {
+        const STEP: usize = 16;
+        if !to_the_right {
+            self.commands_from = self.commands_from.saturating_sub(STEP);
+            return;
+        }
+        let processes = self.page(page).iter().filter_map(|row| match row {
+            Row::Process { index, .. } => report.processes.get(*index as usize),
+            Row::Group { .. } => None,
+        });
+        let longest = processes.map(|process| table::command_line(&process.identity).width()).max().unwrap_or(0);
+        if self.commands_from + STEP < longest {
+            self.commands_from += STEP;
+        }
     }
 
     /// What the row under the cursor is becomes what is selected.

@@ -349,3 +349,23 @@ fn a_kill_is_told_once_and_its_story_is_two_keys_away() {
     press(&mut state, "<esc>");
     assert_eq!(state.focus, Pane::Top);
 }
+
+#[test]
+fn command_lines_are_read_to_their_end() {
+    use crate::snapshot::process::Command;
+
+    let mut report = machine();
+    let identity = Arc::make_mut(&mut report.processes[3].identity);
+    identity.command = Some(Arc::new(Command { arguments: [b'x'; 50][..].into(), cut: false }));
+    let mut state = state();
+    update(&mut state, Event::Report(Arc::new(report)));
+    let from = |state: &State| state.list.commands_from;
+    press(&mut state, "))");
+    assert_eq!(from(&state), 32);
+    press(&mut state, ")))");
+    assert_eq!(from(&state), 48, "two of fifty are left");
+    press(&mut state, "((");
+    assert_eq!(from(&state), 16);
+    press(&mut state, "((");
+    assert_eq!(from(&state), 0);
+}

@@ -169,9 +169,16 @@ fn in_a_guest_with_swap_the_victim_named_is_taken() {
 #[test]
 fn a_kill_is_named_within_two_passes_by_more_than_one_witness() {
     let Some((root, program)) = ground() else { return };
+    // The kernel dumps ten OOMs in five seconds and keeps the line that names the cgroup for itself in the others:
+    // while other tests have taken them, the domain cannot be told.
+    assert!((0..5).any(|_| witnesses_agree(&root, &program)), "the line that names the cgroup was never there");
+}
+
+/// One kill looked at; `false` where the kernel left out which cgroup it was.
+fn witnesses_agree(root: &Path, program: &Path) -> bool {
     let name = format!("oomtop-seen-{}", std::process::id());
-    let domain = MemoryCgroup::new(&root, &name, Some(32 * MIB)).expect("makes a cgroup");
-    let mut hog = Hog::start(&program);
+    let domain = MemoryCgroup::new(root, &name, Some(32 * MIB)).expect("makes a cgroup");
+    let mut hog = Hog::start(program);
     domain.adopt(hog.pid()).expect("a process of our own moves");
     assert!(hog.does("name seen-hog") && hog.does("anon 8192"));
 
@@ -204,8 +211,12 @@ fn a_kill_is_named_within_two_passes_by_more_than_one_witness() {
     println!("after {passes} passes: {:?} {} {:#?}", kill.confidence, kill.cause(), kill.evidence);
     assert!(passes <= 2, "seen after {passes} passes");
     assert!(kill.confidence >= Confidence::Likely, "{kill:#?}");
-    let told = kill.domain.as_ref().expect("its domain is known");
+    let Some(told) = &kill.domain else {
+        sleep(Duration::from_secs(5));
+        return false;
+    };
     assert_eq!((String::from_utf8_lossy(&told.path).into_owned(), told.is_host), (domain.path(), false));
     assert!(kill.evidence.len() >= 2, "{:?}", kill.evidence);
     assert!(kill.held.is_some() && kill.history.is_some() && kill.why.is_some(), "{kill:#?}");
+    true
 }

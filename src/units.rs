@@ -84,7 +84,8 @@ fn human(bytes: u64, digits: usize) -> String {
         value /= 1024.0;
         for (whole, below) in [(1, 10.0), (2, 100.0), (3, 1000.0)] {
             let decimals = digits.saturating_sub(whole);
-            if value < below - 0.5 / 10_f64.powi(decimals as i32) {
+            let rounding = [0.5, 0.05, 0.005][decimals.min(2)];
+            if value < below - rounding {
                 return format!("{value:.decimals$}{unit}");
             }
         }

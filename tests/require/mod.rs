@@ -9,6 +9,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Whether the tool can be started. `OOMTOP_REQUIRE=tools` makes its absence a failure.
 #[must_use]
@@ -29,8 +30,11 @@ pub fn root() -> bool {
 /// absence a failure.
 #[must_use]
 pub fn memory_cgroups() -> Option<PathBuf> {
+    // Tests ask at the same time: each with a directory of its own.
+    static PROBES: AtomicU32 = AtomicU32::new(0);
+    let number = PROBES.fetch_add(1, Ordering::Relaxed);
     let found = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup"].map(Path::new).into_iter().find(|root| {
-        let probe = root.join(format!("oomtop-probe-{}", std::process::id()));
+        let probe = root.join(format!("oomtop-probe-{}-{number}", std::process::id()));
         let made = fs::create_dir(&probe).is_ok();
         let usable = probe.join("memory.limit_in_bytes").exists() || probe.join("memory.max").exists();
         if made {

@@ -91,7 +91,9 @@ fn the_whole_group_dies_where_the_cgroup_says_so() {
     group.write("memory.oom.group", "1").expect("is there since 4.19");
     let mut crowd = Crowd::gather(&program, &mut Random::of_round(7, 0), &[&group], 32 * MIB);
     let said = crowd.grow_until_full(&group).prediction.domain;
-    assert_eq!(said["kills_group"], said["candidates"], "the kill unit is everybody in it: {said}");
+    // And children of vfork, who are no candidates of their own but die as well.
+    assert!(said["kills_group"].as_u64() >= said["candidates"].as_u64(), "the kill unit is everybody in it: {said}");
+    assert!(said["candidates"].as_u64() > Some(1), "a crowd: {said}");
     let (immune, hogs) = (&crowd.immune, &mut crowd.hogs);
     let mut others = hogs.iter_mut().enumerate().filter(|(index, _)| !immune.contains(index));
     others.by_ref().for_each(|(_, hog)| wait_for("all to die", || hog.was_killed().then_some(())));

@@ -38,7 +38,7 @@ use super::{Source, SourceError, clock, proc_files};
 /// - `oom_score`: of candidates and where a column asks for it
 ///
 /// What is asked for is read in every pass of those that move and of the selected one; of one that stands still only
-/// `oom_score_adj` is, the rest every second pass. The rotations take 10 s on most machines ([`Rotation`]). A process
+/// `oom_score_adj` is, the rest every second pass. The rotations take 10 s on most machines (`Rotation`). A process
 /// that may not be looked at (hidepid=1) is listed with start time 0 and facts that say so.
 ///
 /// A number that is reused between the listing and a read gives one pass of facts under the old identity; the next

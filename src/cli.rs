@@ -15,6 +15,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 
 use crate::config::{Config, ExplainConfig, Format, Glyphs, KernelLogSource, Look, SnapshotConfig, Task, ThemeName};
 use crate::filter::Filter;
+use crate::snapshot::go_memory::GoMemoryOf;
 use crate::table::{self, COLUMNS, Column};
 use crate::units::{self, Pid};
 
@@ -57,6 +58,9 @@ struct Shared {
     /// Take what is not typed from this file [default: ~/.config/oomtop/config.toml, if it is there]
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+    /// Whose Go programs to look into, by reading their memory: own (your user's), all, or none [default: own]
+    #[arg(long, value_name = "WHOSE", value_enum, global = true, hide_possible_values = true)]
+    go_memory: Option<Whose>,
     /// Read this tree instead of /proc
     #[arg(long, value_name = "DIR", default_value = "/proc", global = true)]
     proc: PathBuf,
@@ -89,6 +93,13 @@ enum When {
     Auto,
     Always,
     Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Whose {
+    Own,
+    All,
+    None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -261,6 +272,11 @@ pub fn parse(
         sort: shared.sort.or(wished.sort).unwrap_or(default.sort),
         tree: shared.tree.or(wished.tree).unwrap_or(default.tree),
         read_only: screen.read_only.or(wished.read_only).unwrap_or(default.read_only),
+        go_memory: match shared.go_memory {
+            None | Some(Whose::Own) => GoMemoryOf::OwnUser,
+            Some(Whose::All) => GoMemoryOf::Everybody,
+            Some(Whose::None) => GoMemoryOf::Nobody,
+        },
         mouse: screen.mouse.or(wished.mouse).unwrap_or(default.mouse),
         warning: wishes.warning,
         alarm: wished.alarm,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::monitor::WarningConfig;
+use crate::snapshot::go_memory::GoMemoryOf;
 use crate::table::Column;
 use crate::units::{Bytes, Pid};
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub read_only: bool,
     /// Report mouse events.
     pub mouse: bool,
+    /// Whose Go programs may be looked into.
+    pub go_memory: GoMemoryOf,
     /// How to draw.
     pub look: Look,
     /// When something is worth a warning.
@@ -53,6 +56,7 @@ impl Default for Config {
             tree: false,
             read_only: false,
             mouse: false,
+            go_memory: GoMemoryOf::default(),
             look: Look::default(),
             warning: WarningConfig::default(),
             alarm: AlarmConfig::default(),

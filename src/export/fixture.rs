@@ -197,5 +197,6 @@ pub fn detail() -> ProcessDetail {
         z_score: None,
         ended: None,
         mappings: MappingsState::Known(Arc::new(known)),
+        go: None,
     }
 }

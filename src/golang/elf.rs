@@ -118,9 +118,12 @@ impl Elf {
     }
 }
 
+/// Entries of tables have 56 and 64 bytes; a later ELF may lengthen them, but not without bound.
+const ENTRY: usize = 256;
+
 fn segments(file: &mut impl Read, header: &[u8]) -> Option<Vec<Segment>> {
     let (offset, size, count) = (number(header, 32)?, half(header, 54)?, half(header, 56)?);
-    if size < 56 {
+    if !(56..=ENTRY).contains(&size) {
         return None;
     }
     let table = file.read_at(offset, size * count.min(Elf::SEGMENTS))?;
@@ -137,7 +140,7 @@ fn segments(file: &mut impl Read, header: &[u8]) -> Option<Vec<Segment>> {
 
 fn sections(file: &mut impl Read, header: &[u8]) -> Option<Vec<Section>> {
     let (offset, size, count) = (number(header, 40)?, half(header, 58)?, half(header, 60)?);
-    if size < 64 || offset == 0 {
+    if !(64..=ENTRY).contains(&size) || offset == 0 {
         return None;
     }
     let table = file.read_at(offset, size * count.min(Elf::SECTIONS))?;

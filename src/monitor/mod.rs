@@ -7,6 +7,7 @@ mod config;
 pub mod domain;
 mod domains;
 mod facts;
+mod golang;
 pub mod growth;
 mod history;
 pub mod kernel_rules;
@@ -33,6 +34,7 @@ use crate::units::{Bytes, ProcessId, Rate, Timestamp};
 use alarm::{Alarms, Moment};
 use domains::{Domains, Round};
 use facts::Shared;
+use golang::GoLook;
 use growth::Scratch;
 use history::{Bounds, Epoch, Millis, Series};
 use kernel_rules::KernelRules;
@@ -72,6 +74,7 @@ pub struct Monitor {
     rules: KernelRules,
     shared: Shared,
     mapped: Mapped,
+    go_look: GoLook,
     /// When the early warning took its last samples.
     sampled: Option<Timestamp>,
     scratch: Scratch,
@@ -109,6 +112,7 @@ impl Monitor {
             rules: KernelRules::of(&Machine::default()),
             shared: Shared::default(),
             mapped: Mapped::default(),
+            go_look: GoLook::default(),
             sampled: None,
             scratch: Scratch::default(),
             moving: 0,
@@ -185,6 +189,9 @@ impl Monitor {
                 report.alarms = self.alarms.told().to_vec();
             }
         }
+        if let Some(fact) = &snapshot.go_memory {
+            self.go_look.absorb(fact);
+        }
         let log = self.kernel_log;
         let of_processes = report.unreadable.iter().any(|entry| entry.field != UnreadableReport::KERNEL_LOG);
         if refusals || snapshot.scope != Scope::Facts && of_processes {
@@ -256,6 +263,7 @@ impl Monitor {
         let since = (row.warning != WarningState::Quiet).then(|| self.epoch.timestamp(memory.warned));
         detail.warning = (row.warning, since);
         detail.z_score = memory.watch.z_score();
+        detail.go = self.go_look.report(row, &self.report, &detail.mappings);
         Some(detail)
     }
 
@@ -276,6 +284,7 @@ impl Monitor {
             z_score: None,
             ended: None,
             mappings: self.mapped.state(id),
+            go: None,
         }
     }
 

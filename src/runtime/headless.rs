@@ -71,7 +71,7 @@ impl Look {
         list.roots = asked.found;
         Ok(Self {
             live: Live::open(&config.proc_root, &config.sys_root)?,
-            prober: Prober::open(&config.proc_root)?,
+            prober: Prober::open(&config.proc_root)?.looking_into(config.go_memory),
             monitor: Monitor::new(MonitorConfig::with_warning(&config.warning)),
             list,
         })

@@ -66,8 +66,12 @@ impl Ending {
 /// No terminal, no procfs, none of the processes asked for.
 pub fn live(config: Config) -> Result<Ending> {
     let (proc_root, sys_root) = (config.proc_root.clone(), config.sys_root.clone());
-    let probed_root = config.proc_root.clone();
-    watch(config, move || Live::open(&proc_root, &sys_root), move || source::prober::Prober::open(&probed_root))
+    let (probed_root, whose) = (config.proc_root.clone(), config.go_memory);
+    watch(
+        config,
+        move || Live::open(&proc_root, &sys_root),
+        move || source::prober::Prober::open(&probed_root).map(|prober| prober.looking_into(whose)),
+    )
 }
 
 /// The same for any source and prober. Each is opened and stays on a thread of its own.

@@ -3,6 +3,7 @@
 //! know where a fact came from (a live machine, a recording, a fixture).
 
 pub mod cgroup;
+pub mod go_memory;
 pub mod kernel_event;
 pub mod mapping;
 pub mod needs;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use crate::units::{Bytes, ProcessId, Timestamp, WallTime};
 
 use cgroup::Cgroup;
+use go_memory::GoMemory;
 use kernel_event::OutsideEvent;
 use mapping::{Mappings, Rollup};
 use process::{CgroupPath, Command, Executable, Stat, Statm, Status};
@@ -62,6 +64,8 @@ pub struct Snapshot {
     pub mappings: Option<Fact<Arc<Mappings>>>,
     /// On demand, from the prober: `/proc/PID/smaps` of a process that began to warn.
     pub portrait: Option<Fact<Arc<Mappings>>>,
+    /// With the mappings, where the process is a Go program.
+    pub go_memory: Option<Fact<GoMemory>>,
     /// Memory cgroups with a limit of their own and every cgroup below one, pre-order (the order in which the kernel
     /// scans them). `None` where this pass did not look.
     pub cgroups: Option<Vec<Cgroup>>,

@@ -15,6 +15,7 @@ pub mod tree;
 mod cgroupfs;
 mod clock;
 mod files;
+mod go_memory;
 mod listing;
 mod machine;
 mod programs;

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::snapshot::go_memory::GoMemoryOf;
 use crate::snapshot::mapping::Rollup;
 use crate::snapshot::needs::Needs;
 use crate::snapshot::process::{Command, Executable};
@@ -15,6 +16,7 @@ use crate::snapshot::{Fact, Scope, Snapshot, Unreadable};
 use crate::units::{ProcessId, Timestamp};
 
 use super::files::{FileName, Tree};
+use super::go_memory::GoMemoryReader;
 use super::programs::Programs;
 use super::recycler::Recycler;
 use super::regions::RegionReader;
@@ -27,7 +29,8 @@ const COMMAND_BYTES: usize = 4_096;
 /// Reads the expensive facts, in the order: command lines and executables of the selected process and of what is on
 /// screen; their `smaps_rollup`; command lines of the rest, the biggest first; `smaps_rollup` of everyone where a sort
 /// order or a report asks for it; command lines again in rotation. At the end of each slice the mappings of the selected
-/// process, when a pane shows them and they are due, else those of one that began to warn.
+/// process, when a pane shows them and they are due, and what its Go runtime says of them; else those of one that began
+/// to warn.
 #[derive(Debug)]
 pub struct Prober {
     proc_root: Tree,
@@ -39,6 +42,7 @@ pub struct Prober {
     commands: Shared<Command>,
     executables: Shared<Executable>,
     programs: Programs,
+    go_memory: GoMemoryReader,
     sequence: u64,
 }
 
@@ -62,8 +66,16 @@ impl Prober {
             commands: Shared::default(),
             executables: Shared::default(),
             programs: Programs::default(),
+            go_memory: GoMemoryReader::default(),
             sequence: 0,
         })
+    }
+
+    /// Whose Go programs it looks into; without this, those of the user who runs it.
+    #[must_use]
+    pub fn looking_into(mut self, whose: GoMemoryOf) -> Self {
+        self.go_memory.whose = whose;
+        self
     }
 
     /// Learns from a pass of the sampler who is there, how big, and who shows signs of exec.
@@ -117,9 +129,14 @@ impl Prober {
         let Some(selected) = needs.selected.filter(|_| needs.mappings) else {
             return self.regions.forget();
         };
-        if let Some(resident) = self.targets.resident(selected) {
-            let tree = &mut self.proc_root;
-            snapshot.mappings = self.regions.read_when_due(tree, (selected, resident), needs.refresh);
+        let Some(resident) = self.targets.resident(selected) else {
+            return;
+        };
+        let tree = &mut self.proc_root;
+        snapshot.mappings = self.regions.read_when_due(tree, (selected, resident), needs.refresh);
+        if let Some(Fact { reading: Ok(mappings), .. }) = &snapshot.mappings {
+            let read = self.go_memory.read(tree, &mut self.programs, selected, mappings);
+            snapshot.go_memory = read.map(|read| Fact { id: selected, at: clock::now(), reading: Ok(read) });
         }
     }
 

@@ -7,7 +7,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::fstat;
 
 use crate::golang::build_info;
-use crate::golang::elf::Read;
+use crate::golang::elf::{Elf, Read};
 use crate::snapshot::process::GoBuild;
 use crate::units::ProcessId;
 
@@ -36,6 +36,24 @@ impl Programs {
         let key = (found.st_dev, found.st_ino, found.st_mtime);
         self.known.entry(key).or_insert_with(|| build_info::read(&mut Program(file))).clone()
     }
+
+    /// Where these symbols of its executable are in the process; `start`: where the file begins in its memory.
+    pub(super) fn symbols<const N: usize>(
+        tree: &Tree,
+        id: ProcessId,
+        start: Option<u64>,
+        names: [&[u8]; N],
+    ) -> [Option<u64>; N] {
+        /// Segments begin in the middle of a page where the file does.
+        const PAGE: u64 = 4096;
+        let file = tree.is_live().then(|| tree.open_file(&FileName::of(id.pid, "exe")).ok()).flatten();
+        let Some((start, file)) = start.zip(file) else { return [None; N] };
+        let mut file = Program(file);
+        let Some(elf) = Elf::read(&mut file) else { return [None; N] };
+        let lowest = elf.segments.iter().map(|segment| segment.address).min().unwrap_or(0);
+        let bias = start.wrapping_sub(lowest / PAGE * PAGE);
+        elf.symbols(&mut file, names).map(|address| address.map(|address| address.wrapping_add(bias)))
+    }
 }
 
 struct Program(OwnedFd);
@@ -45,7 +63,7 @@ impl Read for Program {
         let mut bytes = vec![0; length];
         let mut filled = 0;
         while filled < length {
-            match rustix::io::pread(&self.0, &mut bytes[filled..], offset + filled as u64) {
+            match rustix::io::pread(&self.0, &mut bytes[filled..], offset.saturating_add(filled as u64)) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(_) => return None,

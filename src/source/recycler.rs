@@ -48,6 +48,7 @@ fn empty(snapshot: &mut Snapshot) {
     clear(&mut snapshot.rollups);
     snapshot.mappings = None;
     snapshot.portrait = None;
+    snapshot.go_memory = None;
     snapshot.system = None;
     snapshot.scope = Scope::Facts;
     snapshot.events.clear();

@@ -80,12 +80,7 @@ impl RegionReader {
     fn read(&mut self, tree: &mut Tree, id: ProcessId, began: Timestamp) -> Result<Arc<Mappings>, Unreadable> {
         let descriptor = tree.open_file(&FileName::of(id.pid, "smaps"))?;
         // The descriptor stands for one process; that it is the one that was meant, its start time says.
-        let (start_time, _) = tree
-            .read(&FileName::of(id.pid, "stat"))
-            .and_then(|text| proc_files::stat(text).ok_or(Unreadable::Malformed))?;
-        if start_time != id.start_time {
-            return Err(Unreadable::Gone);
-        }
+        is_there(tree, id)?;
         let free = self.slots.iter_mut().position(|(_, mappings)| Arc::get_mut(mappings).is_some());
         let slot = free.unwrap_or_else(|| {
             self.slots[0] = (Parser::default(), Arc::default());
@@ -102,6 +97,13 @@ impl RegionReader {
         mappings.ended = clock::now();
         Ok(Arc::clone(shared))
     }
+}
+
+/// Whether the number still belongs to this process: to be asked after one of its files was opened.
+pub(super) fn is_there(tree: &mut Tree, id: ProcessId) -> Result<(), Unreadable> {
+    let text = tree.read(&FileName::of(id.pid, "stat"))?;
+    let (start_time, _) = proc_files::stat(text).ok_or(Unreadable::Malformed)?;
+    if start_time == id.start_time { Ok(()) } else { Err(Unreadable::Gone) }
 }
 
 /// From the descriptor through the parser; the kernel gives a page or so at a time.

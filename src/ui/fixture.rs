@@ -364,6 +364,7 @@ pub fn detail() -> Arc<ProcessDetail> {
         z_score: Some(4.1),
         ended: None,
         mappings: MappingsState::Known(Arc::new(mappings())),
+        go: None,
     })
 }
 

@@ -75,6 +75,21 @@ impl Held {
         panic!("it never rests");
     }
 
+    /// A snapshot while the runtime says the same before and after: the scavenger gives memory back as it pleases.
+    pub fn settled(&mut self) -> Value {
+        let moves = |own: &Value| ["HeapReleased", "StackInuse", "NumGC"].map(|name| own[name].clone());
+        for _ in 0..100 {
+            self.ask(&["tell"]);
+            let before = moves(&self.own);
+            let snapshot = self.snapshot();
+            self.ask(&["tell"]);
+            if moves(&self.own) == before {
+                return snapshot;
+            }
+        }
+        panic!("the runtime never rests: {}", self.own);
+    }
+
     fn look(&self) -> Value {
         let pid = self.pid().to_string();
         let output = Command::new(env!("CARGO_BIN_EXE_oomtop"))

@@ -8,6 +8,8 @@ mod held;
 mod require;
 mod toolchain;
 
+use std::fmt::Write as _;
+
 use held::{Held, class};
 use serde_json::Value;
 use toolchain::{Build, Toolchain, toolchains};
@@ -40,7 +42,7 @@ fn classes_sum_to_rss_and_the_heap_is_what_the_runtime_holds() {
     each(&Build::ALL, |toolchain, build, program| {
         let mut held = Held::start(program, &[]);
         held.ask(&["hold 64", "stacks 300", "gc"]);
-        let snapshot = held.snapshot();
+        let snapshot = held.settled();
         let (told, own) = (class(&snapshot, "go_heap", "rss_bytes"), held.heap());
         println!(
             "{:?} {build:?}: go_heap {told}, the runtime {own} ({:+.2} %); go_runtime {}, shadow {}, thread stacks {}, \
@@ -92,7 +94,7 @@ fn what_was_freed_and_is_still_there_is_told_from_what_is_used() {
             held.ask(&["hold 64", "gc"]);
             let full = held.heap();
             held.ask(&["drop all", "release"]);
-            let snapshot = held.snapshot();
+            let snapshot = held.settled();
             let (rss, lazy) =
                 (class(&snapshot, "go_heap", "rss_bytes"), class(&snapshot, "go_heap", "lazy_free_bytes"));
             let what = format!("{:?} with {debug}: RSS {rss}, lazily freed {lazy}", toolchain.version);
@@ -105,5 +107,95 @@ fn what_was_freed_and_is_still_there_is_told_from_what_is_used() {
                 assert!(rss < 8 << 20, "{what}");
             }
         }
+    });
+}
+
+/// What `oomtop` says of a program's runtime, by the names under which the program prints the same itself.
+const SAME: [(&str, &str); 8] = [
+    ("heap_live_bytes", "Live"),
+    ("heap_in_use_bytes", "HeapInuse"),
+    ("heap_released_bytes", "HeapReleased"),
+    ("heap_objects_bytes", "Objects"),
+    ("heap_goal_bytes", "Goal"),
+    ("stack_bytes", "StackInuse"),
+    ("gc_percent", "Percent"),
+    ("gc_count", "NumGC"),
+];
+
+#[test]
+fn the_runtimes_own_numbers_are_read_from_outside() {
+    each(&Build::ALL, |toolchain, build, program| {
+        let version = format!("{:?} {build:?}", toolchain.version);
+        let mut held = Held::start(program, &[("GOMEMLIMIT", "400MiB")]);
+        held.ask(&["hold 48", "stacks 200", "drop half", "gc", "hold 8"]);
+        let snapshot = held.settled();
+        let go = &snapshot["go"];
+        assert_eq!(go["how"], if build == Build::Stripped { "scan" } else { "symbols" }, "{version}: {go}");
+        let mut line = version.clone();
+        for (told, own) in SAME {
+            let (told, own) = (go[told].as_u64().unwrap_or_else(|| panic!("{version}: no {told} in {go}")), own);
+            let own = held.number(own);
+            let _ = write!(line, " {told}/{own}");
+            // Printing the numbers allocates, and asking for them does not stop the world.
+            assert!(told.abs_diff(own) <= own / 50 + (128 << 10), "{version}: {told} beside {own}: {go}\n{}", held.own);
+        }
+        println!("{line}");
+        assert_eq!(go["gc_count"], held.number("NumGC"), "{version}");
+        assert_eq!((&go["gomemlimit"], &go["memory_limit_bytes"]), (&"400MiB".into(), &(400_u64 << 20).into()));
+        assert_eq!(go["gogc"], Value::Null, "{version}");
+        let free = held.number("HeapIdle") - held.number("HeapReleased");
+        assert!(go["heap_free_bytes"].as_u64().expect("known").abs_diff(free) <= free / 50 + (128 << 10), "{version}");
+        let last = go["last_gc"].as_str().expect("there was one").to_owned();
+        let seconds = held.number("LastGC") / 1_000_000_000 % 60;
+        assert!(last.contains(&format!(":{seconds:02}.")), "{version}: {last}");
+        let parts = go["rss_parts"].as_array().expect("a list");
+        let sum: u64 = parts.iter().map(|part| part["rss_bytes"].as_u64().expect("a number")).sum();
+        assert_eq!(snapshot["mappings"]["rss_bytes"], sum, "{version}: the parts are all of it");
+    });
+}
+
+#[test]
+fn what_the_program_changes_about_itself_is_seen() {
+    each(&[Build::Stripped], |_, _, program| {
+        let mut held = Held::start(program, &[("GOGC", "off")]);
+        let go = held.snapshot()["go"].take();
+        assert_eq!((&go["gogc"], &go["gc_percent"], &go["how"]), (&"off".into(), &Value::Null, &"scan".into()));
+        assert_eq!((&go["gc_count"], &go["memory_limit_bytes"]), (&Value::Null, &Value::Null), "no collection yet");
+        held.ask(&["percent 37", "limit 96", "hold 20", "gc", "gc"]);
+        let go = held.snapshot()["go"].take();
+        assert_eq!((&go["gc_percent"], &go["memory_limit_bytes"]), (&37.into(), &(96_u64 << 20).into()));
+        assert_eq!(go["gc_count"], held.number("NumGC"));
+    });
+}
+
+#[test]
+fn what_was_never_touched_is_said_to_be_so() {
+    each(&[Build::Plain], |toolchain, _, program| {
+        let mut held = Held::start(program, &[]);
+        // In this order: what lies behind memory that was used before is cleared, and so touched.
+        held.ask(&["reserve 100", "hold 16"]);
+        let snapshot = held.settled();
+        let heap = class(&snapshot, "go_heap", "rss_bytes");
+        assert!(heap < 40 << 20, "{heap} are resident");
+        let told = snapshot["go"]["not_touched_bytes"].as_u64().expect("known");
+        assert_near(told, held.heap() - heap, 5, &format!("{:?}", toolchain.version));
+        let sentence = snapshot["go"]["difference"].as_str().expect("a sentence");
+        assert!(sentence.ends_with("were never touched: not resident."), "{sentence}");
+    });
+}
+
+#[test]
+fn nobody_looks_into_a_process_unasked() {
+    each(&[Build::Plain], |_, _, program| {
+        let held = Held::start(program, &[]);
+        let pid = held.pid().to_string();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_oomtop"))
+            .args(["snapshot", "--json", "--go-memory=none", "--mappings", &pid, "-p", &pid])
+            .output()
+            .expect("starts");
+        let snapshot: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(snapshot["go"]["heap_live_bytes"], Value::Null);
+        assert_eq!(snapshot["go"]["unreadable"], "not asked for (--go-memory)");
+        assert!(snapshot["go"]["version"].as_str().is_some_and(|version| version.starts_with("go1.")));
     });
 }

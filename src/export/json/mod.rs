@@ -3,6 +3,7 @@
 //! pressures are percent. Names and command lines keep their characters; bytes that are not UTF-8 become U+FFFD.
 
 mod domain;
+mod golang;
 mod mappings;
 mod process;
 mod unreadable;
@@ -17,6 +18,7 @@ use crate::snapshot::system::Pressure;
 use crate::units::{Bytes, Rate, WallTime};
 
 use domain::DomainJson;
+use golang::GoMemoryJson;
 use mappings::MappingsJson;
 use process::ProcessJson;
 use unreadable::UnreadableJson;
@@ -43,6 +45,7 @@ pub fn write(
         processes: Each(|| processes.iter().map(|process| ProcessJson::new(process, report))),
         domains: Each(|| report.domains.iter().map(|domain| DomainJson::new(domain, report))),
         mappings: detail.and_then(|detail| MappingsJson::new(detail, report)),
+        go: detail.and_then(|detail| detail.go.as_ref()).map(|go| GoMemoryJson::new(go, report)),
         unreadable: unreadable::all(report, processes),
     };
     let mut out = out;
@@ -61,6 +64,8 @@ struct SnapshotJson<'a, P: Serialize, D: Serialize> {
     domains: D,
     #[serde(skip_serializing_if = "Option::is_none")]
     mappings: Option<MappingsJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    go: Option<GoMemoryJson<'a>>,
     unreadable: Vec<UnreadableJson>,
 }
 

@@ -45,8 +45,9 @@ pub(super) struct ProcessJson<'a> {
     go: Option<GoJson<'a>>,
 }
 
+/// What a Go binary says of itself.
 #[derive(Serialize)]
-struct GoJson<'a> {
+pub(super) struct GoJson<'a> {
     version: &'a str,
     module: &'a str,
     test_package: Option<&'a str>,
@@ -91,7 +92,7 @@ impl<'a> ProcessJson<'a> {
 }
 
 impl<'a> GoJson<'a> {
-    fn new(go: &'a GoBuild, test_package: Option<&'a str>) -> Self {
+    pub(super) fn new(go: &'a GoBuild, test_package: Option<&'a str>) -> Self {
         Self { version: &go.version, module: &go.module, test_package }
     }
 }

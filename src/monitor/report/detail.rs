@@ -9,7 +9,7 @@ use crate::snapshot::Unreadable;
 use crate::snapshot::mapping::{Mappings, Region};
 use crate::units::{Bytes, ProcessId, Rate, Timestamp};
 
-use super::WarningState;
+use super::{GoReport, WarningState};
 
 /// Everything known about one process: made on request for the selected one (`Monitor::detail`).
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,8 @@ pub struct ProcessDetail {
     pub ended: Option<Timestamp>,
     /// What the memory is.
     pub mappings: MappingsState,
+    /// What its runtime says, where it is a Go program.
+    pub go: Option<GoReport>,
 }
 
 /// Whether the mappings of the selected process are there.

@@ -4,6 +4,7 @@
 
 mod detail;
 mod domain;
+mod go;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::units::{Bytes, MaybeKib, Pid, ProcessId, Rate, Timestamp, WallTime};
 
 pub use detail::{ClassReport, MappingSums, MappingsReport, MappingsState, ProcessDetail};
 pub use domain::{DomainKind, DomainReport, Immune, Level, Victim};
+pub use go::{GoPart, GoRead, GoReport};
 
 /// The state of the machine as of one snapshot.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,5 +1,6 @@
 //! The fold, on snapshots made by hand.
 
+mod golang;
 mod kills;
 mod laws;
 mod ranking;

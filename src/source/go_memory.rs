@@ -1,0 +1,275 @@
+//! The runtime's own numbers of the selected Go program, out of `/proc/PID/mem`, and the variables of its environment
+//! that steer them. Refuses to write, to stop the process, to read more than its image, and to look into the processes
+//! of other users unless that was asked for.
+
+use rustix::fd::OwnedFd;
+use rustix::fs::fstat;
+use rustix::io::{Errno, pread};
+use rustix::process::geteuid;
+
+use crate::golang::environment::environment;
+use crate::golang::runtime_memory::{
+    Bounds, CONTROLLER, Layout, RINGS, STATISTICS, STATISTICS_BYTES, collections, controllers, layout, numbers,
+    statistics,
+};
+use crate::snapshot::Unreadable;
+use crate::snapshot::go_memory::{Collections, Found, GoEnvironment, GoMemory, GoMemoryOf, GoNumbers, NoNumbers};
+use crate::snapshot::mapping::{Mappings, Region};
+use crate::units::{Bytes, ProcessId, Timestamp, WallTime};
+
+use super::clock;
+use super::files::{FileName, Tree, unreadable};
+use super::programs::Programs;
+use super::regions::is_there;
+
+/// Bytes of an environment that are read.
+const ENVIRONMENT: usize = 256 << 10;
+/// Bytes of the writable image that are searched.
+const SEARCHED: u64 = 64 << 20;
+const PIECE: usize = 256 << 10;
+/// How often statistics are searched for that are not there before the first collection.
+const SEARCHES: u8 = 16;
+
+/// Reads one Go program after another.
+#[derive(Debug, Default)]
+pub(super) struct GoMemoryReader {
+    pub(super) whose: GoMemoryOf,
+    known: Option<(ProcessId, Place)>,
+}
+
+/// Where the variables of one process are.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    found: Found,
+    controller: u64,
+    statistics: Statistics,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Statistics {
+    Found(u64),
+    /// Not yet: where to look, and how often that may still be done.
+    Missing {
+        within: Option<u64>,
+        searches: u8,
+    },
+}
+
+impl GoMemoryReader {
+    /// What can be known of a process whose mappings were just read; `None` where it is no Go program.
+    pub(super) fn read(
+        &mut self,
+        tree: &mut Tree,
+        programs: &mut Programs,
+        id: ProcessId,
+        mappings: &Mappings,
+    ) -> Option<GoMemory> {
+        let build = programs.go_build(tree, id)?;
+        let environment = read_environment(tree, id);
+        let numbers = match layout(&build.version) {
+            None => Err(NoNumbers::UnknownVersion),
+            Some(layout) => self.numbers(tree, id, mappings, layout),
+        };
+        Some(GoMemory { environment, numbers })
+    }
+
+    fn numbers(
+        &mut self,
+        tree: &mut Tree,
+        id: ProcessId,
+        mappings: &Mappings,
+        layout: &Layout,
+    ) -> Result<GoNumbers, NoNumbers> {
+        let memory = self.open(tree, id).map_err(NoNumbers::Unreadable)?.ok_or(match self.whose {
+            GoMemoryOf::Nobody => NoNumbers::NotAsked,
+            GoMemoryOf::OwnUser | GoMemoryOf::Everybody => NoNumbers::OtherUser,
+        })?;
+        let bounds = Bounds { writable: writable(mappings) };
+        let image = image(tree, id, mappings);
+        if let Some((of, place)) = &mut self.known
+            && *of == id
+            && let Some(numbers) = memory.numbers(place, layout, bounds)
+        {
+            return Ok(memory.with_collections(numbers, place, &image));
+        }
+        let (mut place, numbers) = memory.find(tree, id, &image, layout, bounds)?;
+        let numbers = memory.with_collections(numbers, &mut place, &image);
+        self.known = Some((id, place));
+        Ok(numbers)
+    }
+
+    /// `None`: not to be looked into.
+    fn open(&self, tree: &mut Tree, id: ProcessId) -> Result<Option<Memory>, Unreadable> {
+        let allowed = match self.whose {
+            GoMemoryOf::Nobody => false,
+            GoMemoryOf::OwnUser => {
+                let directory = tree.open_file(&FileName::of(id.pid, ""))?;
+                fstat(&directory).is_ok_and(|found| found.st_uid == geteuid().as_raw())
+            }
+            GoMemoryOf::Everybody => true,
+        };
+        if !allowed {
+            return Ok(None);
+        }
+        let memory = tree.open_file(&FileName::of(id.pid, "mem"))?;
+        // The descriptor stands for one process; that it is the one that was meant, its start time says.
+        is_there(tree, id)?;
+        Ok(Some(Memory(memory)))
+    }
+}
+
+fn read_environment(tree: &mut Tree, id: ProcessId) -> Result<GoEnvironment, Unreadable> {
+    let file = tree.open_file(&FileName::of(id.pid, "environ"))?;
+    is_there(tree, id)?;
+    let mut bytes = Vec::new();
+    while bytes.len() < ENVIRONMENT {
+        let filled = bytes.len();
+        bytes.resize(filled + (8 << 10), 0);
+        let read = match pread(&file, &mut bytes[filled..], filled as u64) {
+            Ok(read) => read,
+            Err(Errno::INTR) => 0,
+            Err(errno) => return Err(unreadable(errno)),
+        };
+        bytes.truncate(filled + read);
+        if read == 0 {
+            break;
+        }
+    }
+    Ok(environment(&bytes))
+}
+
+/// The writable part of the program's own file in memory, with its `.bss`, and what its addresses are shifted by.
+#[derive(Debug, Default)]
+struct Image {
+    /// Where the file begins.
+    start: Option<u64>,
+    /// Start and length of each writable range.
+    writable: Vec<(u64, u64)>,
+}
+
+fn image(tree: &mut Tree, id: ProcessId, mappings: &Mappings) -> Image {
+    let Ok(link) = tree.read_link(&FileName::of(id.pid, "exe")) else { return Image::default() };
+    let mut image = Image::default();
+    let mut behind = None;
+    for region in &mappings.regions {
+        let is_own = mappings.name(region) == link;
+        let is_bss = behind == Some(region.start) && region.inode == 0;
+        if is_own {
+            image.start.get_or_insert(region.start);
+        }
+        behind = None;
+        if (is_own || is_bss) && region.permissions == Region::READ | Region::WRITE {
+            image.writable.push((region.start, region.size().0));
+            behind = is_own.then_some(region.end);
+        }
+    }
+    image
+}
+
+/// All private memory without a file that may be written.
+fn writable(mappings: &Mappings) -> Bytes {
+    let own = mappings
+        .regions
+        .iter()
+        .filter(|region| region.inode == 0 && region.permissions & (Region::WRITE | Region::SHARED) == Region::WRITE);
+    own.fold(Bytes(0), |sum, region| sum.saturating_add(region.size()))
+}
+
+/// `/proc/PID/mem` of one process.
+struct Memory(OwnedFd);
+
+impl Memory {
+    /// So many bytes, or fewer where what is mapped ends.
+    fn up_to(&self, address: u64, length: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        let read = pread(&self.0, &mut bytes, address).ok()?;
+        bytes.truncate(read);
+        Some(bytes)
+    }
+
+    fn exactly(&self, address: u64, length: usize) -> Option<Vec<u8>> {
+        self.up_to(address, length).filter(|bytes| bytes.len() == length)
+    }
+
+    fn numbers(&self, place: &Place, layout: &Layout, bounds: Bounds) -> Option<GoNumbers> {
+        numbers(&self.exactly(place.controller, layout.bytes)?, layout, place.found, bounds)
+    }
+
+    fn find(
+        &self,
+        tree: &Tree,
+        id: ProcessId,
+        image: &Image,
+        layout: &Layout,
+        bounds: Bounds,
+    ) -> Result<(Place, GoNumbers), NoNumbers> {
+        let missing = |within| Statistics::Missing { within, searches: SEARCHES };
+        let [controller, of_statistics] = Programs::symbols(tree, id, image.start, [CONTROLLER, STATISTICS]);
+        if let Some(controller) = controller {
+            let place = Place { found: Found::Symbols, controller, statistics: missing(of_statistics) };
+            return self.numbers(&place, layout, bounds).map(|numbers| (place, numbers)).ok_or(NoNumbers::Implausible);
+        }
+        let mut candidates = 0;
+        let mut holds = Vec::new();
+        self.search(image, layout.bytes, |address, bytes| {
+            for at in controllers(bytes) {
+                candidates += 1;
+                let place = Place { found: Found::Scan, controller: address + at as u64, statistics: missing(None) };
+                if let Some(numbers) = bytes.get(at..).and_then(|bytes| numbers(bytes, layout, Found::Scan, bounds)) {
+                    holds.push((place, numbers));
+                }
+            }
+        });
+        // A place in the overlap of two pieces is seen twice.
+        holds.dedup_by_key(|(place, _)| place.controller);
+        match holds[..] {
+            [one] => Ok(one),
+            [] if candidates > 0 => Err(NoNumbers::Implausible),
+            _ => Err(NoNumbers::NotFound),
+        }
+    }
+
+    /// Looks at the writable image piece by piece, each with `more` bytes of the next.
+    fn search(&self, image: &Image, more: usize, mut look: impl FnMut(u64, &[u8])) {
+        let mut left = SEARCHED;
+        for (start, length) in &image.writable {
+            for offset in (0..(*length).min(left)).step_by(PIECE) {
+                let size = (length - offset).min((PIECE + more) as u64) as usize;
+                if let Some(bytes) = self.exactly(start + offset, size) {
+                    look(start + offset, &bytes);
+                }
+            }
+            left = left.saturating_sub(*length);
+        }
+    }
+
+    /// Adds count and time of the collections, where they are found.
+    fn with_collections(&self, numbers: GoNumbers, place: &mut Place, image: &Image) -> GoNumbers {
+        if let Statistics::Missing { within, searches } = place.statistics
+            && searches > 0
+        {
+            let found = if let Some(start) = within {
+                let bytes = self.up_to(start, STATISTICS_BYTES);
+                bytes.and_then(|bytes| statistics(&bytes).next()).map(|at| start + at as u64)
+            } else {
+                let mut found = None;
+                self.search(image, RINGS, |address, bytes| {
+                    found = found.or_else(|| statistics(bytes).next().map(|at| address + at as u64));
+                });
+                found
+            };
+            place.statistics = found.map_or(Statistics::Missing { within, searches: searches - 1 }, Statistics::Found);
+        }
+        let Statistics::Found(address) = place.statistics else { return numbers };
+        let read = self.exactly(address, RINGS).and_then(|bytes| collections(&bytes));
+        GoNumbers { collections: read.map(|(count, last)| dated(count, last)), ..numbers }
+    }
+}
+
+/// The clock on the wall is turned into ours at the moment of the read.
+fn dated(count: u32, last: u64) -> Collections {
+    let last = WallTime(i64::try_from(last).unwrap_or(i64::MAX));
+    let passed = u64::try_from(clock::wall().0.saturating_sub(last.0)).ok();
+    let last_at = passed.and_then(|passed| clock::now().0.checked_sub(passed)).map(Timestamp);
+    Collections { count, last, last_at }
+}

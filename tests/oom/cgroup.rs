@@ -54,6 +54,11 @@ impl MemoryCgroup {
         self.write("cgroup.procs", &pid.to_string())
     }
 
+    /// Who is in it, in the order of attaching (v2).
+    pub fn members(&self) -> Vec<u64> {
+        self.read("cgroup.procs").split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    }
+
     /// v1: tasks that hit the limit wait, instead of one being killed.
     pub fn hold(&self, held: bool) -> io::Result<()> {
         self.write("memory.oom_control", if held { "1" } else { "0" })
@@ -69,8 +74,8 @@ impl Drop for MemoryCgroup {
     fn drop(&mut self) {
         // Members die asynchronously; an empty cgroup is removed at the first try.
         for _ in 0..500 {
-            for pid in self.read("cgroup.procs").split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()) {
-                if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+            for pid in self.members() {
+                if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
                     let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
                 }
             }

@@ -22,15 +22,20 @@ impl KernelLog {
         Self { file, texts: Vec::new() }
     }
 
-    /// Who of these was killed since the log was opened, by thread number; the first one.
-    pub fn killed_of(&mut self, threads: &BTreeMap<u64, u64>) -> Option<u64> {
+    /// Who of these was killed since the log was opened, by thread number, in the order of the log.
+    pub fn killed_of(&mut self, threads: &BTreeMap<u64, u64>) -> Vec<u64> {
         self.read();
-        let mut killed = self.texts.iter().filter_map(|text| {
+        let killed = self.texts.iter().filter_map(|text| {
             // `Memory cgroup out of memory: Killed process 30 (name) total-vm:..`
             let (_, rest) = text.split_once("Killed process ")?;
             rest.split_once(' ')?.0.parse::<u64>().ok()
         });
-        killed.find_map(|thread| threads.get(&thread).copied())
+        killed.filter_map(|thread| threads.get(&thread).copied()).collect()
+    }
+
+    /// The first of them.
+    pub fn first_of(&mut self, threads: &BTreeMap<u64, u64>) -> Option<u64> {
+        self.killed_of(threads).first().copied()
     }
 
     fn read(&mut self) {

@@ -193,7 +193,7 @@ impl Crowd {
     }
 
     /// Every thread of it and of its children, with its process: the kernel may name any of them.
-    fn threads(&self) -> BTreeMap<u64, u64> {
+    pub fn threads(&self) -> BTreeMap<u64, u64> {
         let mut processes: Vec<u64> = self.hogs.iter().map(|hog| u64::from(hog.pid())).collect();
         let mut threads = BTreeMap::new();
         while let Some(process) = processes.pop() {
@@ -216,7 +216,7 @@ impl Crowd {
         wait_for("the limit to be hit", || domain.is_under_oom().then_some(()));
         let prediction = Prediction::ask(&domain.path());
         domain.hold(false).expect("v1 can let go");
-        let killed = wait_for("the kernel to kill", || log.killed_of(&threads));
+        let killed = wait_for("the kernel to kill", || log.first_of(&threads));
         Outcome::of(killed, prediction, &log, &threads)
     }
 
@@ -228,11 +228,11 @@ impl Crowd {
         loop {
             let far = room().saturating_sub(near);
             if !self.hogs[trigger].does(&format!("anon {}", far.max(step))) {
-                wait_for("the kernel to kill", || log.killed_of(&threads));
+                wait_for("the kernel to kill", || log.first_of(&threads));
             }
             // A look takes memory too: when it is the last straw, the look before it counts.
-            let now = if log.killed_of(&threads).is_none() { Some(Prediction::ask(domain)) } else { None };
-            match (log.killed_of(&threads), now) {
+            let now = if log.first_of(&threads).is_none() { Some(Prediction::ask(domain)) } else { None };
+            match (log.first_of(&threads), now) {
                 (None, Some(now)) => prediction = now,
                 (None, None) => unreachable!("what was logged stays logged"),
                 (Some(killed), _) => return Outcome::of(killed, prediction, &log, &threads),

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// How many were prepared.
 static GUESTS: AtomicU32 = AtomicU32::new(0);
@@ -58,9 +59,9 @@ impl Guest {
     }
 
     /// Boots, runs the script, and gives its status and what it printed.
-    pub fn run(&self, mib: u32, script: &str) -> (i32, String) {
+    pub fn run(&self, mib: u32, most: Duration, script: &str) -> (i32, String) {
         let mut command = Command::new(&self.boot);
-        command.args(["run", "-t", "1500", "-m", &mib.to_string()]);
+        command.args(["run", "-t", &most.as_secs().to_string(), "-m", &mib.to_string()]);
         for file in &self.files {
             command.arg("-f").arg(file);
         }

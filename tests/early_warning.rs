@@ -6,7 +6,6 @@
 #![allow(clippy::disallowed_methods, reason = "drives the machine")]
 
 #[path = "oom/cgroup.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
 mod cgroup;
 #[path = "oom/hog.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]

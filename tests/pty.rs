@@ -3,14 +3,17 @@
 #![allow(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail where it stands")]
 
+#[path = "oom/cgroup.rs"]
+mod cgroup;
 mod require;
 mod session;
 mod terminal;
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use cgroup::MemoryCgroup;
 use rustix::process::{Pid, Signal, kill_process};
 use session::{PATIENCE, assert_given_back, start, until_live, until_row};
 use terminal::Terminal;
@@ -70,6 +73,17 @@ fn role_grow() {
     }
 }
 
+/// Holds 300 MiB.
+#[test]
+fn role_hold() {
+    if !has_role("role_hold") {
+        return;
+    }
+    let held = vec![1u8; 300 << 20];
+    std::thread::sleep(Duration::from_secs(300));
+    drop(std::hint::black_box(held));
+}
+
 /// Has a name and arguments that want to be more than text.
 #[test]
 fn role_hostile() {
@@ -91,48 +105,51 @@ fn it_starts_quits_and_gives_the_terminal_back() {
     assert_given_back(&terminal);
 }
 
+/// Of a cgroup of our own 4 GiB: +100 counts as 409 MiB, more than the rival holds and than the grower has by then.
+const LIMIT: u64 = 4 << 30;
+
 #[test]
-fn a_growing_process_is_found_raised_lowered_and_ended() {
-    let child = Child::in_role("role_grow", &format!("grower-of-{}", std::process::id()));
+fn a_growing_process_is_found_raised_by_one_key_lowered_and_ended() {
+    let Some(cgroups) = require::memory_cgroups() else { return };
+    for (columns, rows) in [(80, 24), (120, 30), (200, 60)] {
+        let name = format!("oomtop-session-{}-{columns}", std::process::id());
+        let cgroup = MemoryCgroup::new(&cgroups, &name, Some(LIMIT)).unwrap();
+        // Its rival for the place of the next victim, until a key decides.
+        let rival = Child::in_role("role_hold", "rival");
+        cgroup.adopt(rival.pid.as_raw_nonzero().get().cast_unsigned()).unwrap();
+        let child = Child::in_role("role_grow", &format!("grower-of-{}", std::process::id()));
+        cgroup.adopt(child.pid.as_raw_nonzero().get().cast_unsigned()).unwrap();
+        session_of_one_key(&child, columns, rows);
+    }
+}
+
+fn session_of_one_key(child: &Child, columns: u16, rows: u16) {
     let number = child.number();
-    let mut terminal = start(&[], 140, 40);
+    let row_of = |row: &str| row.contains('▸') && row.split_whitespace().any(|field| field == number);
+    let mut terminal = start(&[], columns, rows);
     until_live(&mut terminal);
 
     // Found by typing.
     terminal.press(&format!("/grower-of-{}", std::process::id()));
-    until_row(&mut terminal, |row| row.contains('▸') && row.contains(&number));
+    until_row(&mut terminal, row_of);
     terminal.press("\r");
 
-    // Seen growing: the rate in its row is about 5 MiB/s.
-    until_row(&mut terminal, |row| {
-        let fields: Vec<&str> = row.split_whitespace().collect();
-        fields.contains(&&*number)
-            && fields.iter().any(|field| {
-                let rate = field.strip_prefix('+').and_then(|field| field.strip_suffix("M/s"));
-                rate.and_then(|rate| rate.parse::<f64>().ok()).is_some_and(|rate| (3.5..6.5).contains(&rate))
-            })
-    });
+    // Seen growing: the rate in its row is about 5 MiB/s. Second in its cgroup, behind the one that holds more.
+    let is_rate = |field: &str| {
+        let rate = field.strip_prefix('+').and_then(|field| field.strip_suffix("M/s"));
+        rate.and_then(|rate| rate.parse::<f64>().ok()).is_some_and(|rate| (3.5..6.5).contains(&rate))
+    };
+    until_row(&mut terminal, |row| row_of(row) && row.split_whitespace().any(is_rate) && row.contains(" 2nd "));
 
-    // Raised by one key, it is the next victim (by a few, where something else on the machine was raised before);
-    // taken back by another, it is what it was.
+    // Raised by one key it is the next victim; taken back by another it is what it was.
     let before = child.adjustment();
-    let is_next = |row: &str| row.contains("1st") && row.contains(&number);
-    for raised in 1..=10 {
-        terminal.press("[");
-        let value = format!(" {} ", before.parse::<i32>().unwrap() + 100 * raised);
-        until_row(&mut terminal, |row| row.contains(&number) && row.contains("grower") && row.contains(&value));
-        if terminal.text().iter().any(|row| is_next(row)) {
-            break;
-        }
-    }
-    until_row(&mut terminal, is_next);
+    terminal.press("[");
+    let raised = format!(" {} ", before.parse::<i32>().unwrap() + 100);
+    until_row(&mut terminal, |row| row_of(row) && row.contains(&raised) && row.contains(" 1st "));
     assert_ne!(child.adjustment(), before);
-    let begin = Instant::now();
-    while child.adjustment() != before {
-        assert!(begin.elapsed() < PATIENCE, "the adjustment was not taken back");
-        terminal.press("\x7f");
-        terminal.watch(Duration::from_millis(200));
-    }
+    terminal.press("\x7f");
+    until_row(&mut terminal, |row| row_of(row) && !row.contains(&raised) && row.contains(" 2nd "));
+    assert_eq!(child.adjustment(), before);
 
     // Asked to end, it ends, and that is told.
     terminal.press("k");

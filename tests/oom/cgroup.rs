@@ -1,5 +1,7 @@
 //! A memory cgroup of a test's own, v1 or v2, with a limit, removed when dropped. Refuses to touch any other.
 
+#![allow(dead_code, reason = "each test binary uses some of it")]
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -101,10 +101,10 @@ fn fewer_at_once(report: &RunReport, limit: Bytes) -> Option<Advice> {
     Some(match fits {
         Some(count) => Advice {
             what: format!("go test -p {count}"),
-            why: format!(
-                "the {count} biggest and go need {at_least}{} of {limit}; {together} ran at the peak",
-                needs(count)
-            ),
+            why: {
+                let biggest = if count == 1 { "the biggest".to_owned() } else { format!("the {count} biggest") };
+                format!("{biggest} and go need {at_least}{} of {limit}; {together} ran at the peak", needs(count))
+            },
         },
         None => Advice {
             what: "more memory: fewer packages at once do not help".into(),
@@ -114,7 +114,8 @@ fn fewer_at_once(report: &RunReport, limit: Bytes) -> Option<Advice> {
 }
 
 fn a_limit_that_fits(report: &RunReport, limit: Bytes) -> Option<Advice> {
-    let most = report.peak.as_ref()?.total.max(report.room.as_ref()?.peak.unwrap_or_default());
+    // What the counter of a cgroup of its own says is exact; a sum of RSS counts some pages twice.
+    let most = report.room.as_ref()?.peak.map_or_else(|| report.peak.as_ref().map(|peak| peak.total), Some)?;
     let fits = round_up(Bytes(most.0 / 4 * 5));
     (fits > limit).then(|| Advice {
         what: format!("a limit of {fits} or more"),

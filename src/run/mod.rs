@@ -164,6 +164,11 @@ impl Run {
                 self.place(fact.id, stat.parent, stat.name, fact.at);
             }
         }
+        for fact in &snapshot.address_limits {
+            if let (Some(&place), Ok(limit)) = (self.index.get(&fact.id), fact.reading) {
+                self.processes[place].address_space_limit = limit;
+            }
+        }
         let mut changed = Vec::new();
         for fact in &snapshot.commands {
             if let (Some(&place), Ok(command)) = (self.index.get(&fact.id), &fact.reading) {
@@ -223,7 +228,15 @@ impl Run {
 
     fn sum(&mut self, snapshot: &Snapshot) {
         let living = self.processes.iter().filter(|process| process.ended.is_none() && process.rss.0 > 0);
-        let total = Bytes(living.clone().map(|process| process.rss.0).sum());
+        let mut programs: HashMap<&[u8], Bytes> = HashMap::new();
+        let mut total = 0;
+        for process in living.clone() {
+            total += process.rss.saturating_sub(process.file).0;
+            let program = process.executable.as_deref().map_or(&b""[..], |executable| &executable.path);
+            let shared = programs.entry(program).or_default();
+            *shared = (*shared).max(process.file);
+        }
+        let total = Bytes(total + programs.values().map(|file| file.0).sum::<u64>());
         if self.most.as_ref().is_none_or(|most| total > most.total) && total.0 > 0 {
             let holders = living.map(|process| (process.id, process.rss)).collect();
             self.most = Some(Moment { at: snapshot.ended, total, holders });

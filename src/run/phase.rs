@@ -59,7 +59,9 @@ pub fn role(name: Name, command: Option<&Command>, executable: Option<&Executabl
     let build = executable.and_then(|executable| executable.go.as_ref());
     let tool = build.and_then(|build| build.path.strip_prefix("cmd/")).or_else(|| {
         let from_toolchain = arguments.zeroth().is_some_and(|path| path.contains("/pkg/tool/"));
-        (from_toolchain || program == "go").then_some(program.as_str())
+        // One that came and went too fast to be looked at: the go command starts no other programs of these names.
+        let below_go = command.is_none() && parent.is_some_and(|parent| parent.phase == Phase::Go);
+        (from_toolchain || program == "go" || below_go).then_some(program.as_str())
     });
     let plain = |phase, package: Option<&str>, artifact: Option<String>| Role {
         phase,

@@ -162,7 +162,8 @@ pub struct Victim {
 pub struct Peak {
     /// When.
     pub at: Timestamp,
-    /// The sum of all RSS: pages that several share are counted for each.
+    /// The sum of all RSS, pages of files once for all that execute the same program; what processes share otherwise is
+    /// counted for each.
     pub total: Bytes,
     /// Who held how much then, the biggest first: indices into [`RunReport::processes`].
     pub holders: Vec<(usize, Bytes)>,

@@ -217,28 +217,32 @@ fn is_timeout(process: &Watched) -> bool {
 
 /// An allocation failed at a limit on the address space.
 fn address_space(case: &Case<'_>) -> Option<Verdict> {
-    // The Go runtime reserves an arena of 64 MiB at once and some more beside it.
-    const STEP: Bytes = Bytes::from_mib(160);
+    // The Go runtime reserves arenas of 64 MiB, and may be refused one between two looks.
+    const STEP: Bytes = Bytes::from_mib(256);
     if case.exit == Exit::Code(0) {
         return None;
     }
+    // 2 is the status of a Go program that the runtime ended: "fatal error: runtime: out of memory".
+    let by_runtime = |process: &Watched| process.exit_code() == Some(2);
     let at_limit = |process: &&Watched| {
         let near = |limit: Bytes| {
-            process.address_space.saturating_add(STEP) >= limit || process.address_space.0 >= limit.0 / 10 * 9
+            let space = process.address_space;
+            space.saturating_add(STEP) >= limit || space.0 >= limit.0 / 10 * 9 || by_runtime(process)
         };
         process.address_space_limit.is_some_and(near) && process.exit_code().is_none_or(|code| code != 0)
     };
-    let process = case
-        .processes
-        .iter()
-        .filter(at_limit)
-        .max_by_key(|process| (process.role.phase != Phase::Go, process.address_space))?;
+    let limited = case.processes.iter().filter(at_limit);
+    let process = limited
+        .max_by_key(|process| (by_runtime(process), process.role.phase == Phase::Test, process.address_space))?;
     let limit = process.address_space_limit?;
-    let failed = process.exit_code().is_some();
+    let near = process.address_space.0 >= limit.0 / 10 * 9;
     Some(Verdict {
         kind: VerdictKind::LimitHit,
-        confidence: if failed { Confidence::Likely } else { Confidence::Guess },
-        summary: format!("{} came to the limit on its address space of {limit} (ulimit -v)", who(process)),
+        confidence: if near && process.exit_code().is_some() { Confidence::Likely } else { Confidence::Guess },
+        summary: format!(
+            "{} failed with at most {limit} of address space or data allowed (ulimit -v, -d)",
+            who(process)
+        ),
         story: vec![held(process)],
         evidence: vec![
             Evidence {
@@ -280,13 +284,15 @@ fn timed_out(case: &Case<'_>) -> Option<Verdict> {
 fn by_exit(case: &Case<'_>) -> Verdict {
     let (no_kill, sure) = without_oom(case);
     // Without records of what ended, a test that somebody killed looks like one that failed.
-    let sees_ends = case.sight.exit_records.is_ok() || case.processes.len() <= 1;
+    let limited = case.processes.iter().any(|process| process.address_space_limit.is_some());
+    let sees_ends = !limited && (case.sight.exit_records.is_ok() || case.processes.len() <= 1);
     let (kind, confidence, summary) = match case.exit {
         Exit::Code(0) => (VerdictKind::Ok, Confidence::Certain, near(case)),
         exit => {
             let failed = first_failure(case).map(|process| format!("; {} failed first", who(process)));
             let confidence = if sure && sees_ends { Confidence::Certain } else { Confidence::Likely };
-            let summary = format!("{}, not for want of memory{}", ending(exit), failed.unwrap_or_default());
+            let memory = if limited { "" } else { ", not for want of memory" };
+            let summary = format!("{}{memory}{}", ending(exit), failed.unwrap_or_default());
             let kind = if matches!(exit, Exit::Signal(_)) { VerdictKind::KilledBySignal } else { VerdictKind::Failed };
             (kind, confidence, summary)
         }

@@ -58,9 +58,11 @@ pub struct Watched {
     pub ended: Option<Timestamp>,
     /// What it held at the last look.
     pub rss: Bytes,
+    /// The part of it that is pages of files: of the same program they are the same pages.
+    pub file: Bytes,
     /// Address space at the most.
     pub address_space: Bytes,
-    /// RLIMIT_AS, where it has one.
+    /// The smaller of RLIMIT_AS and RLIMIT_DATA, where it has one.
     pub address_space_limit: Option<Bytes>,
     /// It still runs in its parent's memory: it forked and has not executed anything.
     pub is_embryo: bool,
@@ -89,6 +91,7 @@ impl Watched {
             wait_status: None,
             ended: None,
             rss: Bytes(0),
+            file: Bytes(0),
             address_space: Bytes(0),
             address_space_limit: None,
             is_embryo: false,
@@ -107,6 +110,7 @@ impl Watched {
         self.address_space = self.address_space.max(stat.virtual_size);
         let rss = status.and_then(|status| status.rss);
         self.rss = if self.is_embryo { Bytes(0) } else { rss.unwrap_or_default() };
+        self.file = status.and_then(|status| status.rss_file).unwrap_or_default().min(self.rss);
         let (Some(rss), false) = (rss, self.is_embryo) else { return };
         self.high_water = self.high_water.max(status.and_then(|status| status.peak_rss));
         let (began, from) = *self.rise.get_or_insert((at, rss));

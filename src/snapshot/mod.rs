@@ -58,6 +58,8 @@ pub struct Snapshot {
     pub commands: Vec<Fact<Arc<Command>>>,
     /// From the prober: what the process executes, with Go build information.
     pub executables: Vec<Fact<Arc<Executable>>>,
+    /// Of a tree that we run: the smaller of the soft limits on address space and data, `None` for none.
+    pub address_limits: Vec<Fact<Option<Bytes>>>,
     /// Cold, from the prober: `/proc/PID/smaps_rollup`.
     pub rollups: Vec<Fact<Rollup>>,
     /// On demand, from the prober: `/proc/PID/smaps` of the selected process.

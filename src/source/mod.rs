@@ -16,6 +16,7 @@ mod cgroupfs;
 mod clock;
 mod files;
 mod go_memory;
+mod limits;
 mod listing;
 mod machine;
 mod programs;

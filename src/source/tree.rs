@@ -24,7 +24,7 @@ use super::listing::{Look, between, last_pid};
 use super::machine::{MachineFiles, machine};
 use super::prober::{command, executable};
 use super::programs::Programs;
-use super::{SourceError, clock, proc_files};
+use super::{SourceError, clock, limits, proc_files};
 
 /// Reads our own tree. What is read when:
 ///
@@ -362,6 +362,9 @@ impl Member {
             self.described = at;
             snapshot.commands.push(Fact { id, at, reading: command(tree, id).map(Arc::new) });
             snapshot.executables.push(Fact { id, at, reading: executable(tree, programs, id).map(Arc::new) });
+            let text = tree.read(&FileName::of(id.pid, "limits"));
+            let reading = text.and_then(|text| limits::address_space(text).ok_or(Unreadable::Malformed));
+            snapshot.address_limits.push(Fact { id, at, reading });
         }
         true
     }

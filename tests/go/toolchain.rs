@@ -64,6 +64,20 @@ pub fn toolchains() -> Vec<Toolchain> {
 static BUILDING: Mutex<()> = Mutex::new(());
 
 impl Toolchain {
+    /// The go command itself.
+    pub fn program(&self) -> PathBuf {
+        self.root.join("bin/go")
+    }
+
+    /// Its own files, its own cache, nothing from the network.
+    pub fn set_environment(&self, command: &mut Command) {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = [self.root.join("bin")].into_iter().chain(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(path).expect("no colon in it"));
+        command.env("GOROOT", &self.root).env("GOCACHE", &self.cache);
+        command.env("GOTOOLCHAIN", "local").env("GOPROXY", "off").env("GOFLAGS", "-mod=mod");
+    }
+
     /// Builds one of the programs beside this file, in a few seconds once the standard library has been.
     pub fn build(&self, build: Build) -> PathBuf {
         let package = if build == Build::Cgo { "./cholder" } else { "./holder" };
@@ -85,19 +99,16 @@ impl Toolchain {
             Build::Race => &["-race"],
         };
         let needs_c = matches!(build, Build::Race | Build::Cgo);
-        let output = Command::new("timeout")
+        let mut command = Command::new("timeout");
+        self.set_environment(&mut command);
+        let output = command
             .arg("300")
-            .arg(self.root.join("bin/go"))
+            .arg(self.program())
             .args(["build", "-buildvcs=false", "-o"])
             .arg(&program)
             .args(flags)
             .arg(package)
             .current_dir(source)
-            .env("GOROOT", &self.root)
-            .env("GOTOOLCHAIN", "local")
-            .env("GOPROXY", "off")
-            .env("GOFLAGS", "-mod=mod")
-            .env("GOCACHE", &self.cache)
             .env("CGO_ENABLED", if needs_c { "1" } else { "0" })
             .output()
             .expect("timeout starts");

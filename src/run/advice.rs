@@ -49,7 +49,8 @@ pub(super) fn advise(report: &RunReport, race: bool) -> Vec<Advice> {
                 why: "the race detector makes a test hold 5 to 10 times as much (its own documentation says so)".into(),
             });
         }
-        let top = report.processes.iter().find(|process| process.phase == Phase::Link);
+        // Much of what a linker holds are pages of the file that it writes, which go when memory is short.
+        let top = report.processes.iter().find(|process| process.phase == Phase::Link).filter(|_| oom);
         if let Some(peak) = top.and_then(|linker| linker.peak).map(|(peak, _)| peak).filter(|peak| peak.0 > limit.0 / 2)
         {
             advice.push(Advice {

@@ -57,10 +57,11 @@ pub fn role(name: Name, command: Option<&Command>, executable: Option<&Executabl
     let arguments = Arguments::of(command);
     let program = arguments.program().unwrap_or_else(|| String::from_utf8_lossy(name.as_bytes()).into_owned());
     let build = executable.and_then(|executable| executable.go.as_ref());
+    // One that came and went too fast to be looked at has its name left.
+    let below_go = command.is_none() && parent.is_some_and(|parent| parent.phase == Phase::Go);
     let tool = build.and_then(|build| build.path.strip_prefix("cmd/")).or_else(|| {
         let from_toolchain = arguments.zeroth().is_some_and(|path| path.contains("/pkg/tool/"));
-        // One that came and went too fast to be looked at: the go command starts no other programs of these names.
-        let below_go = command.is_none() && parent.is_some_and(|parent| parent.phase == Phase::Go);
+        // The go command starts no other programs of these names.
         (from_toolchain || program == "go" || below_go).then_some(program.as_str())
     });
     let plain = |phase, package: Option<&str>, artifact: Option<String>| Role {
@@ -84,9 +85,10 @@ pub fn role(name: Name, command: Option<&Command>, executable: Option<&Executabl
     }
     let path = executable.map(|executable| String::from_utf8_lossy(&executable.path).into_owned());
     let is_test = build.is_some_and(|build| test_package(build).is_some())
-        || arguments.any(|argument| argument.starts_with("-test.")) && program.strip_suffix(".test").is_some();
+        || program.ends_with(".test") && (below_go || arguments.any(|argument| argument.starts_with("-test.")));
     if is_test {
-        return plain(Phase::Test, build.and_then(test_package), path.or_else(|| arguments.zeroth()));
+        let artifact = path.or_else(|| arguments.zeroth()).or_else(|| below_go.then(|| program.clone()));
+        return plain(Phase::Test, build.and_then(test_package), artifact);
     }
     let Some(parent) = parent else { return Role::default() };
     let is_compiler =
@@ -250,6 +252,13 @@ mod tests {
         assert_eq!(of("/tmp/go-build1/b001/a.test -test.timeout=10m0s", Some(&binary), None), expected);
         let unreadable = of("/tmp/go-build1/b001/a.test -test.v=true", None, None);
         assert_eq!((unreadable.0, unreadable.1), (Phase::Test, None));
+        let go = Role { phase: Phase::Go, ..Role::default() };
+        assert_eq!(
+            role(Name::new(b"a.test"), None, None, Some(&go)).phase,
+            Phase::Test,
+            "gone before it was looked at"
+        );
+        assert_eq!(role(Name::new(b"a.test"), None, None, None).phase, Phase::Other);
     }
 
     #[test]

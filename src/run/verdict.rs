@@ -50,7 +50,9 @@ fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
     let ours = |story: &Story| {
         story.episode.victims.iter().find_map(|victim| {
             let pid = victim.tgid.unwrap_or(victim.pid);
-            let by_number = case.processes.iter().rev().find(|process| process.id.pid == pid);
+            // Whoever ended with a status of its own was not taken: the number was another's by then.
+            let had_it = |process: &&Watched| process.id.pid == pid && process.exit_code().is_none();
+            let by_number = case.processes.iter().rev().find(had_it);
             let by_name = || {
                 let name = victim.name?;
                 let mut same = case.processes.iter().filter(|process| process.name.as_bytes() == name.as_bytes());
@@ -291,8 +293,8 @@ fn by_exit(case: &Case<'_>) -> Verdict {
         exit => {
             let failed = first_failure(case).map(|process| format!("; {} failed first", who(process)));
             let confidence = if sure && sees_ends { Confidence::Certain } else { Confidence::Likely };
-            let memory = if limited { "" } else { ", not for want of memory" };
-            let summary = format!("{}{memory}{}", ending(exit), failed.unwrap_or_default());
+            let spared = if sure { "; the OOM killer took nothing of it" } else { "" };
+            let summary = format!("{}{spared}{}", ending(exit), failed.unwrap_or_default());
             let kind = if matches!(exit, Exit::Signal(_)) { VerdictKind::KilledBySignal } else { VerdictKind::Failed };
             (kind, confidence, summary)
         }
@@ -308,19 +310,23 @@ fn first_failure<'a>(case: &Case<'a>) -> Option<&'a Watched> {
     failed.min_by_key(|process| process.ended)
 }
 
-/// How near it came.
+/// How near it came. A counter of the cgroup and a sum of RSS count differently: each is told with its own number.
 fn near(case: &Case<'_>) -> String {
     let most = case.most.map_or_else(String::new, |most| format!("; all of it together held {most} at the most"));
     let room = case.room.filter(|room| room.cgroup.is_some()).and_then(|room| {
-        let used = room.peak.or(case.most)?;
-        let share = used.share_of(room.limit)? * 100.0;
         let cgroup = cgroup_name(case, room.cgroup.as_deref()?);
-        Some(format!(", {share:.0}% of the {} that {cgroup} may have", room.limit))
+        let share =
+            |used: Bytes| Some(format!("{:.0}% of the {} of {cgroup}", used.share_of(room.limit)? * 100.0, room.limit));
+        match room.peak {
+            Some(peak) => Some(format!("; {cgroup} counted {peak} at the most, {}", share(peak)?)),
+            None => Some(format!(", {}", share(case.most?)?)),
+        }
     });
     format!("exit status 0{most}{}", room.unwrap_or_default())
 }
 
-/// What says that there was no OOM kill, and whether it is enough: the log or the machine's own counter.
+/// What says that there was no OOM kill, and whether it is enough: the machine's own counter did not move, or every kill that
+/// it counted stands in the log and is of others.
 fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
     let mut evidence = vec![log_evidence(case)];
     let counted_none = case.host_kills.is_some_and(|(from, to)| from == to);
@@ -332,7 +338,9 @@ fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
         };
         evidence.push(Evidence { source: "counters", text });
     }
-    (evidence, counted_none || case.sight.kernel_log.is_ok())
+    let counted = case.host_kills.map_or(0, |(from, to)| to.saturating_sub(from));
+    let all_told = case.sight.kernel_log.is_ok() && case.kills.len() as u64 >= counted;
+    (evidence, counted_none || all_told)
 }
 
 fn log_evidence(case: &Case<'_>) -> Evidence {

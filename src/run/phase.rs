@@ -85,7 +85,8 @@ pub fn role(name: Name, command: Option<&Command>, executable: Option<&Executabl
     }
     let path = executable.map(|executable| String::from_utf8_lossy(&executable.path).into_owned());
     let is_test = build.is_some_and(|build| test_package(build).is_some())
-        || program.ends_with(".test") && (below_go || arguments.any(|argument| argument.starts_with("-test.")));
+        || program.strip_suffix(".test").is_some()
+            && (below_go || arguments.any(|argument| argument.starts_with("-test.")));
     if is_test {
         let artifact = path.or_else(|| arguments.zeroth()).or_else(|| below_go.then(|| program.clone()));
         return plain(Phase::Test, build.and_then(test_package), artifact);

@@ -8,6 +8,7 @@ use super::system_files::lines;
 /// The smaller of the soft limits on address space and data (RLIMIT_AS, RLIMIT_DATA; fs/proc/base.c proc_pid_limits):
 /// `Some(None)` where both are unlimited, `None` where the text is not what the kernel writes.
 #[must_use]
+#[expect(clippy::option_option, reason = "unreadable, no limit, and a limit are three answers")]
 pub fn address_space(text: &[u8]) -> Option<Option<Bytes>> {
     let soft = |name: &[u8]| {
         let line = lines(text).find_map(|line| line.strip_prefix(name))?;

@@ -183,7 +183,8 @@ fn the_compiler() {
     let module = run.folder.path().join("big");
     std::fs::create_dir(&module).expect("a folder");
     std::fs::write(module.join("go.mod"), "module example.com/big\n\ngo 1.21\n").expect("writes");
-    let lines: String = (0..40_000).map(|at| format!("\tif x > {at} {{ x += y*{at}; z[x] = y }}\n")).collect();
+    let lines: Vec<_> = (0..40_000).map(|at| format!("\tif x > {at} {{ x += y*{at}; z[x] = y }}\n")).collect();
+    let lines = lines.concat();
     let own = run.folder.path().display();
     let text = format!(
         "// Package big is of {own}.\npackage big\n\nfunc Big(x, y int, z map[int]int) int {{\n{lines}\treturn x\n}}\n"

@@ -144,8 +144,8 @@ impl Place {
     const fn holds(self, pane: Pane) -> bool {
         match self {
             Self::Everywhere => true,
-            // The growth pane shows the process selected in the table: what moves there moves here.
-            Self::Top => matches!(pane, Pane::Top | Pane::Growth),
+            // These panes show the process selected in the table: what moves there moves here.
+            Self::Top => matches!(pane, Pane::Top | Pane::Growth | Pane::Go),
             Self::Mappings => matches!(pane, Pane::Mappings),
             Self::Kills => matches!(pane, Pane::Kills),
         }
@@ -248,6 +248,7 @@ pub const KEYS: &[Binding] = &[
     bind(&[C::of('3')], A::View(Pane::Mappings), Moving, "what the selected process holds"),
     bind(&[C::of('4')], A::View(Pane::Risk), Moving, "who dies next"),
     bind(&[C::of('5')], A::View(Pane::Kills), Moving, "who was killed, and why; a second time goes back"),
+    bind(&[C::of('6')], A::View(Pane::Go), Moving, "of a Go program: what its runtime holds, and which limits fit; a second time goes back"),
     bind(&[C::of('/'), C::f(3)], A::Search, Moving, "jump while you type to the row that matches").labelled("find"),
     bind(&[C::of('n')], A::SearchNext, Moving, "next row that matches"),
     bind(&[C::of('N')], A::SearchPrevious, Moving, "row before that matches; without a search: sort by PID"),

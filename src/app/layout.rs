@@ -160,7 +160,7 @@ pub fn layout(state: &State) -> Layout {
 
     let panes = match room {
         Room::One => vec![pane_area(state.focus, body, if state.focus == Pane::Top { Edge::Bare } else { Edge::Rule })],
-        _ if state.zoomed || state.focus == Pane::Kills => {
+        _ if state.zoomed || state.focus.stands_alone() => {
             let edge = match (room, state.focus) {
                 (Room::Two | Room::One, Pane::Top) => Edge::Bare,
                 _ => Edge::Rule,

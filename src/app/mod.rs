@@ -105,13 +105,21 @@ pub enum Pane {
     Risk,
     /// Who was killed; not in the overview, alone on the screen.
     Kills,
+    /// What the Go runtime of the selected process says; alone on the screen too.
+    Go,
 }
 
 impl Pane {
     /// Those of the overview, in the order of Tab and of their numbers.
     pub const ALL: [Self; 4] = [Self::Top, Self::Growth, Self::Mappings, Self::Risk];
 
-    /// The key that goes straight to it: 1 to 5.
+    /// Whether it is no part of the overview: it has the screen to itself.
+    #[must_use]
+    pub const fn stands_alone(self) -> bool {
+        matches!(self, Self::Kills | Self::Go)
+    }
+
+    /// The key that goes straight to it: 1 to 6.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -120,6 +128,7 @@ impl Pane {
             Self::Mappings => 3,
             Self::Risk => 4,
             Self::Kills => 5,
+            Self::Go => 6,
         }
     }
 
@@ -132,6 +141,7 @@ impl Pane {
             Self::Mappings => "holds",
             Self::Risk => "next",
             Self::Kills => "kills",
+            Self::Go => "go",
         }
     }
 }

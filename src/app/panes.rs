@@ -9,11 +9,11 @@ use super::layout::{self, Room};
 use super::{MappingsView, Pane, RiskView, State, Tone};
 
 impl State {
-    /// A movement in a pane. The growth pane shows the selected process: movement there selects another.
+    /// A movement in a pane. What shows the selected process and has no list of its own selects another.
     pub(super) fn move_in(&mut self, pane: Pane, movement: Move) {
         let page = layout::layout(self).page(pane);
         match pane {
-            Pane::Top | Pane::Growth => {
+            Pane::Top | Pane::Growth | Pane::Go => {
                 let page = self.table_page();
                 self.list.go(movement, page, &self.report);
             }
@@ -87,6 +87,7 @@ impl State {
                 self.arrange();
             }
             (Pane::Kills, _) => self.open_kill(),
+            (Pane::Go, _) => {}
             (Pane::Mappings, _) if self.is_alone() => self.open_class(),
             (Pane::Top | Pane::Growth | Pane::Mappings | Pane::Risk, _) => {
                 self.zoom(!self.zoomed);
@@ -110,6 +111,8 @@ impl State {
     pub(super) fn leave(&mut self) {
         if self.focus == Pane::Kills {
             self.leave_kills();
+        } else if self.focus == Pane::Go {
+            self.focus_on(Pane::Top);
         } else if self.list.search.take().is_some() {
         } else if self.list.filter.take().is_some() || self.list.user.take().is_some() {
             self.arrange();
@@ -130,7 +133,7 @@ impl State {
 
     pub(super) fn focus_on(&mut self, pane: Pane) {
         self.focus = pane;
-        if !matches!(pane, Pane::Top | Pane::Kills) {
+        if pane != Pane::Top && !pane.stands_alone() {
             self.companion = pane;
         }
     }

@@ -200,7 +200,7 @@ impl State {
             Action::Leave => self.leave(),
             Action::NextPane => self.focus_on(self.neighbour(1)),
             Action::PreviousPane => self.focus_on(self.neighbour(3)),
-            Action::View(Pane::Kills) if self.focus == Pane::Kills => self.focus_on(Pane::Top),
+            Action::View(pane) if pane == self.focus && pane.stands_alone() => self.focus_on(Pane::Top),
             Action::View(pane) if pane == self.focus => self.zoom(!self.zoomed),
             Action::View(pane) => self.focus_on(pane),
             Action::Search => self.mode = Mode::Search(TextField::default()),
@@ -351,7 +351,7 @@ fn ask(state: &mut State, effects: &mut Vec<Effect>) {
         of_visible,
         visible,
         selected: state.list.selected,
-        mappings: layout.pane(Pane::Mappings).is_some(),
+        mappings: layout.panes.iter().any(|area| matches!(area.pane, Pane::Mappings | Pane::Go)),
         ..Needs::default()
     };
     if needs != state.required {

@@ -17,8 +17,8 @@ use crate::text::printable;
 use crate::units::{Bytes, MaybeKib, human_duration, round_duration};
 
 use super::canvas::{Canvas, Segment};
-use super::rect;
 use super::theme::{Part, Role};
+use super::{golang, rect};
 
 /// The answer: what whom holds, and how old the answer is.
 #[must_use]
@@ -31,28 +31,29 @@ pub fn title(state: &State) -> String {
         if let Some(class) = state.mappings.opened {
             let _ = write!(title, " as {}", name(class));
         }
-        let age = age(state, report);
-        if age > state.config.interval.mul_f32(1.5) {
-            let _ = write!(title, " ({} ago)", whole_steps(age));
-        }
+        title.push_str(&age(state, report));
     }
     title
 }
 
-fn mappings(state: &State) -> Option<&MappingsState> {
+/// The mappings of the selected process, as far as they are known.
+pub fn mappings(state: &State) -> Option<&MappingsState> {
     let detail = state.detail.as_deref().filter(|detail| Some(detail.id) == state.list.selected)?;
     Some(&detail.mappings)
 }
 
-fn known(state: &State) -> Option<&MappingsReport> {
+/// The last read of them.
+pub fn known(state: &State) -> Option<&MappingsReport> {
     match mappings(state)? {
         MappingsState::Known(report) => Some(report),
         MappingsState::Waiting | MappingsState::Unreadable(_) => None,
     }
 }
 
-fn age(state: &State, report: &MappingsReport) -> Duration {
-    state.now.since(report.mappings.ended)
+/// How old a read is, for a title; nothing where it is of the last pass.
+pub fn age(state: &State, report: &MappingsReport) -> String {
+    let age = state.now.since(report.mappings.ended);
+    if age > state.config.interval.mul_f32(1.5) { format!(" ({} ago)", whole_steps(age)) } else { String::new() }
 }
 
 /// An age in steps of five seconds: one that counts every second is redrawn every second.
@@ -128,6 +129,11 @@ fn classes(canvas: &mut Canvas<'_>, heading: Rect, list: Rect, state: &State, re
     for (line, (index, class)) in (0..list.height).zip(report.classes.iter().enumerate().skip(first)) {
         class_line(canvas, list, line, class, report.total.rss, wide);
         select(canvas, list, line, state, index == cursor);
+    }
+    // Where lines are to spare.
+    let used = (report.classes.len() as u16).saturating_add(1);
+    if used < list.height {
+        golang::in_short(canvas, Rect { y: list.y + used, height: list.height - used, ..list }, state);
     }
 }
 
@@ -268,6 +274,9 @@ fn sums(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &MappingsRep
         pen.whole(&format!("  (took {took}: again in {}, r reads now)", human_duration(wait)), Role::Dim);
     } else if state.mappings.opened.is_none() {
         pen.whole("  Enter opens", Role::Dim);
+    }
+    if golang::report(state).is_some() {
+        pen.whole("  6 Go", Role::Dim);
     }
 }
 

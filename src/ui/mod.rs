@@ -9,6 +9,7 @@ mod dialogs;
 #[cfg(test)]
 mod fixture;
 mod glyphs;
+mod golang;
 mod growth;
 mod header;
 mod help;
@@ -65,6 +66,7 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Mappings => (mappings::title(state), String::new()),
         Pane::Risk => (risk::title(state), risk::position(state)),
         Pane::Kills => (kills::title(state), String::new()),
+        Pane::Go => (golang::title(state), String::new()),
     };
     // Where only one pane stands under the table, its line says which others could.
     let companion = layout.panes.len() == 2 && area.edge == Edge::Rule;
@@ -76,6 +78,7 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Mappings => mappings::holdings(canvas, area.inner, state),
         Pane::Risk => risk::victims(canvas, area.inner, state),
         Pane::Kills => kills::kills(canvas, area.inner, state),
+        Pane::Go => golang::runtime(canvas, rect(area.inner), state),
     }
 }
 

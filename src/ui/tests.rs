@@ -15,8 +15,9 @@ use crate::app::list::Arrangement;
 use crate::app::{Event, Mode, Outcome, Pane, State, Temporality, TextField, Tone, update};
 use crate::config::{Glyphs, Look, ThemeName};
 use crate::mapping_class::MappingClass;
-use crate::monitor::report::{MappingsState, ProcessDetail, UnreadableReport};
+use crate::monitor::report::{GoPart, MappingsState, ProcessDetail, UnreadableReport};
 use crate::snapshot::Unreadable;
+use crate::snapshot::go_memory::NoNumbers;
 use crate::snapshot::needs::FactGroups;
 use crate::table::Column;
 use crate::units::Timestamp;
@@ -229,6 +230,51 @@ fn kills_and_their_stories() {
     assert!(screen(&after_kills((140, 34), UNICODE, false)).contains(", last 41m ago: a.test"));
 }
 
+/// The pane of the Go runtime, where its numbers may be read or not.
+fn go_runtime(size: (u16, u16), look: Look, numbers: Result<(), NoNumbers>) -> State {
+    let mut state = fixture::state(size, look);
+    state.focus = Pane::Go;
+    if let Err(why) = numbers {
+        let mut detail = (*fixture::detail()).clone();
+        let go = detail.go.as_mut().expect("it is a Go program");
+        go.read.as_mut().expect("it was read").numbers = Err(why);
+        go.parts = vec![(GoPart::Heap, Bytes::from_mib(467)), (GoPart::Program, Bytes::from_mib(8))];
+        go.advice.clear();
+        state.detail = Some(Arc::new(detail));
+    }
+    state
+}
+
+#[test]
+fn what_a_go_runtime_says() {
+    insta::assert_snapshot!("go_120x34", screen(&go_runtime((120, 34), UNICODE, Ok(()))));
+    insta::assert_snapshot!("go_80x24", screen(&go_runtime((80, 24), UNICODE, Ok(()))));
+    insta::assert_snapshot!("go_80x24_ascii", screen(&go_runtime((80, 24), ASCII, Ok(()))));
+    insta::assert_snapshot!("go_60x14", screen(&go_runtime((60, 14), UNICODE, Ok(()))));
+    insta::assert_snapshot!("go_80x24_other_user", screen(&go_runtime((80, 24), UNICODE, Err(NoNumbers::OtherUser))));
+}
+
+#[test]
+fn what_is_missing_of_a_go_runtime_has_its_reason() {
+    let denied = Err(NoNumbers::Unreadable(Unreadable::Denied));
+    let shown = screen(&go_runtime((120, 34), UNICODE, denied));
+    assert!(shown.contains("numbers n/a: permission denied (needs the same user"), "{shown}");
+    assert!(shown.contains("GOGC        ") && shown.contains("not set"), "{shown}");
+
+    // Whether it is one at all: not known, or certainly not.
+    let mut state = go_runtime((80, 24), UNICODE, Ok(()));
+    let mappings = MappingsState::Unreadable(Unreadable::Denied);
+    state.detail = Some(Arc::new(ProcessDetail { go: None, mappings, ..(*fixture::detail()).clone() }));
+    let shown = screen(&state);
+    assert!(shown.contains("n/a: whether it is a Go program cannot be seen: permission denied"), "{shown}");
+    let mut report = (*fixture::report()).clone();
+    let process = report.processes.iter_mut().find(|process| process.id == fixture::LEAKING).expect("it is there");
+    Arc::make_mut(&mut process.identity).executable = Some(Arc::default());
+    state.report = Arc::new(report);
+    let shown = screen(&state);
+    assert!(shown.contains("It is no Go program"), "{shown}");
+}
+
 #[test]
 fn without_a_kill_the_list_says_what_is_watched_and_which_right_is_missing() {
     let mut state = fixture::state((100, 26), UNICODE);
@@ -365,7 +411,7 @@ proptest! {
         height in 0u16..100,
         buffer_width in 0u16..300,
         buffer_height in 0u16..100,
-        pane in 0usize..4,
+        pane in 0usize..6,
         zoomed: bool,
         ascii: bool,
         dialog in 0usize..12,
@@ -374,8 +420,8 @@ proptest! {
         paused: bool,
     ) {
         let mut state = fixture::state((width, height), if ascii { ASCII } else { UNICODE });
-        state.focus = Pane::ALL[pane];
-        state.companion = Pane::ALL[pane];
+        state.focus = *Pane::ALL.get(pane).unwrap_or(if pane == 4 { &Pane::Kills } else { &Pane::Go });
+        state.companion = *Pane::ALL.get(pane).unwrap_or(&Pane::Risk);
         state.zoomed = zoomed;
         state.list.arrangement = Arrangement::ALL[arrangement];
         state.mappings.cursor = cursor;

@@ -185,6 +185,24 @@ fn panes_take_turns() {
 }
 
 #[test]
+fn the_go_pane_has_the_screen_and_follows_the_selection() {
+    let mut state = state();
+    let effects = update(&mut state, Event::Resize(80, 24));
+    let asks =
+        |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Require(needs) if needs.mappings));
+    assert!(!asks(&effects), "the risk pane stands under the table");
+    let effects = update(&mut state, Event::Key(key("6")));
+    assert!(asks(&effects), "what it shows is read with the mappings");
+    assert_eq!(layout(&state).panes.iter().map(|area| area.pane).collect::<Vec<_>>(), [Pane::Go]);
+    press(&mut state, "<down>");
+    assert_eq!((selected(&state), state.companion), (Some(30), Pane::Risk));
+    press(&mut state, "<enter>6");
+    assert_eq!((state.focus, state.zoomed), (Pane::Top, false));
+    press(&mut state, "6<esc>");
+    assert_eq!(state.focus, Pane::Top);
+}
+
+#[test]
 fn the_next_domain_comes_round_to_following_the_selection() {
     let mut state = state();
     assert_eq!(state.risk_domain().map(|domain| domain.kind), Some(DomainKind::Host), "it leads for the selected");

@@ -78,7 +78,7 @@ impl GoPart {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Live => "live",
-            Self::New => "allocated since the last GC",
+            Self::New => "new since the last GC",
             Self::Slack => "unused or dead in spans",
             Self::Free => "kept free",
             Self::Stacks => "goroutine stacks",

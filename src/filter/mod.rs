@@ -23,7 +23,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::monitor::report::{ProcessReport, Report};
 use crate::snapshot::needs::FactGroups;
-use crate::table::{self, Column, Value};
+use crate::table::{self, Column, Kind, Value};
 use crate::text;
 use crate::units::{Bytes, Rate};
 
@@ -207,36 +207,6 @@ impl Comparison {
             Self::Equal => one == other,
             Self::NotEqual => one != other,
         }
-    }
-}
-
-/// What kind of value stands in a column: decides which operators fit and how the right side is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Size,
-    Rate,
-    Number,
-    Text,
-}
-
-const fn kind(column: Column) -> Kind {
-    match column {
-        Column::Rss
-        | Column::Anonymous
-        | Column::File
-        | Column::SharedMemory
-        | Column::Swap
-        | Column::RssAndSwap
-        | Column::Pss
-        | Column::Uss
-        | Column::PageTables
-        | Column::Peak
-        | Column::Virtual => Kind::Size,
-        Column::Growth | Column::Trend => Kind::Rate,
-        Column::Pid | Column::Parent | Column::Threads | Column::OomScore | Column::Adjustment | Column::Risk => {
-            Kind::Number
-        }
-        Column::User | Column::State | Column::Cgroup | Column::Go | Column::Name | Column::Command => Kind::Text,
     }
 }
 

@@ -2,9 +2,9 @@
 
 use regex_lite::Regex;
 
-use crate::table;
+use crate::table::{self, ColumnInfo, Kind};
 
-use super::{Comparison, Expression, FilterError, Kind, Pattern, kind, number};
+use super::{Comparison, Expression, FilterError, Pattern, number};
 
 /// Deepest nesting of parentheses and `!`: keeps the stack bounded whatever is pasted.
 const DEEPEST: usize = 50;
@@ -98,8 +98,8 @@ impl<'a> Parser<'a> {
         })?;
         self.skip_space();
         let value_at = self.at;
-        let (column_kind, key) = (kind(column), table::info(column).key);
-        if column_kind == Kind::Text {
+        let &ColumnInfo { kind, key, .. } = table::info(column);
+        if kind == Kind::Text {
             let pattern = match operator {
                 Operator::Like => match self.regex()? {
                     Some(regex) => regex,
@@ -119,7 +119,7 @@ impl<'a> Parser<'a> {
             return Err(FilterError { at: operator_at, message });
         };
         let value = self.value(key)?;
-        let value = number(column_kind, value).map_err(|message| FilterError { at: value_at, message })?;
+        let value = number(kind, value).map_err(|message| FilterError { at: value_at, message })?;
         Ok(Expression::Number(column, comparison, value))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::snapshot::needs::FactGroups;
 
-use super::{Align, Column, ColumnInfo};
+use super::{Align, Column, ColumnInfo, Kind};
 
 /// Every column, in the order of [`Column`].
 pub const COLUMNS: [ColumnInfo; 25] = [
@@ -46,7 +46,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STAT,
         "Threads. They share one memory: it is counted once, for the process.",
     ),
-    number(
+    size(
         Column::Rss,
         "rss",
         "RSS",
@@ -54,7 +54,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::NONE,
         "Pages in RAM now, shared ones counted whole: the sum over processes counts them more than once. From /proc/PID/statm. Without swap and without huge pages of the pool. The OOM killer of kernels before 7.0 reads a counter that may differ by some pages per processor; RISK uses that one.",
     ),
-    number(
+    rate(
         Column::Growth,
         "growth",
         "GROWTH",
@@ -62,15 +62,18 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::NONE,
         "How fast RSS grows or shrinks: its mean rate over about the last ten seconds, from our own samples. A dash until there are two of them.",
     ),
-    words(
-        Column::Trend,
-        "trend",
-        "TREND",
-        8,
-        FactGroups::NONE,
-        "RSS over the last two minutes, oldest first: scaled to the lowest and highest of this process, so it shows the shape and not the size. Sorts like GROWTH.",
-    ),
-    number(
+    ColumnInfo {
+        align: Align::Left,
+        ..rate(
+            Column::Trend,
+            "trend",
+            "TREND",
+            8,
+            FactGroups::NONE,
+            "RSS over the last two minutes, oldest first: scaled to the lowest and highest of this process, so it shows the shape and not the size. Sorts like GROWTH.",
+        )
+    },
+    size(
         Column::Anonymous,
         "anon",
         "ANON",
@@ -78,7 +81,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::NONE,
         "Part of RSS that belongs to no file: heaps, stacks, data. Without swap it cannot be given back while the process lives. statm's resident minus shared (RssAnon).",
     ),
-    number(
+    size(
         Column::File,
         "file",
         "FILE",
@@ -86,7 +89,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STATUS,
         "Part of RSS that is pages of files: code, libraries, mapped data. The kernel can drop the clean ones and read them again. RssFile.",
     ),
-    number(
+    size(
         Column::SharedMemory,
         "shmem",
         "SHMEM",
@@ -94,7 +97,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STATUS,
         "Part of RSS that is shared memory: tmpfs, memfd, POSIX and SysV segments. It may outlive the process. RssShmem.",
     ),
-    number(
+    size(
         Column::Swap,
         "swap",
         "SWAP",
@@ -102,7 +105,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STATUS,
         "Anonymous pages that are in swap now. Swapped shared memory is not in it. VmSwap.",
     ),
-    number(
+    size(
         Column::RssAndSwap,
         "rss+swap",
         "RSS+SWAP",
@@ -110,7 +113,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STATUS,
         "RSS plus VmSwap: what the process holds, wherever it is now. With page tables it is what the OOM killer weighs.",
     ),
-    number(
+    size(
         Column::Pss,
         "pss",
         "PSS",
@@ -118,7 +121,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::ROLLUP,
         "RSS with each shared page divided by the number of processes that map it: sums over processes are true. From smaps_rollup, which walks the page tables of the process, so it is read seldom and may be old (dim).",
     ),
-    number(
+    size(
         Column::Uss,
         "uss",
         "USS",
@@ -126,7 +129,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::ROLLUP,
         "Pages that no other process maps (Private_Clean + Private_Dirty): what comes back when this process ends, swap aside. From smaps_rollup, read seldom.",
     ),
-    number(
+    size(
         Column::PageTables,
         "pt",
         "PT",
@@ -134,7 +137,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STATUS,
         "Page tables: kernel memory that describes the address space. Not in RSS, but the OOM killer counts it. VmPTE.",
     ),
-    number(
+    size(
         Column::Peak,
         "peak",
         "PEAK",
@@ -142,7 +145,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STATUS,
         "Highest RSS so far: VmHWM of the kernel, or the highest that we saw. The kernel tracks it loosely; a short peak may be missing.",
     ),
-    number(
+    size(
         Column::Virtual,
         "virt",
         "VIRT",
@@ -216,7 +219,29 @@ const fn number(
     needs: FactGroups,
     help: &'static str,
 ) -> ColumnInfo {
-    ColumnInfo { column, key, title, help, width, align: Align::Right, needs }
+    ColumnInfo { column, key, title, help, width, kind: Kind::Number, align: Align::Right, needs }
+}
+
+const fn size(
+    column: Column,
+    key: &'static str,
+    title: &'static str,
+    width: u16,
+    needs: FactGroups,
+    help: &'static str,
+) -> ColumnInfo {
+    ColumnInfo { kind: Kind::Size, ..number(column, key, title, width, needs, help) }
+}
+
+const fn rate(
+    column: Column,
+    key: &'static str,
+    title: &'static str,
+    width: u16,
+    needs: FactGroups,
+    help: &'static str,
+) -> ColumnInfo {
+    ColumnInfo { kind: Kind::Rate, ..number(column, key, title, width, needs, help) }
 }
 
 const fn words(
@@ -227,5 +252,5 @@ const fn words(
     needs: FactGroups,
     help: &'static str,
 ) -> ColumnInfo {
-    ColumnInfo { column, key, title, help, width, align: Align::Left, needs }
+    ColumnInfo { kind: Kind::Text, align: Align::Left, ..number(column, key, title, width, needs, help) }
 }

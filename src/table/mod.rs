@@ -102,6 +102,8 @@ pub struct ColumnInfo {
     pub help: &'static str,
     /// Cells it takes, fixed so that nothing jumps; [`ColumnInfo::REST`]: what is left of the line.
     pub width: u16,
+    /// What kind of value stands in it.
+    pub kind: Kind,
     /// At which edge its text stands.
     pub align: Align,
     /// What must be read of every process to sort or filter by it, of the visible ones to show it.
@@ -117,6 +119,20 @@ impl ColumnInfo {
     pub fn summary(&self) -> &'static str {
         self.help.split_once([':', '.']).map_or(self.help, |(summary, _)| summary)
     }
+}
+
+/// What kind of value stands in a column: decides how it is ordered, which operators of a filter fit, and how their right
+/// side is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// [`Value::Size`].
+    Size,
+    /// [`Value::Rate`].
+    Rate,
+    /// [`Value::Number`].
+    Number,
+    /// [`Value::Text`].
+    Text,
 }
 
 /// At which edge of its column a text stands.

@@ -102,7 +102,7 @@ mod tests {
 
     use super::*;
     use crate::monitor::report::{Identity, Immune};
-    use crate::table::COLUMNS;
+    use crate::table::{COLUMNS, Kind};
     use crate::units::{Bytes, MaybeKib, ProcessId, Rate};
 
     fn sorted(column: Column, processes: &[ProcessReport]) -> Vec<u32> {
@@ -159,6 +159,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn every_column_has_values_of_its_kind(process in any_process()) {
+            for info in &COLUMNS {
+                let kind = value(info.column, &process, &Report::default()).map(|value| match value {
+                    Value::Size(_) => Kind::Size,
+                    Value::Rate(_) => Kind::Rate,
+                    Value::Number(_) => Kind::Number,
+                    Value::Text(_) => Kind::Text,
+                });
+                prop_assert!(kind.is_none_or(|kind| kind == info.kind), "{}", info.key);
+            }
+        }
+
         #[test]
         fn every_column_orders_totally(a in any_process(), b in any_process(), c in any_process()) {
             let report = Report::default();

@@ -2,7 +2,7 @@
 //! define an order of its own: it is that of `table::compare`, reached faster.
 
 use crate::monitor::report::{ProcessReport, Report};
-use crate::table::{self, Column, Value};
+use crate::table::{self, Column, Kind, Value};
 use crate::units::Pid;
 
 /// Indices of the processes that are shown, in the column's order; ties by number. In reverse what is not known stays
@@ -16,7 +16,7 @@ pub fn sorted(
     former: &mut Vec<Pid>,
     shown: impl Fn(&ProcessReport) -> bool,
 ) -> Vec<u32> {
-    if is_words(column) {
+    if table::info(column).kind == Kind::Text {
         let mut order = seeded(report, former);
         order.retain(|index| shown(&report.processes[*index as usize]));
         let process = |index: &u32| &report.processes[*index as usize];
@@ -56,31 +56,6 @@ fn seeded(report: &Report, former: &[Pid]) -> Vec<u32> {
     }
     order.extend((0..is_new.len()).filter(|index| is_new[*index]).map(|index| index as u32));
     order
-}
-
-const fn is_words(column: Column) -> bool {
-    match column {
-        Column::User | Column::State | Column::Cgroup | Column::Go | Column::Name | Column::Command => true,
-        Column::Pid
-        | Column::Parent
-        | Column::Threads
-        | Column::Rss
-        | Column::Growth
-        | Column::Trend
-        | Column::Anonymous
-        | Column::File
-        | Column::SharedMemory
-        | Column::Swap
-        | Column::RssAndSwap
-        | Column::Pss
-        | Column::Uss
-        | Column::PageTables
-        | Column::Peak
-        | Column::Virtual
-        | Column::OomScore
-        | Column::Adjustment
-        | Column::Risk => false,
-    }
 }
 
 /// A number that grows from the first row to the last; as an error where the value is not known, behind all others.

@@ -50,6 +50,12 @@ fn its_status_is_that_of_the_command() {
     }
     assert_eq!(output(true, &["/nonexistent/command"]).status.code(), Some(127));
     assert_eq!(output(true, &["/etc/passwd"]).status.code(), Some(126));
+    // Also where somebody else executes it for us: no report on a command that never was.
+    let absent = ["run", "--headless", "--oom-score-adj", "1000", "--", "no-such-command"];
+    let absent = Command::new(env!("CARGO_BIN_EXE_oomtop")).args(absent).output().expect("starts");
+    assert_eq!(absent.status.code(), Some(127));
+    let said = "oomtop: cannot run no-such-command: No such file or directory (os error 2)\n";
+    assert_eq!(String::from_utf8_lossy(&absent.stderr), said);
     let usage = Command::new(env!("CARGO_BIN_EXE_oomtop")).args(["run", "--no-such-option", "--", "true"]).output();
     assert_eq!(usage.expect("starts").status.code(), Some(125));
     let report = Command::new(env!("CARGO_BIN_EXE_oomtop")).args(["run", "--report", "x.txt", "--", "true"]).output();

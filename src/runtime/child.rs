@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -58,6 +59,24 @@ impl Child {
             let _ = kill_process(self.pid, signal);
         }
     }
+}
+
+/// Whether there is such a program, looked for as execvp(3) does: asked before somebody else is to execute it for us, whose
+/// failure would look like one of the command.
+///
+/// # Errors
+/// There is none.
+#[expect(clippy::disallowed_methods, reason = "looks where the command will be looked for")]
+pub fn find(program: &OsStr) -> Result<(), NotStarted> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+    let is_path = program.as_bytes().contains(&b'/');
+    if is_path && Path::new(program).exists()
+        || !is_path && std::env::split_paths(&path).any(|at| at.join(program).exists())
+    {
+        return Ok(());
+    }
+    let cause = io::Error::from(rustix::io::Errno::NOENT);
+    Err(NotStarted { status: status_of(&cause), cause })
 }
 
 /// 127 and 126, as shells use them (POSIX 2.8.2).

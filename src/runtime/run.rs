@@ -90,7 +90,8 @@ async fn follow(asked: &RunConfig, source: &mut TreeSource) -> Result<Result<Run
     if let Some(cgroup) = &cgroup {
         source.expect_in(&cgroup.membership());
     }
-    let child = match Child::start(command(asked, cgroup.as_ref(), go_memory_limit)) {
+    let found = child::find(&asked.command[0]);
+    let child = match found.and_then(|()| Child::start(command(asked, cgroup.as_ref(), go_memory_limit))) {
         Ok(child) => child,
         Err(reason) => return Ok(Err(reason)),
     };

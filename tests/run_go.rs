@@ -7,6 +7,8 @@ mod require;
 #[path = "go/toolchain.rs"]
 #[allow(dead_code, reason = "other tests build programs with it")]
 mod toolchain;
+#[path = "oom/vm.rs"]
+mod vm;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -143,6 +145,30 @@ fn a_test_that_allocates_past_the_limit() {
     let made = String::from_utf8_lossy(limit["cgroup"].as_str().expect("a path").as_bytes()).into_owned();
     let root = require::memory_cgroups().expect("asked before");
     assert!(!root.join(made.trim_start_matches('/')).exists(), "{made} was not removed");
+}
+
+/// The race detector's shadow takes several times what the test itself holds.
+#[test]
+fn a_test_with_the_race_detector() {
+    let Some(go) = go() else { return };
+    if !may_limit() || !require::tool("gcc") {
+        return;
+    }
+    let _alone = alone(go);
+    let folder = tempfile::tempdir().expect("a folder");
+    let binary = folder.path().join("leak.test");
+    let mut build = Command::new(go.program());
+    go.set_environment(&mut build);
+    let build =
+        build.args(["test", "-race", "-vet=off", "-c", "-o"]).arg(&binary).arg("./leak").env("CGO_ENABLED", "1");
+    let output = build.current_dir(suite()).output().expect("go starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let binary = binary.to_str().expect("a plain path");
+    let run = Run::new(go, &["--memory-max", "256m"], &[binary, "-test.run=TestLeak"]);
+    let ended = run.end(run.start());
+    assert_eq!(ended.verdict(), ("oom_killed_cgroup", "certain"), "{}", ended.told());
+    assert_eq!(ended.victim("package"), "example.com/suite/leak", "{}", ended.told());
+    assert_eq!(ended.output.status.code(), Some(137), "{}", ended.told());
 }
 
 #[test]
@@ -326,4 +352,50 @@ fn an_interrupt() {
     assert!(ended.summary().contains("SIGTERM"), "{}", ended.summary());
     // go is gone; its test is nobody's now, and this folder's.
     let _ = kill_process(below("slow.test", run.folder.path()), Signal::KILL);
+}
+
+/// What a shared machine must not suffer: a whole group that dies, the whole machine full. One guest for both.
+#[test]
+fn a_group_and_a_machine_in_a_guest() {
+    let Some(go) = go() else { return };
+    if !require::root() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let binary = folder.path().join("leak.test");
+    let mut build = Command::new(go.program());
+    go.set_environment(&mut build);
+    let build = build.args(["test", "-vet=off", "-c", "-o"]).arg(&binary).arg("./leak").env("CGO_ENABLED", "0");
+    let output = build.current_dir(suite()).output().expect("go starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let Some(guest) = vm::Guest::find(&binary) else {
+        require::missing("vm", "no virtual machine was built: tests/vm/boot build (root, Debian)");
+        return;
+    };
+    let script = r#"
+        group=/sys/fs/cgroup/group; mkdir $group
+        echo 64M >$group/memory.max; echo 1 >$group/memory.oom.group
+        in_group="echo \$\$ >$group/cgroup.procs; sleep 1000 & exec /hog -test.run=TestLeak"
+        /oomtop run --report /group.json -- sh -c "$in_group"; echo "status $?"
+        /oomtop run --report /limit.json --memory-max 64m -- /hog -test.run=TestLeak; echo "status $?"
+        /oomtop run --report /machine.json -- /hog -test.run=TestLeak; echo "status $?"
+        for name in group limit machine; do echo "@@$name $(tr -d '\n' </$name.json)"; done
+    "#;
+    let (status, output) = guest.run(320, Duration::from_secs(400), script);
+    assert_eq!(status, 0, "{output}");
+    assert_eq!(output.lines().filter(|line| line.trim() == "status 137").count(), 3, "{output}");
+    let told = |name: &str| -> Value {
+        let line = output.lines().find_map(|line| line.strip_prefix(&format!("@@{name} ")));
+        serde_json::from_str(line.unwrap_or_else(|| panic!("no report: {output}"))).expect("JSON")
+    };
+    for (name, kind) in [("group", "oom_killed_cgroup"), ("limit", "oom_killed_cgroup"), ("machine", "oom_killed_host")]
+    {
+        let report = told(name);
+        let verdict = &report["verdict"];
+        assert_eq!((&verdict["kind"], &verdict["confidence"]), (&kind.into(), &"certain".into()), "{name}: {output}");
+        assert_eq!(verdict["victim"]["package"], "example.com/suite/leak", "{name}: {output}");
+    }
+    assert_eq!(told("limit")["limit"]["own"], true, "{output}");
+    let together = told("group")["verdict"]["summary"].to_string();
+    assert!(together.contains("1 more was killed"), "{together}");
 }

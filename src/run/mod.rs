@@ -3,8 +3,10 @@
 //! and to print anything.
 
 pub mod advice;
+mod conclude;
 pub mod phase;
 pub mod report;
+mod surroundings;
 mod verdict;
 pub mod watched;
 
@@ -13,15 +15,14 @@ use std::time::Duration;
 
 use crate::oom_log::Follower;
 use crate::post_mortem::{Story, Teller};
-use crate::snapshot::cgroup::Cgroup;
 use crate::snapshot::kernel_event::{OutsideEvent, ProcessExit};
 use crate::snapshot::process::{Name, Stat};
 use crate::snapshot::{Snapshot, Unreadable};
-use crate::text::joined;
 use crate::units::{Bytes, Pid, ProcessId, Timestamp, WallTime};
 
-use phase::{Phase, Role, role};
-use report::{Budget, Exit, Peak, ProcessLine, Room, RunReport, Sight};
+use phase::role;
+use report::Budget;
+use surroundings::Surroundings;
 use watched::Watched;
 
 /// What is asked of a run beyond watching it.
@@ -65,17 +66,6 @@ struct Moment {
     at: Timestamp,
     total: Bytes,
     holders: Vec<(ProcessId, Bytes)>,
-}
-
-/// The cgroups above the tree and the machine, at the start and now.
-#[derive(Debug, Default)]
-struct Surroundings {
-    first: Vec<Cgroup>,
-    last: Vec<Cgroup>,
-    /// `oom_kill` of /proc/vmstat.
-    host_kills: Option<(u64, u64)>,
-    host_memory: Option<Bytes>,
-    least_available: Option<Bytes>,
 }
 
 /// More processes than this are not kept: of those that ended the smallest go.
@@ -290,162 +280,5 @@ impl Run {
         self.left_out += (before - self.processes.len()) as u64;
         self.index = self.processes.iter().enumerate().map(|(place, process)| (process.id, place)).collect();
         self.latest = self.processes.iter().enumerate().map(|(place, process)| (process.id.pid, place)).collect();
-    }
-
-    /// What is to be told, now that the command has ended.
-    #[must_use]
-    pub fn finish(mut self, exit: Exit, exit_records: Result<(), Unreadable>) -> RunReport {
-        self.name_packages();
-        let (began, wall) = self.began.unwrap_or_default();
-        let sight = Sight { kernel_log: self.kernel_log, exit_records, passes: self.passes, own_cpu: self.own_cpu };
-        let room = self.surroundings.room(self.plan.own_cgroup.as_deref());
-        let verdict = verdict::judge(&verdict::Case {
-            exit,
-            processes: &self.processes,
-            kills: &self.kills,
-            sees_all_numbers: self.sees_all_numbers,
-            cgroup_kills: self.surroundings.kills(self.plan.own_cgroup.as_deref()),
-            host_kills: self.surroundings.host_kills,
-            own_cgroup: self.plan.own_cgroup.as_deref(),
-            signals: &self.signals,
-            room: room.as_ref(),
-            most: self.most.as_ref().map(|most| most.total),
-            sight,
-        });
-
-        let mut order: Vec<usize> = (0..self.processes.len()).collect();
-        order.sort_by_key(|place| std::cmp::Reverse(self.processes[*place].peak().map(|(peak, _)| peak)));
-        let processes: Vec<ProcessLine> = order.iter().map(|place| line(&self.processes[*place], began)).collect();
-        let peak = self.most.take().map(|Moment { at, total, holders }| {
-            let place = |id: ProcessId| processes.iter().position(|process| process.id == id);
-            let mut holders: Vec<_> = holders.into_iter().filter_map(|(id, rss)| Some((place(id)?, rss))).collect();
-            holders.sort_by_key(|(_, rss)| std::cmp::Reverse(*rss));
-            Peak { at, total, holders }
-        });
-        let mut report = RunReport {
-            command: self.plan.command,
-            started: began,
-            wall,
-            took: self.now.since(began),
-            exit,
-            verdict,
-            peak,
-            processes,
-            left_out: self.left_out,
-            room,
-            budget: self.plan.budget,
-            advice: Vec::new(),
-            sight,
-        };
-        advice::check_budget(&mut report);
-        report.advice = advice::advise(&report, self.processes.iter().any(|process| process.role.race));
-        report
-    }
-
-    /// A linker has the package of the test binary that it made, a vet that of the compiler in the same directory.
-    fn name_packages(&mut self) {
-        let mut known: HashMap<(bool, Box<str>), Box<str>> = HashMap::new();
-        for process in &self.processes {
-            let Role {
-                phase: phase @ (Phase::Test | Phase::Compile),
-                package: Some(package),
-                artifact: Some(artifact),
-                ..
-            } = &process.role
-            else {
-                continue;
-            };
-            known.insert((*phase == Phase::Test, artifact.clone()), package.clone());
-        }
-        for process in self.processes.iter_mut().filter(|process| process.role.package.is_none()) {
-            let is_file = process.role.phase == Phase::Link;
-            if let (Phase::Link | Phase::Vet, Some(artifact)) = (process.role.phase, &process.role.artifact) {
-                process.role.package = known.get(&(is_file, artifact.clone())).cloned();
-            }
-        }
-    }
-}
-
-fn line(process: &Watched, began: Timestamp) -> ProcessLine {
-    let role = &process.role;
-    let is_file = matches!(role.phase, Phase::Link | Phase::Test);
-    let artifact = role.artifact.as_deref().filter(|_| is_file);
-    ProcessLine {
-        id: process.id,
-        parent: process.parent,
-        name: process.name.as_bytes().into(),
-        command: process.command.as_deref().map(|command| joined(&command.arguments)).unwrap_or_default().into(),
-        phase: role.phase,
-        package: role.package.clone(),
-        artifact: artifact.and_then(|path| path.rsplit('/').next()).map(Into::into),
-        started: process.first_seen.since(began),
-        ended: process.ended.map(|ended| ended.since(began)),
-        exit: process.exit(),
-        peak: process.peak(),
-        growth: process.growth(),
-    }
-}
-
-impl Surroundings {
-    fn absorb(&mut self, snapshot: &Snapshot) {
-        if let Some(cgroups) = snapshot.cgroups.as_ref().filter(|cgroups| !cgroups.is_empty()) {
-            // The command may be moved to another cgroup as it starts: what counts from zero is found by its path.
-            for cgroup in cgroups {
-                if self.first.iter().all(|first| first.path != cgroup.path) {
-                    self.first.push(cgroup.clone());
-                }
-            }
-            self.last.clone_from(cgroups);
-        }
-        if let Some(system) = &snapshot.system {
-            if let Some(kills) = system.events.oom_kill {
-                self.host_kills = Some((self.host_kills.map_or(kills, |(first, _)| first), kills));
-            }
-            self.host_memory = system.memory.total.or(self.host_memory);
-            let available = system.memory.available;
-            self.least_available = match (self.least_available, available) {
-                (Some(least), Some(now)) => Some(least.min(now)),
-                (least, now) => least.or(now),
-            };
-        }
-    }
-
-    /// The lowest cgroup whose counter of kills rose: its path, from and to.
-    fn kills(&self, own: Option<&[u8]>) -> Option<(Box<[u8]>, u64, u64)> {
-        self.last.iter().find_map(|last| {
-            let first = self.first.iter().find(|first| first.path == last.path)?;
-            // One that was made for the run began at nothing, however late it was looked at first.
-            let from = if own == Some(&*last.path.0) { 0 } else { first.events.oom_kill? };
-            let to = last.events.oom_kill?;
-            (to > from).then(|| (last.path.0.as_ref().into(), from, to))
-        })
-    }
-
-    /// The tightest limit above the tree.
-    fn room(&self, own: Option<&[u8]>) -> Option<Room> {
-        let limited = self.last.iter().filter_map(|cgroup| Some((cgroup, cgroup.limit.flatten()?)));
-        let machine = self.host_memory;
-        match limited
-            .min_by_key(|(_, limit)| *limit)
-            .filter(|(_, limit)| machine.is_none_or(|machine| *limit < machine))
-        {
-            Some((cgroup, limit)) => {
-                let is_own = own == Some(&*cgroup.path.0);
-                Some(Room {
-                    cgroup: Some(cgroup.path.0.as_ref().into()),
-                    is_own,
-                    limit,
-                    peak: cgroup.peak.filter(|_| is_own),
-                    shmem: cgroup.stat.shmem,
-                })
-            }
-            None => machine.map(|limit| Room {
-                cgroup: None,
-                is_own: false,
-                limit,
-                peak: self.least_available.map(|least| limit.saturating_sub(least)),
-                shmem: None,
-            }),
-        }
     }
 }

@@ -1,18 +1,25 @@
 //! Why a run ended as it did: what the kernel's log, its counters, exit statuses and signals say together, and how sure
 //! that is. Refuses "certain" where only one witness speaks that could be wrong, and to name a killer that it did not see.
 
+mod words;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::monitor::kill_report::Confidence;
-use crate::monitor::label::label;
 use crate::oom_log::Domain;
-use crate::post_mortem::{Story, words};
+use crate::post_mortem::{self, Story};
 use crate::text::printable;
-use crate::units::{Bytes, human_duration};
+use crate::units::{Bytes, ProcessId, human_duration};
 
 use super::phase::{Phase, test_timeout};
-use super::report::{Evidence, Exit, Room, Sight, Verdict, VerdictKind, Victim};
+use super::report::{Evidence, Exit, Room, Sight, Verdict, VerdictKind};
 use super::watched::Watched;
+
+use words::{
+    by_the_limit, cgroup_name, counter_evidence, ending, exit_evidence, growth, held, log_evidence, name, signal_name,
+    victim, who,
+};
 
 /// All that a verdict is made from.
 pub(super) struct Case<'a> {
@@ -47,8 +54,8 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
 
 /// The kernel's log names one of ours.
 fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
-    let ours = |story: &Story| {
-        story.episode.victims.iter().find_map(|victim| {
+    let ours = |story: &Story| -> Vec<(&Watched, Option<Bytes>)> {
+        let found = story.episode.victims.iter().filter_map(|victim| {
             let pid = victim.tgid.unwrap_or(victim.pid);
             // Whoever ended with a status of its own was not taken: the number was another's by then.
             let had_it = |process: &&Watched| process.id.pid == pid && process.exit_code().is_none();
@@ -60,10 +67,16 @@ fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
             };
             let process = if case.sees_all_numbers { by_number } else { by_name() }?;
             Some((process, victim.rss()))
-        })
+        });
+        found.collect()
     };
-    let (story, (process, held)) = case.kills.iter().find_map(|story| Some((story, ours(story)?)))?;
-    let others = case.kills.iter().filter(|story| ours(story).is_some()).count() - 1;
+    let mut of_ours = case.kills.iter().map(|story| (story, ours(story))).filter(|(_, taken)| !taken.is_empty());
+    let (story, taken) = of_ours.next()?;
+    let (process, held) = *taken.first()?;
+    // The one that was chosen for its group is logged twice.
+    let all: BTreeSet<ProcessId> =
+        taken.iter().copied().chain(of_ours.flat_map(|(_, taken)| taken)).map(|(process, _)| process.id).collect();
+    let others = all.len() - 1;
 
     let episode = &story.episode;
     let (kind, limit) = match &episode.domain {
@@ -85,12 +98,12 @@ fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
     if let Some(held) = held {
         tale.push(format!("{} held {held} when it was taken{}", name(process), growth(process)));
     }
-    tale.push(format!("why it: {}", words::why(story)));
-    if let Some(usage) = words::usage(story) {
+    tale.push(format!("why it: {}", post_mortem::words::why(story)));
+    if let Some(usage) = post_mortem::words::usage(story) {
         tale.push(usage);
     }
 
-    let mut evidence = vec![Evidence { source: "kernel log", text: words::headline(story) }];
+    let mut evidence = vec![Evidence { source: "kernel log", text: post_mortem::words::headline(story) }];
     evidence.extend(counter_evidence(case));
     evidence.extend(exit_evidence(process));
     let certain = case.sees_all_numbers && episode.domain.is_some() && !episode.mixed;
@@ -341,124 +354,4 @@ fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
     let counted = case.host_kills.map_or(0, |(from, to)| to.saturating_sub(from));
     let all_told = case.sight.kernel_log.is_ok() && case.kills.len() as u64 >= counted;
     (evidence, counted_none || all_told)
-}
-
-fn log_evidence(case: &Case<'_>) -> Evidence {
-    let text = match case.sight.kernel_log {
-        Ok(()) if case.kills.is_empty() => "no OOM kill in it during the run".to_owned(),
-        Ok(()) => format!("{} OOM kills in it, none of this run", case.kills.len()),
-        Err(reason) => format!("cannot be read: {}", reason.reason()),
-    };
-    Evidence { source: "kernel log", text }
-}
-
-fn counter_evidence<'a>(case: &'a Case<'_>) -> impl Iterator<Item = Evidence> + 'a {
-    let cgroup = case.cgroup_kills.iter().map(|(path, from, to)| Evidence {
-        source: "counters",
-        text: format!("oom_kill of {} {from} -> {to}", cgroup_name(case, path)),
-    });
-    let host = case.host_kills.filter(|(from, to)| to > from);
-    cgroup.chain(
-        host.map(|(from, to)| Evidence { source: "counters", text: format!("oom_kill of the machine {from} -> {to}") }),
-    )
-}
-
-fn exit_evidence(process: &Watched) -> Option<Evidence> {
-    let text = match (process.killed_by(), process.exit_code()) {
-        (Some(signal), _) => format!("{} ended by {}", name(process), signal_name(signal)),
-        (None, Some(code)) => format!("{} ended with status {code}", name(process)),
-        (None, None) => return None,
-    };
-    Some(Evidence { source: "exit status", text })
-}
-
-fn by_the_limit(cgroup: &str, limit: Option<Bytes>) -> String {
-    match limit {
-        Some(limit) => format!("by the limit of {cgroup} ({limit})"),
-        None => format!("by the limit of {cgroup}"),
-    }
-}
-
-fn cgroup_name(case: &Case<'_>, path: &[u8]) -> String {
-    if case.own_cgroup == Some(path) {
-        return "--memory-max".into();
-    }
-    printable(label(path).as_bytes()).into_owned()
-}
-
-/// `a.test 30987`.
-fn name(process: &Watched) -> String {
-    words::name_and_pid(process.name.as_bytes(), process.id.pid)
-}
-
-/// `example.com/goleak/a (a.test 30987)`, or what it was doing.
-fn who(process: &Watched) -> String {
-    let name = name(process);
-    let role = &process.role;
-    let artifact = role.artifact.as_deref().and_then(|path| path.rsplit('/').next());
-    match (role.phase, &role.package, artifact) {
-        (Phase::Test, Some(package), _) => format!("{} ({name})", printable(package.as_bytes())),
-        (Phase::Link, Some(package), _) => format!("the linker of {} ({name})", printable(package.as_bytes())),
-        (Phase::Link, None, Some(file)) => format!("the linker of {} ({name})", printable(file.as_bytes())),
-        (Phase::Compile, Some(package), _) => format!("the compiler of {} ({name})", printable(package.as_bytes())),
-        (Phase::Vet, Some(package), _) => format!("vet of {} ({name})", printable(package.as_bytes())),
-        (Phase::Other, Some(package), _) => {
-            format!("{name}, a child of the test of {},", printable(package.as_bytes()))
-        }
-        _ => name,
-    }
-}
-
-fn held(process: &Watched) -> String {
-    let Some((peak, source)) = process.peak() else { return format!("what {} held is not known", name(process)) };
-    format!("{} held {peak} at its peak ({}){}", name(process), source.word(), growth(process))
-}
-
-fn growth(process: &Watched) -> String {
-    match process.growth() {
-        Some((took, rate)) if rate.per_second() > 1_048_576.0 => {
-            format!(", having grown {rate} for {:.1}s", took.as_secs_f64())
-        }
-        _ => String::new(),
-    }
-}
-
-fn victim(process: &Watched) -> Victim {
-    Victim {
-        pid: process.id.pid,
-        name: process.name.as_bytes().into(),
-        package: process.role.package.clone(),
-        test: None,
-    }
-}
-
-fn ending(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("exit status {code}"),
-        Exit::Signal(signal) => format!("ended by {}", signal_name(signal)),
-    }
-}
-
-/// The name of a signal on Linux, of those that end processes.
-fn signal_name(signal: i32) -> String {
-    let name = match signal {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        10 => "SIGUSR1",
-        11 => "SIGSEGV",
-        12 => "SIGUSR2",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        24 => "SIGXCPU",
-        31 => "SIGSYS",
-        number => return format!("signal {number}"),
-    };
-    name.to_owned()
 }

@@ -1,0 +1,107 @@
+//! From all that was seen of a run to what is told of it, once. Refuses to look at anything more.
+
+use std::collections::HashMap;
+
+use crate::snapshot::Unreadable;
+use crate::text::joined;
+use crate::units::{ProcessId, Timestamp};
+
+use super::phase::{Phase, Role};
+use super::report::{Exit, Peak, ProcessLine, RunReport, Sight};
+use super::watched::Watched;
+use super::{Moment, Run, advice, verdict};
+
+impl Run {
+    /// What is to be told, now that the command has ended.
+    #[must_use]
+    pub fn finish(mut self, exit: Exit, exit_records: Result<(), Unreadable>) -> RunReport {
+        self.name_packages();
+        let (began, wall) = self.began.unwrap_or_default();
+        let sight = Sight { kernel_log: self.kernel_log, exit_records, passes: self.passes, own_cpu: self.own_cpu };
+        let room = self.surroundings.room(self.plan.own_cgroup.as_deref());
+        let verdict = verdict::judge(&verdict::Case {
+            exit,
+            processes: &self.processes,
+            kills: &self.kills,
+            sees_all_numbers: self.sees_all_numbers,
+            cgroup_kills: self.surroundings.kills(self.plan.own_cgroup.as_deref()),
+            host_kills: self.surroundings.host_kills,
+            own_cgroup: self.plan.own_cgroup.as_deref(),
+            signals: &self.signals,
+            room: room.as_ref(),
+            most: self.most.as_ref().map(|most| most.total),
+            sight,
+        });
+
+        let mut order: Vec<usize> = (0..self.processes.len()).collect();
+        order.sort_by_key(|place| std::cmp::Reverse(self.processes[*place].peak().map(|(peak, _)| peak)));
+        let processes: Vec<ProcessLine> = order.iter().map(|place| line(&self.processes[*place], began)).collect();
+        let peak = self.most.take().map(|Moment { at, total, holders }| {
+            let place = |id: ProcessId| processes.iter().position(|process| process.id == id);
+            let mut holders: Vec<_> = holders.into_iter().filter_map(|(id, rss)| Some((place(id)?, rss))).collect();
+            holders.sort_by_key(|(_, rss)| std::cmp::Reverse(*rss));
+            Peak { at, total, holders }
+        });
+        let mut report = RunReport {
+            command: self.plan.command,
+            started: began,
+            wall,
+            took: self.now.since(began),
+            exit,
+            verdict,
+            peak,
+            processes,
+            left_out: self.left_out,
+            room,
+            budget: self.plan.budget,
+            advice: Vec::new(),
+            sight,
+        };
+        advice::check_budget(&mut report);
+        report.advice = advice::advise(&report, self.processes.iter().any(|process| process.role.race));
+        report
+    }
+
+    /// A linker has the package of the test binary that it made, a vet that of the compiler in the same directory.
+    fn name_packages(&mut self) {
+        let mut known: HashMap<(bool, Box<str>), Box<str>> = HashMap::new();
+        for process in &self.processes {
+            let Role {
+                phase: phase @ (Phase::Test | Phase::Compile),
+                package: Some(package),
+                artifact: Some(artifact),
+                ..
+            } = &process.role
+            else {
+                continue;
+            };
+            known.insert((*phase == Phase::Test, artifact.clone()), package.clone());
+        }
+        for process in self.processes.iter_mut().filter(|process| process.role.package.is_none()) {
+            let is_file = process.role.phase == Phase::Link;
+            if let (Phase::Link | Phase::Vet, Some(artifact)) = (process.role.phase, &process.role.artifact) {
+                process.role.package = known.get(&(is_file, artifact.clone())).cloned();
+            }
+        }
+    }
+}
+
+fn line(process: &Watched, began: Timestamp) -> ProcessLine {
+    let role = &process.role;
+    let is_file = matches!(role.phase, Phase::Link | Phase::Test);
+    let artifact = role.artifact.as_deref().filter(|_| is_file);
+    ProcessLine {
+        id: process.id,
+        parent: process.parent,
+        name: process.name.as_bytes().into(),
+        command: process.command.as_deref().map(|command| joined(&command.arguments)).unwrap_or_default().into(),
+        phase: role.phase,
+        package: role.package.clone(),
+        artifact: artifact.and_then(|path| path.rsplit('/').next()).map(Into::into),
+        started: process.first_seen.since(began),
+        ended: process.ended.map(|ended| ended.since(began)),
+        exit: process.exit(),
+        peak: process.peak(),
+        growth: process.growth(),
+    }
+}

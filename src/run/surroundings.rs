@@ -1,0 +1,84 @@
+//! What stands around a run: the cgroups above its tree and the machine, at the start and now. Refuses to take the kills of
+//! others for those of the run: it only says whose counter rose.
+
+use crate::snapshot::Snapshot;
+use crate::snapshot::cgroup::Cgroup;
+use crate::units::Bytes;
+
+use super::report::Room;
+
+/// The cgroups above the tree and the machine, at the start and now.
+#[derive(Debug, Default)]
+pub(super) struct Surroundings {
+    first: Vec<Cgroup>,
+    last: Vec<Cgroup>,
+    /// `oom_kill` of /proc/vmstat.
+    pub(super) host_kills: Option<(u64, u64)>,
+    host_memory: Option<Bytes>,
+    least_available: Option<Bytes>,
+}
+
+impl Surroundings {
+    /// Takes what a pass saw of them.
+    pub(super) fn absorb(&mut self, snapshot: &Snapshot) {
+        if let Some(cgroups) = snapshot.cgroups.as_ref().filter(|cgroups| !cgroups.is_empty()) {
+            // The command may be moved to another cgroup as it starts: what counts from zero is found by its path.
+            for cgroup in cgroups {
+                if self.first.iter().all(|first| first.path != cgroup.path) {
+                    self.first.push(cgroup.clone());
+                }
+            }
+            self.last.clone_from(cgroups);
+        }
+        if let Some(system) = &snapshot.system {
+            if let Some(kills) = system.events.oom_kill {
+                self.host_kills = Some((self.host_kills.map_or(kills, |(first, _)| first), kills));
+            }
+            self.host_memory = system.memory.total.or(self.host_memory);
+            let available = system.memory.available;
+            self.least_available = match (self.least_available, available) {
+                (Some(least), Some(now)) => Some(least.min(now)),
+                (least, now) => least.or(now),
+            };
+        }
+    }
+
+    /// The lowest cgroup whose counter of kills rose: its path, from and to.
+    pub(super) fn kills(&self, own: Option<&[u8]>) -> Option<(Box<[u8]>, u64, u64)> {
+        self.last.iter().find_map(|last| {
+            let first = self.first.iter().find(|first| first.path == last.path)?;
+            // One that was made for the run began at nothing, however late it was looked at first.
+            let from = if own == Some(&*last.path.0) { 0 } else { first.events.oom_kill? };
+            let to = last.events.oom_kill?;
+            (to > from).then(|| (last.path.0.as_ref().into(), from, to))
+        })
+    }
+
+    /// The tightest limit above the tree.
+    pub(super) fn room(&self, own: Option<&[u8]>) -> Option<Room> {
+        let limited = self.last.iter().filter_map(|cgroup| Some((cgroup, cgroup.limit.flatten()?)));
+        let machine = self.host_memory;
+        match limited
+            .min_by_key(|(_, limit)| *limit)
+            .filter(|(_, limit)| machine.is_none_or(|machine| *limit < machine))
+        {
+            Some((cgroup, limit)) => {
+                let is_own = own == Some(&*cgroup.path.0);
+                Some(Room {
+                    cgroup: Some(cgroup.path.0.as_ref().into()),
+                    is_own,
+                    limit,
+                    peak: cgroup.peak.filter(|_| is_own),
+                    shmem: cgroup.stat.shmem,
+                })
+            }
+            None => machine.map(|limit| Room {
+                cgroup: None,
+                is_own: false,
+                limit,
+                peak: self.least_available.map(|least| limit.saturating_sub(least)),
+                shmem: None,
+            }),
+        }
+    }
+}

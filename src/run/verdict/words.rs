@@ -1,0 +1,131 @@
+//! The words of a verdict: who somebody is, what it held, what a witness says. Refuses to judge.
+
+use crate::monitor::label::label;
+use crate::post_mortem::words;
+use crate::run::phase::Phase;
+use crate::run::report::{Evidence, Exit, Victim};
+use crate::run::watched::Watched;
+use crate::text::printable;
+use crate::units::Bytes;
+
+use super::Case;
+
+pub(super) fn log_evidence(case: &Case<'_>) -> Evidence {
+    let text = match case.sight.kernel_log {
+        Ok(()) if case.kills.is_empty() => "no OOM kill in it during the run".to_owned(),
+        Ok(()) => format!("{} OOM kills in it, none of this run", case.kills.len()),
+        Err(reason) => format!("cannot be read: {}", reason.reason()),
+    };
+    Evidence { source: "kernel log", text }
+}
+
+pub(super) fn counter_evidence<'a>(case: &'a Case<'_>) -> impl Iterator<Item = Evidence> + 'a {
+    let cgroup = case.cgroup_kills.iter().map(|(path, from, to)| Evidence {
+        source: "counters",
+        text: format!("oom_kill of {} {from} -> {to}", cgroup_name(case, path)),
+    });
+    let host = case.host_kills.filter(|(from, to)| to > from);
+    cgroup.chain(
+        host.map(|(from, to)| Evidence { source: "counters", text: format!("oom_kill of the machine {from} -> {to}") }),
+    )
+}
+
+pub(super) fn exit_evidence(process: &Watched) -> Option<Evidence> {
+    let text = match (process.killed_by(), process.exit_code()) {
+        (Some(signal), _) => format!("{} ended by {}", name(process), signal_name(signal)),
+        (None, Some(code)) => format!("{} ended with status {code}", name(process)),
+        (None, None) => return None,
+    };
+    Some(Evidence { source: "exit status", text })
+}
+
+pub(super) fn by_the_limit(cgroup: &str, limit: Option<Bytes>) -> String {
+    match limit {
+        Some(limit) => format!("by the limit of {cgroup} ({limit})"),
+        None => format!("by the limit of {cgroup}"),
+    }
+}
+
+pub(super) fn cgroup_name(case: &Case<'_>, path: &[u8]) -> String {
+    if case.own_cgroup == Some(path) {
+        return "--memory-max".into();
+    }
+    printable(label(path).as_bytes()).into_owned()
+}
+
+/// `a.test 30987`.
+pub(super) fn name(process: &Watched) -> String {
+    words::name_and_pid(process.name.as_bytes(), process.id.pid)
+}
+
+/// `example.com/goleak/a (a.test 30987)`, or what it was doing.
+pub(super) fn who(process: &Watched) -> String {
+    let name = name(process);
+    let role = &process.role;
+    let artifact = role.artifact.as_deref().and_then(|path| path.rsplit('/').next());
+    match (role.phase, &role.package, artifact) {
+        (Phase::Test, Some(package), _) => format!("{} ({name})", printable(package.as_bytes())),
+        (Phase::Link, Some(package), _) => format!("the linker of {} ({name})", printable(package.as_bytes())),
+        (Phase::Link, None, Some(file)) => format!("the linker of {} ({name})", printable(file.as_bytes())),
+        (Phase::Compile, Some(package), _) => format!("the compiler of {} ({name})", printable(package.as_bytes())),
+        (Phase::Vet, Some(package), _) => format!("vet of {} ({name})", printable(package.as_bytes())),
+        (Phase::Other, Some(package), _) => {
+            format!("{name}, a child of the test of {},", printable(package.as_bytes()))
+        }
+        _ => name,
+    }
+}
+
+pub(super) fn held(process: &Watched) -> String {
+    let Some((peak, source)) = process.peak() else { return format!("what {} held is not known", name(process)) };
+    format!("{} held {peak} at its peak ({}){}", name(process), source.word(), growth(process))
+}
+
+pub(super) fn growth(process: &Watched) -> String {
+    match process.growth() {
+        Some((took, rate)) if rate.per_second() > 1_048_576.0 => {
+            format!(", having grown {rate} for {:.1}s", took.as_secs_f64())
+        }
+        _ => String::new(),
+    }
+}
+
+pub(super) fn victim(process: &Watched) -> Victim {
+    Victim {
+        pid: process.id.pid,
+        name: process.name.as_bytes().into(),
+        package: process.role.package.clone(),
+        test: None,
+    }
+}
+
+pub(super) fn ending(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit status {code}"),
+        Exit::Signal(signal) => format!("ended by {}", signal_name(signal)),
+    }
+}
+
+/// The name of a signal on Linux, of those that end processes.
+pub(super) fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        10 => "SIGUSR1",
+        11 => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        31 => "SIGSYS",
+        number => return format!("signal {number}"),
+    };
+    name.to_owned()
+}

@@ -1,6 +1,6 @@
 //! What `oomtop explain` costs beside `grep -c 'Killed process'` over the same 100 MiB of log, warm: the best of several
-//! rounds in turn. Two logs: a machine's syslog with a kill now and then, and one that is nothing but dumps. Prints a line
-//! of JSON for each. `cargo bench --bench explain`
+//! rounds in turn. Three logs: a machine's syslog with a kill now and then, one that is nothing but dumps, and one of dumps
+//! with hundreds of candidates each. Prints a line of JSON for each. `cargo bench --bench explain`
 
 #![allow(clippy::disallowed_methods, reason = "runs programs over a file of its own, in real time")]
 
@@ -15,10 +15,9 @@ const ROUNDS: u32 = 7;
 const APART: usize = 10_000;
 
 fn main() {
-    let dumps = dumps();
-    for (name, apart) in [("syslog", APART), ("dumps", 0)] {
+    for (name, apart, copies) in [("syslog", APART, 1), ("dumps", 0, 1), ("tables", 0, 100)] {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
-        file.write_all(&log(&dumps, apart)).expect("room for 100 MiB");
+        file.write_all(&log(&dumps(copies), apart)).expect("room for 100 MiB");
         let mut explain = Command::new(env!("CARGO_BIN_EXE_oomtop"));
         explain.arg("explain").arg(file.path());
         let mut grep = Command::new("grep");
@@ -46,8 +45,8 @@ fn time(command: &mut Command) -> Duration {
     elapsed
 }
 
-/// Real dumps, one for each kernel, as a syslog has them.
-fn dumps() -> Vec<String> {
+/// Real dumps, one for each kernel, as a syslog has them, with each row of their tables so often.
+fn dumps(copies: usize) -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/oom-logs");
     let entries = std::fs::read_dir(folder).expect("the logs").map(|entry| entry.expect("an entry").path());
     let mut paths: Vec<_> = entries.filter(|path| path.to_string_lossy().ends_with("-adj-decides.log")).collect();
@@ -58,10 +57,15 @@ fn dumps() -> Vec<String> {
         let log = std::fs::read_to_string(path).expect("a log");
         log.lines()
             .flat_map(|line| text(line).split('\n').map(str::to_owned).collect::<Vec<_>>())
-            .map(wrapped)
+            .map(|text| if is_row(&text) { wrapped(text).repeat(copies) } else { wrapped(text) })
             .collect()
     };
     paths.iter().map(dump).collect()
+}
+
+/// `[  125]     0   125     7270 ..`.
+fn is_row(text: &str) -> bool {
+    text.strip_prefix('[').is_some_and(|text| text.trim_start().starts_with(|first: char| first.is_ascii_digit()))
 }
 
 fn log(dumps: &[String], apart: usize) -> Vec<u8> {

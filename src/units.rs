@@ -71,26 +71,47 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// With so many significant digits (two or three), and one letter.
-fn human(bytes: u64, digits: usize) -> String {
+/// With so many significant digits (two or three), and one letter. A screen has hundreds of these and a log tens of
+/// thousands: whole numbers are ten times as fast here as floating ones, and round the same way.
+fn human(bytes: u64, digits: u32) -> String {
     if bytes == 0 {
         return "0".into();
     }
     if bytes < 1000 {
         return format!("{bytes}B");
     }
-    let mut value = bytes as f64;
-    for unit in ["K", "M", "G", "T", "P"] {
-        value /= 1024.0;
-        for (whole, below) in [(1, 10.0), (2, 100.0), (3, 1000.0)] {
+    let (number, decimals, unit) = shortened(bytes, digits);
+    let places = 1 + number.checked_ilog10().unwrap_or(0).max(decimals);
+    let mut text = String::with_capacity(8);
+    for place in (0..places).rev() {
+        text.push(char::from(b'0' + (number / 10_u64.pow(place) % 10) as u8));
+        if place == decimals && place > 0 {
+            text.push('.');
+        }
+    }
+    text.push(unit);
+    text
+}
+
+/// A number of so many digits, how many of them are decimals, and the unit: `(475, 1, 'M')` is 47.5M.
+fn shortened(bytes: u64, digits: u32) -> (u64, u32, char) {
+    for (unit, shift) in [('K', 10), ('M', 20), ('G', 30), ('T', 40), ('P', 50)] {
+        for whole in 1..=3 {
             let decimals = digits.saturating_sub(whole);
-            let rounding = [0.5, 0.05, 0.005][decimals.min(2)];
-            if value < below - rounding {
-                return format!("{value:.decimals$}{unit}");
+            let number = shifted(u128::from(bytes) * 10_u128.pow(decimals), shift);
+            if number < 10_u64.pow(whole + decimals) {
+                return (number, decimals, unit);
             }
         }
     }
-    format!("{:.0}E", value / 1024.0)
+    (shifted(u128::from(bytes), 60), 0, 'E')
+}
+
+/// Divided by a power of two and rounded, a half to the even number.
+fn shifted(value: u128, shift: u32) -> u64 {
+    let half = 1_u128 << (shift - 1);
+    let (whole, rest) = (value >> shift, value & (2 * half - 1));
+    (whole + u128::from(rest > half || (rest == half && whole % 2 == 1))) as u64
 }
 
 /// A number of pages of the machine's page size.
@@ -183,7 +204,7 @@ impl Rate {
         self.signed(2)
     }
 
-    fn signed(self, digits: usize) -> String {
+    fn signed(self, digits: u32) -> String {
         match self.0.abs().round() as u64 {
             0 => "0".into(),
             magnitude => format!("{}{}/s", if self.0 < 0.0 { '-' } else { '+' }, human(magnitude, digits)),
@@ -321,6 +342,24 @@ mod tests {
         }
         assert_eq!(Bytes(1023 * 1024 * 1024).to_string(), "1.00G");
         assert_eq!(Bytes(u64::MAX).to_string(), "16E");
+    }
+
+    proptest! {
+        /// Floating numbers, where they are exact, say the same.
+        #[test]
+        fn sizes_round_as_floating_numbers_do(bytes in (1000_u64..1 << 53, 0..43_u32).prop_map(|(bytes, shift)| bytes >> shift), digits in 2..=3_u32) {
+            prop_assume!(bytes >= 1000);
+            let mut value = bytes as f64;
+            let expected = ["K", "M", "G", "T", "P"].into_iter().find_map(|unit| {
+                value /= 1024.0;
+                (1..=3).find_map(|whole| {
+                    let decimals = digits.saturating_sub(whole) as usize;
+                    let text = format!("{value:.decimals$}");
+                    (text.split('.').next()?.len() <= whole as usize).then(|| text + unit)
+                })
+            });
+            prop_assert_eq!(Some(human(bytes, digits)), expected);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The stories of a kernel log as text for people. Refuses colours and a width: it is read in pipes and mails.
 
+use std::fmt::{self, Display};
 use std::io::{self, Write};
 
 use crate::oom_log::Domain;
@@ -82,8 +83,7 @@ fn write_candidates(out: &mut impl Write, story: &Story) -> io::Result<()> {
     let shown = story.ranking.iter().enumerate().filter(|(place, _)| *place < LISTED || Some(*place) == own);
     for (place, ranked) in shown {
         let row = &story.episode.tasks.rows[ranked.row];
-        let size =
-            |pages: Option<Pages>| pages.map_or("-".into(), |pages| pages.bytes(story.scale.page_size).to_string());
+        let size = |pages: Option<Pages>| OrDash(pages.map(|pages| pages.bytes(story.scale.page_size)));
         writeln!(
             out,
             "    {} {:>8} {:>7} {:>7} {:>7} {:>5} {:>8}  {}",
@@ -92,7 +92,7 @@ fn write_candidates(out: &mut impl Write, story: &Story) -> io::Result<()> {
             size(Some(row.rss)),
             size(row.swap),
             size(ranked.score.page_tables),
-            row.oom_score_adj.map_or("-".into(), |adj| adj.to_string()),
+            OrDash(row.oom_score_adj),
             row.tgid,
             printable(row.name.as_bytes()),
         )?;
@@ -102,6 +102,18 @@ fn write_candidates(out: &mut impl Write, story: &Story) -> io::Result<()> {
         writeln!(out, "      and {rest} more with less")?;
     }
     writeln!(out)
+}
+
+/// What is not known is a dash.
+struct OrDash<T>(Option<T>);
+
+impl<T: Display> Display for OrDash<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(known) => known.fmt(f),
+            None => f.pad("-"),
+        }
+    }
 }
 
 fn badness(score: &Score, page_size: Bytes) -> String {

@@ -179,7 +179,7 @@ impl Assembler {
 
     /// The dump that a record goes on with: the last one begun by the same writer.
     fn current(&self, envelope: &Envelope<'_>) -> Option<usize> {
-        self.open.iter().rposition(|dump| !dump.ended && dump.is_of(envelope))
+        (0..self.open.len()).rev().find(|&index| !self.open[index].ended && self.open[index].is_of(envelope))
     }
 
     fn latest(&self, envelope: &Envelope<'_>, suits: impl Fn(&Dump) -> bool) -> Option<usize> {

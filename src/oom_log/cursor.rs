@@ -7,12 +7,14 @@ pub(super) struct Cursor<'a>(pub &'a [u8]);
 
 impl<'a> Cursor<'a> {
     /// Over exactly these bytes.
+    #[inline]
     pub fn tag(&mut self, tag: &[u8]) -> Option<()> {
         self.0 = self.0.strip_prefix(tag)?;
         Some(())
     }
 
     /// Over blanks, if any.
+    #[inline]
     pub fn blanks(&mut self) {
         while let [b' ', rest @ ..] = self.0 {
             self.0 = rest;
@@ -20,30 +22,29 @@ impl<'a> Cursor<'a> {
     }
 
     /// Over a decimal number that fits.
+    #[inline]
     pub fn unsigned(&mut self) -> Option<u64> {
         let mut value: u64 = 0;
-        let mut digits = 0;
-        for &byte in self.0 {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                break;
-            }
-            value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
-            digits += 1;
+        let mut rest = self.0;
+        while let [digit @ b'0'..=b'9', behind @ ..] = rest {
+            value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+            rest = behind;
         }
-        if digits == 0 {
+        if rest.len() == self.0.len() {
             return None;
         }
-        self.0 = &self.0[digits..];
+        self.0 = rest;
         Some(value)
     }
 
     /// Over a number of 32 bits: a PID, a user.
+    #[inline]
     pub fn unsigned_32(&mut self) -> Option<u32> {
         self.unsigned().and_then(|value| u32::try_from(value).ok())
     }
 
     /// Over a number with or without a minus.
+    #[inline]
     pub fn signed(&mut self) -> Option<i64> {
         let negative = self.tag(b"-").is_some();
         let value = i64::try_from(self.unsigned()?).ok()?;
@@ -59,6 +60,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// As `until`, of a single byte.
+    #[inline]
     pub fn until_byte(&mut self, byte: u8) -> Option<&'a [u8]> {
         let at = memchr::memchr(byte, self.0)?;
         let before = &self.0[..at];

@@ -1,6 +1,7 @@
 //! One dump while it is being read: what of it is there already, which process it names, and whether a record can be
 //! of it. Refuses to decide between dumps; that is `assemble`.
 
+use super::cursor::Cursor;
 use super::death::{self, Cause, Killed, Limit};
 use super::envelope::{Caller, Envelope};
 use super::episode::{Counter, Domain, Episode, Invoker, Name, Outcome, Usage, Victim};
@@ -109,14 +110,13 @@ impl Dump {
             return false;
         }
         // From 5.3 to 5.19 all of them are one record of many lines.
+        let mut rest = text;
         let mut found = false;
-        for line in text.split(|byte| *byte == b'\n') {
-            if let Some((key, value)) = message::statistic(line, complete) {
-                self.episode.usage.note(key, value);
-                found = true;
-            }
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            found |= self.episode.usage.note(&rest[..end], true);
+            rest = &rest[end + 1..];
         }
-        found
+        self.episode.usage.note(rest, complete) || found
     }
 
     pub fn invoked(
@@ -281,18 +281,30 @@ fn note_counter(episode: &mut Episode, kind: CounterKind, counter: Counter) {
 }
 
 impl Usage {
-    /// A line of memory.stat: values of the whole subtree; `total_` ones are cgroup v1's.
-    fn note(&mut self, key: &[u8], value: Bytes) {
-        match key {
-            b"anon" | b"total_rss" => self.anon = Some(value),
-            b"file" | b"total_cache" => self.file = Some(value),
-            b"shmem" | b"total_shmem" => self.shmem = Some(value),
-            b"kernel" => self.kernel = Some(value),
+    /// Takes a line of memory.stat if it is of use: values of the whole subtree; `total_` ones are cgroup v1's.
+    fn note(&mut self, line: &[u8], complete: bool) -> bool {
+        let mut cursor = Cursor(line);
+        cursor.blanks();
+        let mut is = |key: &[u8]| cursor.tag(key).is_some();
+        let field = if is(b"anon ") || is(b"total_rss ") {
+            &mut self.anon
+        } else if is(b"file ") || is(b"total_cache ") {
+            &mut self.file
+        } else if is(b"shmem ") || is(b"total_shmem ") {
+            &mut self.shmem
+        } else if is(b"kernel ") {
+            &mut self.kernel
+        } else if self.anon.is_none() && is(b"rss ") {
             // cgroup v1's own values, without its children's; the totals come behind them.
-            b"rss" => self.anon = self.anon.or(Some(value)),
-            b"cache" => self.file = self.file.or(Some(value)),
-            _ => {}
-        }
+            &mut self.anon
+        } else if self.file.is_none() && is(b"cache ") {
+            &mut self.file
+        } else {
+            return false;
+        };
+        let value = message::statistic(cursor.0, complete);
+        *field = value.or(*field);
+        value.is_some()
     }
 
     /// A value of an older kernel, which writes one line for each cgroup of the subtree.

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::cursor::Cursor;
+use super::head::{self, Head};
 use super::stamp::Stamp;
 use crate::units::WallTime;
 
@@ -63,22 +64,43 @@ impl Foreign<'_> {
 }
 
 /// What a form of wrapping says of a line that has it.
-type Unwrapped<'a> = Result<Envelope<'a>, Foreign<'a>>;
+pub(super) type Unwrapped<'a> = Result<Envelope<'a>, Foreign<'a>>;
 
 /// When a line was written, whoever wrote it.
 pub(super) fn time(line: &[u8]) -> Time<'_> {
     open(line).map_or_else(|foreign| foreign.0, |envelope| envelope.time)
 }
 
+/// Unwraps the lines of one log. Most of them begin with the very head of the line before: a date, to the second, the machine
+/// and the tag. Those are not read again.
+#[derive(Debug, Default)]
+pub(super) struct Opener {
+    head: Head,
+    /// Its bytes; empty where there is none.
+    bytes: Vec<u8>,
+}
+
+impl Opener {
+    pub fn open<'a>(&mut self, line: &'a [u8]) -> Unwrapped<'a> {
+        if self.bytes.is_empty() || !line.starts_with(&self.bytes) {
+            let Some(Ok(head)) = head::read(line) else { return open(line) };
+            self.bytes.clear();
+            self.bytes.extend_from_slice(&line[..head.length]);
+            self.head = head;
+        }
+        Ok(behind_head(&self.head, line))
+    }
+}
+
 /// Unwraps a line.
 pub(super) fn open(line: &[u8]) -> Unwrapped<'_> {
     let unwrapped = match line {
         [b'[', ..] => console(line).map(Ok),
-        [b'0'..=b'9', ..] => device_record(line).or_else(|| dated_by_number(line)),
+        [b'0'..=b'9', ..] => device_record(line).or_else(|| headed(line)).or_else(|| dated_alone(line).map(Ok)),
         [b'<', ..] => with_priority(line),
         [b'{', ..] => Some(super::journal::open(line)),
-        [b'A'..=b'Z', ..] => dated_by_name(line).or_else(|| glued(line).map(Ok)),
-        [b'a'..=b'z', ..] => facility_in_words(line).or_else(|| tagged_only(line).or_else(|| glued(line)).map(Ok)),
+        [b'A'..=b'Z', ..] => headed(line).or_else(|| glued(line).map(Ok)),
+        [b'a'..=b'z', ..] => facility_in_words(line).or_else(|| headed(line)).or_else(|| glued(line).map(Ok)),
         _ => glued(line).map(Ok),
     };
     unwrapped.unwrap_or_else(|| Ok(bare(line)))
@@ -144,48 +166,47 @@ fn with_priority(line: &[u8]) -> Option<Unwrapped<'_>> {
     if priority >= 8 {
         return Some(Err(Foreign(behind_facility(cursor.0).map_or_else(|foreign| foreign.0, |inner| inner.time))));
     }
-    if cursor.tag(b"1 ").is_some() {
-        return Some(from_structured(cursor).ok_or_else(Foreign::timeless));
+    if cursor.0.starts_with(b"1 ") {
+        let head = head::structured(cursor.0).ok_or_else(Foreign::timeless);
+        return Some(head.map(|head| behind_head(&head, cursor.0)));
     }
     Some(behind_facility(cursor.0))
 }
 
 /// What follows a facility: a line with a time or without.
 fn behind_facility(line: &[u8]) -> Unwrapped<'_> {
-    let dated = console(line).map(Ok).or_else(|| dated_by_number(line)).or_else(|| dated_by_name(line));
-    dated.or_else(|| tagged_only(line).map(Ok)).unwrap_or_else(|| Ok(bare(line)))
+    let dated = console(line).map(Ok).or_else(|| headed(line)).or_else(|| dated_alone(line).map(Ok));
+    dated.unwrap_or_else(|| Ok(bare(line)))
 }
 
-fn from_structured(mut cursor: Cursor<'_>) -> Option<Envelope<'_>> {
-    let time = Time { date: cursor.until_byte(b' ')?, ..Time::default() };
-    let machine = Some(cursor.until_byte(b' ')?);
-    cursor.tag(b"kernel ")?;
-    for _ in 0..3 {
-        cursor.until_byte(b' ')?;
+/// What `stamped` reads, and what `journalctl -o short-monotonic` writes: `[  123.456789] host kernel: text`.
+fn console(line: &[u8]) -> Option<Envelope<'_>> {
+    let mut envelope = stamped(line)?;
+    let mut journal = Cursor(&line[line.len() - envelope.text.len()..]);
+    if let Some(machine) = journal.until_byte(b' ')
+        && journal.tag(b"kernel: ").is_some()
+        && head::is_host(machine)
+    {
+        envelope.machine = Some(machine);
+        envelope.text = Cow::Borrowed(journal.0);
     }
-    Some(after_kernel_tag(&Envelope { time, machine, ..Envelope::default() }, cursor.0))
+    Some(envelope)
 }
 
 /// `[  123.456789] text`, `[Tue Nov 21 08:41:22 2026] text`, `[Nov21 08:41] text`, `[  +0.000012] text`, with a caller
-/// `[  T123]` behind, and what `journalctl -o short-monotonic` writes: `[  123.456789] host kernel: text`.
-fn console(line: &[u8]) -> Option<Envelope<'_>> {
+/// `[  T123]` behind.
+fn stamped(line: &[u8]) -> Option<Envelope<'_>> {
     let mut cursor = Cursor(line);
     let time = bracketed_time(&mut cursor)?;
-    let mut envelope = Envelope { time, caller: bracketed_caller(&mut cursor), ..Envelope::default() };
+    let mut caller = bracketed_caller(&mut cursor);
     cursor.tag(b" ").or_else(|| cursor.0.is_empty().then_some(()))?;
-    if envelope.caller.is_none() {
-        envelope.caller = bracketed_caller(&mut cursor);
-        if envelope.caller.is_some() {
+    if caller.is_none() {
+        caller = bracketed_caller(&mut cursor);
+        if caller.is_some() {
             cursor.tag(b" ");
         }
     }
-    let mut journal = cursor;
-    if let Some(machine) = journal.until(b" kernel: ").filter(|machine| is_host(machine)) {
-        envelope.machine = Some(machine);
-        cursor = journal;
-    }
-    envelope.text = Cow::Borrowed(cursor.0);
-    Some(envelope)
+    Some(Envelope { time, caller, text: Cow::Borrowed(cursor.0), ..Envelope::default() })
 }
 
 fn bracketed_time<'a>(cursor: &mut Cursor<'a>) -> Option<Time<'a>> {
@@ -215,15 +236,16 @@ fn since_boot(cursor: &mut Cursor<'_>) -> Option<u64> {
     let mut ahead = *cursor;
     let seconds = ahead.unsigned()?;
     ahead.tag(b".")?;
-    let digits = ahead.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if !(1..=9).contains(&digits) {
-        return None;
-    }
+    let length = ahead.0.len();
     let fraction = ahead.unsigned()?;
-    let fraction =
-        if digits <= 6 { fraction * 10_u64.pow(6 - digits as u32) } else { fraction / 10_u64.pow(digits as u32 - 6) };
+    let microseconds = match length - ahead.0.len() {
+        6 => fraction,
+        digits @ 1..=5 => fraction * 10_u64.pow(6 - digits as u32),
+        digits @ 7..=9 => fraction / 10_u64.pow(digits as u32 - 6),
+        _ => return None,
+    };
     *cursor = ahead;
-    seconds.checked_mul(1_000_000)?.checked_add(fraction)
+    seconds.checked_mul(1_000_000)?.checked_add(microseconds)
 }
 
 fn bracketed_caller(cursor: &mut Cursor<'_>) -> Option<Caller> {
@@ -246,110 +268,38 @@ fn caller_name(cursor: &mut Cursor<'_>) -> Option<Caller> {
     Some(Caller { is_cpu, number: cursor.unsigned_32()? })
 }
 
-/// `2026-11-21T08:41:22,123456+00:00 text` (dmesg), `2026-11-21T08:41:22.123456+00:00 host kernel: text` (rsyslog,
-/// journal) and `1763714482.123456 host kernel: text`.
-fn dated_by_number(line: &[u8]) -> Option<Unwrapped<'_>> {
-    let is_iso =
-        line.len() > 19 && line[4] == b'-' && line[7] == b'-' && matches!(line[10], b'T' | b' ') && line[13] == b':';
-    if !is_iso {
-        let mut cursor = Cursor(line);
-        since_boot(&mut cursor)?;
-        let date = &line[..line.len() - cursor.0.len()];
-        cursor.tag(b" ")?;
-        return Some(from_host(Time { date, ..Time::default() }, cursor.0));
-    }
-    let end = 19 + line[19..].iter().position(|byte| *byte == b' ')?;
-    let time = Time { date: &line[..end], ..Time::default() };
-    let rest = &line[end + 1..];
-    if line[19] == b',' {
+/// `2026-11-21T08:41:22,123456+00:00 text` (dmesg) and `2026-11-21T08:41:22Z [  123.456789] text` (containers' logs).
+fn dated_alone(line: &[u8]) -> Option<Envelope<'_>> {
+    let date = head::iso_date(line)?;
+    let rest = &line[date.len() + 1..];
+    if date[19..].starts_with(b",") {
         let mut cursor = Cursor(rest);
         let caller = bracketed_caller(&mut cursor);
         if caller.is_some() {
             cursor.tag(b" ");
         }
-        return Some(Ok(Envelope { time, caller, text: Cow::Borrowed(cursor.0), ..Envelope::default() }));
+        let time = Time { date, ..Time::default() };
+        return Some(Envelope { time, caller, text: Cow::Borrowed(cursor.0), ..Envelope::default() });
     }
-    if rest.first() == Some(&b'[') {
-        return console(rest).map(|inner| Ok(Envelope { time: Time { date: time.date, ..inner.time }, ..inner }));
-    }
-    Some(from_host(time, rest))
+    console(rest).map(|inner| Envelope { time: Time { date, ..inner.time }, ..inner })
 }
 
-/// `Nov 21 08:41:22 host kernel: text`, `Tue 2026-11-21 08:41:22 UTC host kernel: text`,
-/// `Tue Nov 21 08:41:22 2026 kern.warn kernel: text`.
-fn dated_by_name(line: &[u8]) -> Option<Unwrapped<'_>> {
-    const NAMES: [&[u8]; 19] = [
-        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec", b"Mon", b"Tue",
-        b"Wed", b"Thu", b"Fri", b"Sat", b"Sun",
-    ];
-    if line.get(3) != Some(&b' ') || !NAMES.contains(&&line[..3]) {
-        return None;
-    }
-    // The clock ends the date, but for a year or a time zone behind it.
-    let colon = line.iter().take(32).position(|byte| *byte == b':')?;
-    let mut end = colon + line[colon..].iter().position(|byte| *byte == b' ')?;
-    let following = line[end + 1..].split(|byte| *byte == b' ').next()?;
-    let is_year = following.len() == 4 && following.iter().all(u8::is_ascii_digit);
-    let is_zone = line.get(4).is_some_and(u8::is_ascii_digit) && line.get(8) == Some(&b'-');
-    if is_year || is_zone {
-        end += 1 + following.len();
-    }
-    Some(from_host(Time { date: &line[..end], ..Time::default() }, line.get(end + 1..)?))
-}
-
-/// `host kernel: text`, `host kern.warn kernel: text`, `kern.warn kernel: text`; another tag is another's text.
-fn from_host<'a>(time: Time<'a>, rest: &'a [u8]) -> Unwrapped<'a> {
-    let mut cursor = Cursor(rest);
-    let mut machine = None;
-    for _ in 0..3 {
-        if kernel_tag(&mut cursor).is_some() {
-            return Ok(after_kernel_tag(&Envelope { time, machine, ..Envelope::default() }, cursor.0));
-        }
-        let word = cursor.until_byte(b' ').ok_or(Foreign(time))?;
-        if !word.starts_with(b"kern.") {
-            if machine.is_some() || !is_host(word) {
-                return Err(Foreign(time));
-            }
-            machine = Some(word);
-        }
-        cursor.blanks();
-    }
-    Err(Foreign(time))
-}
-
-fn kernel_tag(cursor: &mut Cursor<'_>) -> Option<()> {
-    let mut ahead = *cursor;
-    ahead.tag(b"kernel")?;
-    if ahead.tag(b"[").is_some() {
-        ahead.unsigned()?;
-        ahead.tag(b"]")?;
-    }
-    ahead.tag(b":")?;
-    ahead.blanks();
-    // Blanks ahead of the text belong to it, but for one; no message that this reads begins with one.
-    *cursor = ahead;
-    Some(())
+/// A line with a head of syslog's.
+fn headed(line: &[u8]) -> Option<Unwrapped<'_>> {
+    Some(head::read(line)?.map(|head| behind_head(&head, line)))
 }
 
 /// Syslog files often keep the kernel's own time behind the tag.
-fn after_kernel_tag<'a>(envelope: &Envelope<'a>, text: &'a [u8]) -> Envelope<'a> {
-    match console(text).filter(|inner| inner.time.since_boot.is_some()) {
-        Some(inner) => Envelope {
-            time: Time { since_boot: inner.time.since_boot, ..envelope.time },
-            caller: inner.caller,
-            text: inner.text,
-            machine: envelope.machine,
-            ..Envelope::default()
-        },
-        None => Envelope { text: Cow::Borrowed(text), ..envelope.clone() },
-    }
-}
-
-fn is_host(word: &[u8]) -> bool {
-    !word.is_empty()
-        && word.len() <= 255
-        && word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':'))
-        && word.last() != Some(&b':')
+fn behind_head<'a>(head: &Head, line: &'a [u8]) -> Envelope<'a> {
+    let mut text = Cursor(&line[head.length..]);
+    // One blank belongs to the tag, more would to the text; no message that this reads begins with one.
+    text.blanks();
+    let Cursor(text) = text;
+    let own = stamped(text).filter(|own| own.time.since_boot.is_some());
+    let mut envelope = own.unwrap_or_else(|| bare(text));
+    envelope.time.date = head.date(line);
+    envelope.machine = head.machine(line);
+    envelope
 }
 
 /// `kern  :warn  : [  123.456789] text` (`dmesg -x`).
@@ -366,13 +316,6 @@ fn facility_in_words(line: &[u8]) -> Option<Unwrapped<'_>> {
         return Some(behind_facility(cursor.0));
     }
     (OTHERS.contains(&facility) || facility.starts_with(b"local")).then(|| Err(Foreign::timeless()))
-}
-
-/// `kernel: text`, with nothing ahead.
-fn tagged_only(line: &[u8]) -> Option<Envelope<'_>> {
-    let mut cursor = Cursor(line);
-    kernel_tag(&mut cursor)?;
-    Some(after_kernel_tag(&Envelope::default(), cursor.0))
 }
 
 /// A serial console glues a record to what a terminal had left unfinished: `login: [  145.593060] text`.

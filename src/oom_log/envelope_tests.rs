@@ -4,40 +4,40 @@ use super::*;
 
 const TEXT: &str = "Out of memory: Killed process 5 (x)";
 
+/// Prefix, time since boot, date, machine.
+type Wrapping = (&'static str, Option<u64>, &'static str, Option<&'static str>);
+
+const WRAPPINGS: &[Wrapping] = &[
+    ("", None, "", None),
+    ("[  123.456789] ", Some(123_456_789), "", None),
+    ("[    1.5][ T123] ", Some(1_500_000), "", None),
+    ("[    1.5] [    C1] ", Some(1_500_000), "", None),
+    ("[Tue Nov 21 08:41:22 2026] ", None, "Tue Nov 21 08:41:22 2026", None),
+    ("[Nov21 08:41] ", None, "Nov21 08:41", None),
+    ("[  +0.000012] ", None, "", None),
+    ("<3>[   12.000001] ", Some(12_000_001), "", None),
+    ("kern  :err   : [   12.000001] ", Some(12_000_001), "", None),
+    ("3,460,7341237,-;", Some(7_341_237), "", None),
+    ("3,460,7341237,-,caller=T21;", Some(7_341_237), "", None),
+    ("2026-11-21T08:41:22,123456+00:00 ", None, "2026-11-21T08:41:22,123456+00:00", None),
+    ("2026-11-21T08:41:22.123456+00:00 web-1 kernel: ", None, "2026-11-21T08:41:22.123456+00:00", Some("web-1")),
+    ("2026-11-21T08:41:22+0100 web-1 kernel: [    7.25] ", Some(7_250_000), "2026-11-21T08:41:22+0100", Some("web-1")),
+    ("Nov 21 08:41:22 web-1 kernel: ", None, "Nov 21 08:41:22", Some("web-1")),
+    ("Nov  1 08:41:22.000123 web-1 kernel: [    7.25] ", Some(7_250_000), "Nov  1 08:41:22.000123", Some("web-1")),
+    ("Nov  1 08:41:22 web-1 kern.err kernel: [    7.25] ", Some(7_250_000), "Nov  1 08:41:22", Some("web-1")),
+    ("Tue 2026-11-21 08:41:22 UTC web-1 kernel: ", None, "Tue 2026-11-21 08:41:22 UTC", Some("web-1")),
+    ("Tue Nov 21 08:41:22 2026 kern.err kernel: [    7.25] ", Some(7_250_000), "Tue Nov 21 08:41:22 2026", None),
+    ("[  123.456789] web-1 kernel: ", Some(123_456_789), "", Some("web-1")),
+    ("1763714482.123456 web-1 kernel: ", None, "1763714482.123456", Some("web-1")),
+    ("<3>1 2026-11-21T08:41:22Z web-1 kernel - - - ", None, "2026-11-21T08:41:22Z", Some("web-1")),
+    ("kernel: ", None, "", None),
+    ("login: [  145.593060] ", Some(145_593_060), "", None),
+    ("2026-11-21T08:41:22Z [   12.5] ", Some(12_500_000), "2026-11-21T08:41:22Z", None),
+];
+
 #[test]
 fn every_usual_wrapping_is_taken_off() {
-    for (prefix, since_boot, date, machine) in [
-        ("", None, "", None),
-        ("[  123.456789] ", Some(123_456_789), "", None),
-        ("[    1.5][ T123] ", Some(1_500_000), "", None),
-        ("[    1.5] [    C1] ", Some(1_500_000), "", None),
-        ("[Tue Nov 21 08:41:22 2026] ", None, "Tue Nov 21 08:41:22 2026", None),
-        ("[Nov21 08:41] ", None, "Nov21 08:41", None),
-        ("[  +0.000012] ", None, "", None),
-        ("<3>[   12.000001] ", Some(12_000_001), "", None),
-        ("kern  :err   : [   12.000001] ", Some(12_000_001), "", None),
-        ("3,460,7341237,-;", Some(7_341_237), "", None),
-        ("3,460,7341237,-,caller=T21;", Some(7_341_237), "", None),
-        ("2026-11-21T08:41:22,123456+00:00 ", None, "2026-11-21T08:41:22,123456+00:00", None),
-        ("2026-11-21T08:41:22.123456+00:00 web-1 kernel: ", None, "2026-11-21T08:41:22.123456+00:00", Some("web-1")),
-        (
-            "2026-11-21T08:41:22+0100 web-1 kernel: [    7.25] ",
-            Some(7_250_000),
-            "2026-11-21T08:41:22+0100",
-            Some("web-1"),
-        ),
-        ("Nov 21 08:41:22 web-1 kernel: ", None, "Nov 21 08:41:22", Some("web-1")),
-        ("Nov  1 08:41:22.000123 web-1 kernel: [    7.25] ", Some(7_250_000), "Nov  1 08:41:22.000123", Some("web-1")),
-        ("Nov  1 08:41:22 web-1 kern.err kernel: [    7.25] ", Some(7_250_000), "Nov  1 08:41:22", Some("web-1")),
-        ("Tue 2026-11-21 08:41:22 UTC web-1 kernel: ", None, "Tue 2026-11-21 08:41:22 UTC", Some("web-1")),
-        ("Tue Nov 21 08:41:22 2026 kern.err kernel: [    7.25] ", Some(7_250_000), "Tue Nov 21 08:41:22 2026", None),
-        ("[  123.456789] web-1 kernel: ", Some(123_456_789), "", Some("web-1")),
-        ("1763714482.123456 web-1 kernel: ", None, "1763714482.123456", Some("web-1")),
-        ("<3>1 2026-11-21T08:41:22Z web-1 kernel - - - ", None, "2026-11-21T08:41:22Z", Some("web-1")),
-        ("kernel: ", None, "", None),
-        ("login: [  145.593060] ", Some(145_593_060), "", None),
-        ("2026-11-21T08:41:22Z [   12.5] ", Some(12_500_000), "2026-11-21T08:41:22Z", None),
-    ] {
+    for &(prefix, since_boot, date, machine) in WRAPPINGS {
         let line = format!("{prefix}{TEXT}");
         let envelope = open(line.as_bytes()).unwrap_or_else(|_| panic!("{prefix:?} refused"));
         assert_eq!(String::from_utf8_lossy(&envelope.text), TEXT, "{prefix:?}");
@@ -47,18 +47,39 @@ fn every_usual_wrapping_is_taken_off() {
     }
 }
 
+const FOREIGN: &[&str] = &[
+    "12,460,7341237,-;",
+    "<12>[    1.5] ",
+    "user  :notice: [    1.5] ",
+    "local3:info  : [    1.5] ",
+    "Nov 21 08:41:22 web-1 app[77]: ",
+    "Nov 21 08:41:22 web-1 app[77]: kernel: ",
+    "2026-11-21T08:41:22.123456+00:00 web-1 app: [   12.5] ",
+    "<3>1 2026-11-21T08:41:22Z web-1 app 1 - - ",
+];
+
+/// What it keeps of one line changes nothing of the next.
+#[test]
+fn a_line_is_read_the_same_behind_any_other() {
+    let prefixes: Vec<_> = WRAPPINGS.iter().map(|wrapping| wrapping.0).chain(FOREIGN.iter().copied()).collect();
+    for first in &prefixes {
+        for second in &prefixes {
+            let mut opener = Opener::default();
+            for line in [format!("{first}{TEXT}"), format!("{second}  {TEXT}"), format!("{second}[   9.5] {TEXT}")] {
+                let told = |unwrapped: Unwrapped<'_>| format!("{unwrapped:?}");
+                assert_eq!(
+                    told(opener.open(line.as_bytes())),
+                    told(open(line.as_bytes())),
+                    "{line:?} behind {first:?}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn what_somebody_else_wrote_is_refused() {
-    for prefix in [
-        "12,460,7341237,-;",
-        "<12>[    1.5] ",
-        "user  :notice: [    1.5] ",
-        "local3:info  : [    1.5] ",
-        "Nov 21 08:41:22 web-1 app[77]: ",
-        "Nov 21 08:41:22 web-1 app[77]: kernel: ",
-        "2026-11-21T08:41:22.123456+00:00 web-1 app: [   12.5] ",
-        "<3>1 2026-11-21T08:41:22Z web-1 app 1 - - ",
-    ] {
+    for prefix in FOREIGN {
         assert!(open(format!("{prefix}{TEXT}").as_bytes()).is_err(), "{prefix:?}");
     }
 }

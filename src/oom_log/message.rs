@@ -82,11 +82,23 @@ impl Message<'_> {
 
 /// Reads a text; `complete` is false for the last line of a file that does not end in a newline.
 pub(super) fn parse(text: &[u8], complete: bool) -> Option<Message<'_>> {
-    by_beginning(text, complete).or_else(|| {
-        // Those that begin with a name have fields; registers and stacks, which are most of a dump, have none.
-        memchr::memchr(b'=', text)?;
-        invoked(text, complete).or_else(|| cpuset(text, complete))
-    })
+    by_beginning(text, complete).or_else(|| behind_name(text, complete))
+}
+
+/// Texts that begin with a name: `C invoked oom-killer: gfp_mask=..` and `C cpuset=NAME mems_allowed=N`. Registers and stacks,
+/// which are most of a dump, have no `=` at all. A name may have anything: the last mark counts.
+fn behind_name(text: &[u8], complete: bool) -> Option<Message<'_>> {
+    for equals in memchr::memrchr_iter(b'=', text) {
+        let before = &text[..equals];
+        if let Some(name) = before.strip_suffix(b" invoked oom-killer: gfp_mask") {
+            return Some(asked(Name::new(name), &text[equals - b"gfp_mask".len()..], complete));
+        }
+        if let Some(before) = before.strip_suffix(b" mems_allowed") {
+            let name = &before[find(before, b" cpuset=")? + b" cpuset=".len()..];
+            return complete.then_some(Message::Cpuset { name, mems_allowed: &text[equals + 1..] });
+        }
+    }
+    None
 }
 
 fn by_beginning(text: &[u8], complete: bool) -> Option<Message<'_>> {
@@ -146,14 +158,11 @@ fn by_beginning(text: &[u8], complete: bool) -> Option<Message<'_>> {
     }
 }
 
-/// A line of the statistics, `anon 50053120`: bytes. Read only where a dump is in its statistics.
-pub(super) fn statistic(text: &[u8], complete: bool) -> Option<(&[u8], Bytes)> {
-    let mut cursor = Cursor(text);
-    cursor.blanks();
-    let key =
-        cursor.until_byte(b' ').filter(|key| key.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_'))?;
+/// The value of a line of the statistics, `anon 50053120`, behind its key: bytes.
+pub(super) fn statistic(value: &[u8], complete: bool) -> Option<Bytes> {
+    let mut cursor = Cursor(value);
     let value = cursor.unsigned()?;
-    (cursor.0.is_empty() && complete).then_some((key, Bytes(value)))
+    (cursor.0.is_empty() && complete).then_some(Bytes(value))
 }
 
 /// The statistics of older kernels, behind their header: `cache:0KB rss:49152KB`.
@@ -164,11 +173,6 @@ pub(super) fn inline_statistics(values: &[u8]) -> impl Iterator<Item = (&[u8], B
         let value = cursor.unsigned()?;
         (cursor.0 == b"KB").then_some((key, Bytes::from_kib(value)))
     })
-}
-
-fn invoked(text: &[u8], complete: bool) -> Option<Message<'_>> {
-    let at = find_last(text, b" invoked oom-killer: ")?;
-    Some(asked(Name::new(&text[..at]), &text[at + b" invoked oom-killer: ".len()..], complete))
 }
 
 /// 2.6.18 and older do not say who.
@@ -197,13 +201,6 @@ fn asked(name: Name, fields: &[u8], complete: bool) -> Message<'_> {
         }
     }
     Message::Invoked { name, gfp_mask: message.0, nodemask: message.1, order: message.2, adj: message.3 }
-}
-
-fn cpuset(text: &[u8], complete: bool) -> Option<Message<'_>> {
-    let nodes = find_last(text, b" mems_allowed=")?;
-    let name = find(&text[..nodes], b" cpuset=")?;
-    let (name, mems_allowed) = (&text[name + b" cpuset=".len()..nodes], &text[nodes + b" mems_allowed=".len()..]);
-    complete.then_some(Message::Cpuset { name, mems_allowed })
 }
 
 fn cpu<'a>(text: &'a [u8], number: &[u8], name: &[u8]) -> Option<Message<'a>> {

@@ -9,6 +9,7 @@ mod dump;
 mod envelope;
 mod episode;
 mod follower;
+mod head;
 mod journal;
 mod message;
 mod reader;

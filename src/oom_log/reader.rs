@@ -1,8 +1,10 @@
 //! A log as it is read, chunk by chunk, in any of the usual formats: cut into lines, lines into records, records into
 //! episodes. Holds one line and the dumps that are going on, however long the log is. Refuses to read files itself.
 
+use memchr::memmem::Finder;
+
 use super::assemble::Assembler;
-use super::envelope;
+use super::envelope::{self, Opener};
 use super::episode::Episode;
 use super::stamp::Stamp;
 
@@ -25,13 +27,14 @@ pub struct Span {
 /// The reader of one log.
 #[derive(Debug, Default)]
 pub struct LogReader {
+    marks: Marks,
+    opener: Opener,
     assembler: Assembler,
     /// A line whose end has not come yet.
     unfinished: Vec<u8>,
     span: Span,
     head_lines: u32,
     tail: Vec<u8>,
-    is_json: bool,
     is_begun: bool,
 }
 
@@ -40,7 +43,9 @@ impl LogReader {
     pub fn push(&mut self, chunk: &[u8]) {
         if !self.is_begun {
             self.is_begun = !chunk.is_empty();
-            self.is_json = chunk.first() == Some(&b'{');
+            if chunk.first() == Some(&b'{') {
+                self.marks.count = MARKS.len();
+            }
         }
         let Some(end) = memchr::memrchr(b'\n', chunk) else { return self.keep(chunk) };
         let (mut whole, rest) = chunk.split_at(end + 1);
@@ -84,12 +89,12 @@ impl LogReader {
 
     /// Lines. Where no dump is going on only those with a mark are looked at. `complete`: the last one has its end.
     fn lines(&mut self, block: &[u8], complete: bool) {
-        let mut marks = Marks::new(self.is_json);
+        self.marks.found.fill(0);
         let mut at = 0;
         while at < block.len() {
             let is_in_dump = self.assembler.is_in_dump();
             let looks_for_time = self.looks_for_first_time();
-            let mark = if is_in_dump { None } else { marks.next(block, at) };
+            let mark = if is_in_dump { None } else { self.marks.next(block, at) };
             if let Some(mark) = mark.filter(|_| !looks_for_time) {
                 at += memchr::memrchr(b'\n', &block[at..mark]).map_or(0, |newline| newline + 1);
             }
@@ -105,7 +110,7 @@ impl LogReader {
                 self.span.first = Some(envelope::time(line).stamp()).filter(Stamp::is_known);
             }
             if is_in_dump || mark.is_some_and(|mark| mark < end) {
-                match envelope::open(line) {
+                match self.opener.open(line) {
                     Ok(envelope) => self.assembler.push(&envelope, complete || end < block.len()),
                     Err(_) => self.assembler.pass(),
                 }
@@ -133,8 +138,10 @@ impl LogReader {
 
 /// What stands in every line that can begin something: a dump, a kill without one, the end of a story. Each mark is looked
 /// for by itself in the whole block, which the processor does faster than lines can be counted.
+#[derive(Debug)]
 struct Marks {
-    /// Where each was found last; `usize::MAX` where there is none ahead.
+    finders: [Finder<'static>; MARKS.len()],
+    /// Where each was found last in the block; `usize::MAX` where there is none ahead.
     found: [usize; MARKS.len()],
     count: usize,
 }
@@ -144,17 +151,19 @@ struct Marks {
 /// one only in a journal's JSON: a text that is written as a list of bytes.
 const MARKS: [&[u8]; 6] = [b"kill", b"Kill", b"oom_reaper: ", b"total_vm", b"not syncing: ", b"\"MESSAGE\":["];
 
-impl Marks {
-    fn new(is_json: bool) -> Self {
-        Self { found: [0; MARKS.len()], count: if is_json { MARKS.len() } else { MARKS.len() - 1 } }
+impl Default for Marks {
+    fn default() -> Self {
+        Self { finders: MARKS.map(Finder::new), found: [0; MARKS.len()], count: MARKS.len() - 1 }
     }
+}
 
+impl Marks {
     /// The first mark at `from` or behind it.
     fn next(&mut self, block: &[u8], from: usize) -> Option<usize> {
         let mut first = usize::MAX;
-        for (found, mark) in self.found.iter_mut().zip(MARKS).take(self.count) {
+        for (found, finder) in self.found.iter_mut().zip(&self.finders).take(self.count) {
             if *found <= from {
-                *found = memchr::memmem::find(&block[from..], mark).map_or(usize::MAX, |ahead| from + ahead);
+                *found = finder.find(&block[from..]).map_or(usize::MAX, |ahead| from + ahead);
             }
             first = first.min(*found);
         }

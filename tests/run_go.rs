@@ -361,6 +361,7 @@ fn a_group_and_a_machine_in_a_guest() {
     if !require::root() {
         return;
     }
+    let _alone = alone(go);
     let folder = tempfile::tempdir().expect("a folder");
     let binary = folder.path().join("leak.test");
     let mut build = Command::new(go.program());

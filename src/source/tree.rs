@@ -359,8 +359,12 @@ impl Member {
         let renamed = std::mem::replace(&mut self.name, stat.name) != stat.name;
         let again = young && at.since(self.described) >= TreeSource::CALM;
         if stat.state != b'Z' && (renamed || again || self.described == Timestamp::default()) {
-            self.described = at;
-            snapshot.commands.push(Fact { id, at, reading: command(tree, id).map(Arc::new) });
+            // In the middle of an exec, and on the way out, there is no command line: it is asked for again.
+            let reading = command(tree, id).and_then(|command| {
+                if command.arguments.is_empty() { Err(Unreadable::Gone) } else { Ok(Arc::new(command)) }
+            });
+            self.described = if reading.is_ok() { at } else { Timestamp::default() };
+            snapshot.commands.push(Fact { id, at, reading });
             snapshot.executables.push(Fact { id, at, reading: executable(tree, programs, id).map(Arc::new) });
             let text = tree.read(&FileName::of(id.pid, "limits"));
             let reading = text.and_then(|text| limits::address_space(text).ok_or(Unreadable::Malformed));

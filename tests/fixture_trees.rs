@@ -52,6 +52,32 @@ fn a_tree_of_files_is_read_like_a_machine() {
 }
 
 #[test]
+fn of_thousands_at_once_only_the_biggest_are_read_twice_in_the_first_pass() {
+    let fake = FakeProc::new();
+    let last = 2_040;
+    for pid in 1..last {
+        fake.put(&FakeProcess::new(pid));
+    }
+    fake.put(&FakeProcess { anonymous: 1 << 20, ..FakeProcess::new(last) });
+    let mut live = live(&fake);
+    let first = live.sample(&Needs::default()).expect("sampled");
+    assert_eq!(
+        (first.roster.len(), first.stats.len()),
+        (last as usize, last as usize),
+        "everyone is there with a size"
+    );
+    assert_eq!(first.statms.len(), 2_000);
+    assert!(of(&first.statms, last).is_some() && of(&first.statuses, last).is_some(), "the biggest stands last");
+    let unread = |pid: &u32| of(&first.statms, *pid).is_none();
+    let mut left: Vec<u32> = (1..=last).filter(unread).collect();
+    let all = within_passes(&mut live, 2, |snapshot| {
+        left.retain(|pid| of(&snapshot.statms, *pid).is_none());
+        left.is_empty()
+    });
+    assert!(all, "after the third pass never read: {left:?}");
+}
+
+#[test]
 fn names_of_any_bytes_are_facts() {
     let fake = FakeProc::new();
     for (name, pid) in hostile_names().into_iter().zip(100..) {

@@ -40,6 +40,10 @@ pub(super) fn lay(
         row.state = stat.state;
         memory.stat_rss = Some(u32::try_from(stat.rss.0).unwrap_or(u32::MAX));
         memory.stat_is_fresh = true;
+        if row.sized_at == Timestamp(0) {
+            // `statm` is exact, but of thousands that are new at once it is not read of everyone in the same pass.
+            row.rss = MaybeKib::from_bytes(stat.rss.bytes(page));
+        }
         memory.dying = Memory::exits(stat);
         if *row.identity.name != *stat.name.as_bytes() {
             identity(row).name = stat.name.as_bytes().into();

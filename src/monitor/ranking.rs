@@ -108,12 +108,16 @@ fn is_known(row: &ProcessReport, memory: &Memory) -> bool {
 fn parts(row: &ProcessReport, memory: &Memory, pass: &Pass<'_>) -> (Parts, u64) {
     let rules = pass.rules;
     let pages = |size: Bytes| rules.pages(size);
-    let statm = row.rss.get().map(pages);
+    // Before `statm` was read the row shows what `stat` said.
+    let statm = row.rss.get().filter(|_| row.sized_at != Timestamp(0)).map(pages);
     let stat = memory.stat_rss.map(|pages| Pages(u64::from(pages)));
     let (rss, mut slack) = match (rules.rss, stat) {
         (KillerRss::Stat, Some(rss)) if memory.stat_is_fresh => (rss, 0),
         (KillerRss::Stat, stat) => (statm.or(stat).unwrap_or_default(), rules.statm_error.0),
-        (KillerRss::Statm, _) => (statm.unwrap_or_default(), 0),
+        (KillerRss::Statm, stat) => {
+            let told = stat.unwrap_or_default();
+            statm.map_or((told, told.0), |rss| (rss, 0))
+        }
     };
     if row.status_at == Timestamp(0) {
         // One page table a page is the worst; what is swapped may all be its own.

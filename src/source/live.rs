@@ -21,7 +21,7 @@ use super::listing::{Listing, Look};
 use super::machine::{MachineFiles, machine};
 use super::recycler::Recycler;
 use super::roster::{Kind, Process, Roster, Size};
-use super::rotation::{Budget, Rotation, WARM, Wanted};
+use super::rotation::{Biggest, Budget, Rotation, WARM, Wanted};
 use super::warm::Warm;
 use super::{Source, SourceError, clock, proc_files};
 
@@ -30,7 +30,8 @@ use super::{Source, SourceError, clock, proc_files};
 /// - the list of processes: every pass; where there are thousands every 5 s, and between only the numbers that were
 ///   given away since, so that an end may be seen one pass later. A number whose inode changed is another process
 /// - `statm`: every pass of the first 500, of those that moved last time, are new or are asked for; of the rest half per
-///   pass. So growth is seen within two passes. Up to [`Live::DESCRIPTORS`] are kept open for it
+///   pass. So growth is seen within two passes. Up to [`Live::DESCRIPTORS`] are kept open for it. Of thousands that are
+///   new at once only of the biggest, by what `stat` says, so that a first pass is short
 /// - `stat`: at first sight (it has the start time), when the address space or the text size changed (a sign of exec),
 ///   when asked for, and in rotation
 /// - `status`: when the resident size moved, when asked for, and in rotation; the biggest first within a budget
@@ -57,6 +58,8 @@ pub struct Live {
     adjustments: Rotation,
     rest: Rotation,
     budget: Budget,
+    /// Of those that are new.
+    biggest: Biggest,
     recycler: Recycler,
     scope: Scope,
     sequence: u64,
@@ -72,6 +75,9 @@ impl Live {
 
     /// So many of them are read in every pass; the others, as those without one, every second time.
     const EVERY_PASS: u32 = 500;
+
+    /// Of so many that are new in a pass `statm` is read at once: more than the screen and a ranking can show.
+    const AT_ONCE: usize = 2_000;
 
     /// Kernel memory that one kept descriptor pins: the buffer of a seq_file, its file and its inode.
     pub const PINNED: Bytes = Bytes(4_505);
@@ -100,6 +106,7 @@ impl Live {
             adjustments: Rotation::of_adjustments(),
             rest: Rotation::of_rest(),
             budget: Budget::default(),
+            biggest: Biggest::default(),
             recycler: Recycler::default(),
             scope: Scope::All,
             sequence: 0,
@@ -133,6 +140,7 @@ impl Live {
             if let Ok((start_time, stat)) = reading {
                 process.id.start_time = start_time;
                 process.parent = stat.parent;
+                process.size.resident = stat.rss.0 as u32;
             }
             process.due = process.due.union(WARM.without(FactGroups::STAT));
             if reading.is_ok_and(|(_, stat)| stat.leader_dead) {
@@ -178,19 +186,31 @@ impl Live {
         let turn = self.turn();
         // A report for a script is made of few passes: they leave nobody out.
         let everyone = needs.of_everyone.contains(WARM);
+        self.biggest.clear();
+        let new = self.roster.processes.iter().filter(|process| process.is_shown() && process.passes == 0);
+        new.for_each(|process| self.biggest.add(process.size.resident));
+        self.biggest.choose(Self::AT_ONCE);
         self.kept = 0;
         for process in self.roster.processes.iter_mut().filter(|process| process.is_shown()) {
             snapshot.roster.push(process.id);
             let asked = wanted.of(process.id).is_some();
-            let its_turn = process.id.pid.0 & 1 == turn;
+            let its_turn = if process.passes == 0 {
+                // Of a leader that has ended `stat` tells no size.
+                self.biggest.takes(process.size.resident) || process.due.contains(FactGroups::STAT)
+            } else {
+                process.id.pid.0 & 1 == turn || process.moving
+            };
             let is_kept = process.descriptor.is_some();
             self.kept += u32::from(is_kept);
             let always = everyone || is_kept && self.kept <= Self::EVERY_PASS;
-            if !(asked || its_turn || process.moving || process.passes == 0 || always) {
+            if !(asked || its_turn || always) {
                 continue;
             }
             let stood_in = process.living_thread.is_some();
-            let reading = read_size(&mut self.proc_root, process, self.kept < self.most_kept);
+            // Not at first sight: who is there for a moment is not worth it, and where threads share the table of
+            // descriptors every doubling of it waits for all processors (fs/file.c expand_fdtable).
+            let may_keep = process.passes > 0 && self.kept < self.most_kept;
+            let reading = read_size(&mut self.proc_root, process, may_keep);
             self.kept += u32::from(!is_kept && process.descriptor.is_some());
             match reading {
                 Ok(statm) => notice(process, statm),
@@ -338,8 +358,10 @@ fn read_size(tree: &mut Tree, process: &mut Process, may_keep: bool) -> Result<S
 fn notice(process: &mut Process, statm: Statm) {
     let size = Size::from(statm);
     let before = std::mem::replace(&mut process.size, size);
-    process.moving = process.passes > 0 && size.resident != before.resident;
-    if process.passes > 0 && (size.total != before.total || size.text != before.text) {
+    // Only an address space that was read before can be compared with.
+    let known = before.total > 0;
+    process.moving = known && size.resident != before.resident;
+    if known && (size.total != before.total || size.text != before.text) {
         process.due = process.due.union(FactGroups::STAT);
     }
     if process.told != (size.resident, size.shared) {

@@ -136,14 +136,53 @@ impl Rotation {
     }
 }
 
+/// Picks the biggest of a pass: all are told first, then each is asked for, in any order.
+#[derive(Debug, Default)]
+pub(super) struct Biggest {
+    sizes: Vec<u32>,
+    smallest: u32,
+    /// How many of that size still fit.
+    ties: usize,
+}
+
+impl Biggest {
+    /// Starts to collect the sizes of those that there are to choose from.
+    pub(super) fn clear(&mut self) {
+        self.sizes.clear();
+    }
+
+    /// One of them.
+    pub(super) fn add(&mut self, size: u32) {
+        self.sizes.push(size);
+    }
+
+    /// Ends collecting: so many are to be picked.
+    pub(super) fn choose(&mut self, most: usize) {
+        (self.smallest, self.ties) = (0, usize::MAX);
+        if self.sizes.len() > most {
+            let (bigger, &mut smallest, _) = self.sizes.select_nth_unstable_by(most, |a, b| b.cmp(a));
+            self.ties = bigger.iter().filter(|&&size| size == smallest).count();
+            self.smallest = smallest;
+        }
+    }
+
+    /// Whether one of this size is among them.
+    pub(super) fn takes(&mut self, size: u32) -> bool {
+        if size == self.smallest {
+            let fits = self.ties > 0;
+            self.ties = self.ties.saturating_sub(1);
+            return fits;
+        }
+        size > self.smallest
+    }
+}
+
 /// What a pass may spend on what is due without being asked for: first the biggest.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     /// Microseconds.
     left: u32,
-    /// Smaller ones wait.
-    smallest: u32,
-    sizes: Vec<u32>,
+    biggest: Biggest,
 }
 
 impl Budget {
@@ -155,29 +194,24 @@ impl Budget {
 
     /// Starts to collect the sizes of those that are due.
     pub(super) fn clear(&mut self) {
-        self.sizes.clear();
+        self.biggest.clear();
     }
 
     /// One that is due, with its size.
     pub(super) fn add(&mut self, size: u32) {
-        self.sizes.push(size);
+        self.biggest.add(size);
     }
 
     /// Ends collecting: what fits, from the biggest down.
     pub(super) fn begin(&mut self, never_read: bool) {
         self.left = if never_read { Self::ALWAYS + Self::NEVER_READ } else { Self::ALWAYS };
-        let fits = (self.left / cost(WARM.without(FactGroups::STAT))) as usize;
-        self.smallest = 0;
-        if self.sizes.len() > fits {
-            let (_, smallest, _) = self.sizes.select_nth_unstable_by(fits.saturating_sub(1), |a, b| b.cmp(a));
-            self.smallest = *smallest;
-        }
+        self.biggest.choose((self.left / cost(WARM.without(FactGroups::STAT))) as usize);
     }
 
     /// Whether to read these groups of a process of this size now; spends.
     pub(super) fn takes(&mut self, groups: FactGroups, size: u32) -> bool {
         let cost = cost(groups);
-        let takes = size >= self.smallest && self.left >= cost;
+        let takes = self.biggest.takes(size) && self.left >= cost;
         if takes {
             self.left -= cost;
         }
@@ -187,6 +221,8 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -246,5 +282,23 @@ mod tests {
         budget.begin(false);
         assert!(!budget.takes(FactGroups::STATUS, 100));
         assert!(budget.takes(FactGroups::STATUS, 9_900));
+    }
+
+    proptest! {
+        #[test]
+        fn exactly_the_biggest_are_picked_in_whatever_order_they_are_asked(
+            sizes in prop::collection::vec(0_u32..20, 0..60), most in 0_usize..70,
+        ) {
+            let mut biggest = Biggest::default();
+            for &size in &sizes {
+                biggest.add(size);
+            }
+            biggest.choose(most);
+            let mut picked: Vec<u32> = sizes.iter().copied().filter(|&size| biggest.takes(size)).collect();
+            picked.sort_unstable();
+            let mut sorted = sizes.clone();
+            sorted.sort_unstable();
+            prop_assert_eq!(&picked[..], &sorted[sizes.len().saturating_sub(most)..]);
+        }
     }
 }

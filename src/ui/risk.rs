@@ -258,6 +258,7 @@ fn of_selected(state: &State, domain: &DomainReport) -> Option<String> {
         return Some(format!("{name} is safe: {}", immune.reason()));
     }
     if domain.victims.first().is_some_and(|first| first.id == own.id) {
+        own.oom_score_adj?;
         let Some(adj) = victims::stops_being_first_at(domain, own.id) else {
             return Some(format!("{name} is the only one that can be taken"));
         };

@@ -88,6 +88,18 @@ fn the_killer_of_each_kernel_reads_its_own_counter() {
 }
 
 #[test]
+fn until_statm_was_read_stat_tells_the_size_and_who_goes_by_statm_is_not_certain() {
+    for (release, certain) in [("6.18.44", true), ("7.2.0", false)] {
+        let mut taken = on(release, full(0, &[made(10, 5000), made(20, 4000)]));
+        taken.statms.clear();
+        let report = absorb(&taken);
+        assert_eq!(report.process(id(20)).unwrap().rss.get(), Some(Bytes::from_kib(16_000)), "{release}");
+        let host = report.host().unwrap();
+        assert_eq!((order(host), host.certain), (vec![10, 20], certain), "{release}");
+    }
+}
+
+#[test]
 fn page_tables_swap_and_adjustment_decide_with_rss() {
     // A real kill: 4191 pages and 4018 of page tables beat 5692 pages.
     let sparse = [Made { tables: 4018, ..made(10, 4191) }, made(20, 5692)];

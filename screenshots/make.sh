@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the pictures in this directory from the real program, built here, in a scene of its own. Needs root (for the
-# namespaces of the scene) and a C compiler. Takes two minutes.
+# namespaces of the scene) and a C compiler. Takes three minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --locked --release --bin oomtop --example screenshot

@@ -16,9 +16,11 @@ use std::time::Duration;
 
 use terminal::Terminal;
 
-/// One picture: its file, its size, what to type for it, and what to type after it to be back where it began.
+/// One picture: its file, its size, what must be on the screen before, what to type for it, and what to type after it to
+/// be back where it began.
 struct Shot {
     name: &'static str,
+    after: &'static str,
     columns: u16,
     rows: u16,
     keys: &'static str,
@@ -26,22 +28,27 @@ struct Shot {
 }
 
 const SHOTS: &[Shot] = &[
-    Shot { name: "overview-120x34", columns: 120, rows: 34, keys: "", back: "" },
-    Shot { name: "overview-200x60", columns: 200, rows: 60, keys: "", back: "" },
-    Shot { name: "overview-80x24", columns: 80, rows: 24, keys: "", back: "" },
-    Shot { name: "tree-120x34", columns: 120, rows: 34, keys: "t", back: "t" },
+    Shot { name: "overview-120x30", after: "", columns: 120, rows: 30, keys: "", back: "" },
+    Shot { name: "overview-200x60", after: "", columns: 200, rows: 60, keys: "", back: "" },
+    Shot { name: "overview-80x24", after: "", columns: 80, rows: 24, keys: "", back: "" },
+    Shot { name: "tree-120x30", after: "", columns: 120, rows: 30, keys: "t", back: "t" },
     Shot {
-        name: "editor-120x34",
+        name: "editor-120x30",
+        after: "",
         columns: 120,
-        rows: 34,
+        rows: 30,
         keys: "o\u{1b}[6~\u{1b}[6~\u{1b}[6~\u{1b}[6~",
         back: "\u{1b}",
     },
-    Shot { name: "help-120x34", columns: 120, rows: 34, keys: "?", back: "\u{1b}" },
+    Shot { name: "help-120x30", after: "", columns: 120, rows: 30, keys: "?", back: "\u{1b}" },
+    Shot { name: "kill-120x30", after: "OOM kill", columns: 120, rows: 30, keys: "5\r", back: "" },
 ];
 
 /// The scene needs some growth behind it before a picture says anything.
 const HISTORY: Duration = Duration::from_secs(75);
+
+/// By then what grows in the scene has met its limit.
+const KILLED: Duration = Duration::from_secs(120);
 
 /// Frames after a key: the next one shows it, the details of a newly selected process come with the one after.
 const SETTLE: Duration = Duration::from_millis(2500);
@@ -54,7 +61,7 @@ fn main() {
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    let mut terminal = Terminal::start(command, 120, 34);
+    let mut terminal = Terminal::start(command, 120, 30);
     if let Err(screen) = terminal.until(Duration::from_secs(30), |screen| screen.contents().contains("a.test")) {
         eprintln!("the scene does not show: {screen}");
         std::process::exit(1);
@@ -65,6 +72,10 @@ fn main() {
         if (shot.columns, shot.rows) != terminal.size() {
             terminal.resize(shot.columns, shot.rows);
             terminal.watch(SETTLE);
+        }
+        if let Err(screen) = terminal.until(KILLED, |screen| screen.contents().contains(shot.after)) {
+            eprintln!("{:?} does not show: {screen}", shot.after);
+            std::process::exit(1);
         }
         terminal.press(shot.keys);
         terminal.watch(SETTLE);

@@ -253,7 +253,7 @@ impl State {
         let own = &report.machine.own;
         let name = self.name_of(id);
         let Some(process) = report.process(id) else { return Some(format!("{name} has ended")) };
-        if matches!(process.state, b'Z' | b'X') {
+        if process.has_ended() {
             return Some(format!("{name} has ended; its parent has not asked for its exit status yet"));
         }
         // Number 1 of a container is a process like others for who looks from outside; only the machine's own is safe.

@@ -35,7 +35,7 @@ impl State {
         let mut ended = Vec::new();
         let mut lingering = Vec::new();
         for mut watched in std::mem::take(&mut self.terminating) {
-            match newest.process(watched.id).filter(|process| !matches!(process.state, b'Z' | b'X')) {
+            match newest.process(watched.id).filter(|process| !process.has_ended()) {
                 None => ended.push(watched),
                 Some(process) => {
                     // A process on its way out has given its memory back already; that is not what it held.

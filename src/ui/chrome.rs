@@ -115,7 +115,7 @@ pub fn footer(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Option<(u16
 
 /// Why a number of the selected process is not there, or how old it is, and what would change that.
 fn remark(state: &State) -> Option<String> {
-    let process = state.report.process(state.list.selected?)?;
+    let process = state.report.process(state.list.selected?).filter(|process| !process.has_ended())?;
     state.list.columns.iter().find_map(|column| {
         let title = table::info(*column).title;
         match table::cell(*column, process, &state.report).knowledge {

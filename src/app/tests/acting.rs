@@ -222,8 +222,19 @@ fn the_end_is_told_with_what_it_held() {
 fn a_zombie_has_ended() {
     let mut state = state();
     update(&mut state, Event::Signalled { signal: SIGNALS[5], results: vec![(id(30), Ok(()))] });
-    later(&mut state, 1, |report| report.processes[3].state = b'Z');
+    later(&mut state, 1, |report| (report.processes[3].state, report.processes[3].threads) = (b'Z', 1));
     assert!(said(&state).starts_with("a.test 30 ended after 1.0s"), "{}", said(&state));
+}
+
+#[test]
+fn a_dead_leader_whose_threads_live_has_not_ended_and_can_be_signalled() {
+    let mut state = state();
+    press(&mut state, "<down>");
+    update(&mut state, Event::Signalled { signal: SIGNALS[0], results: vec![(id(30), Ok(()))] });
+    later(&mut state, 1, |report| (report.processes[3].state, report.processes[3].threads) = (b'Z', 7));
+    assert_eq!(said(&state), "SIGTERM sent to a.test 30");
+    let effects = press(&mut state, "k<enter>");
+    assert!(matches!(&effects[..], [Effect::Signal { .. }]), "{effects:?}: {}", said(&state));
 }
 
 #[test]

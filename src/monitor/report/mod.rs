@@ -157,6 +157,13 @@ pub struct ProcessReport {
 }
 
 impl ProcessReport {
+    /// Whether it is over: it only waits for its parent to ask for its exit status. A dead leader whose other threads live on
+    /// is in state Z as well (`num_threads` of proc(5) counts them), with all its memory.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X') && self.threads <= 1
+    }
+
     /// A process of which nothing but its identity is known: how the Monitor begins, and tests.
     #[must_use]
     pub fn unread(id: ProcessId) -> Self {

@@ -83,8 +83,9 @@ impl State {
             .victim
             .as_ref()
             .map_or_else(|| "somebody".to_owned(), |victim| format!("{} {}", printable(&victim.name), victim.pid));
+        let together = last.together().map_or_else(String::new, |together| format!(" with {together}"));
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         let sure = last.confidence.word();
-        self.say(Tone::Bad, format!("OOM kill: {who}{more}, {} ({sure}); 5 tells why", last.cause()));
+        self.say(Tone::Bad, format!("OOM kill: {who}{together}{more}, {} ({sure}); 5 tells why", last.cause()));
     }
 }

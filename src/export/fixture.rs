@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::mapping_class::MappingClass;
+use crate::monitor::kill_report::{Confidence, Evidence, Held, KillDomain, KillGroup, KillReport, Killed, Spared};
 use crate::monitor::report::{
     ClassReport, DomainKind, DomainReport, Identity, Immune, Level, MappingSums, MappingsReport, MappingsState,
     ProcessDetail, ProcessReport, Report, UnreadableReport, Victim, WarningState,
@@ -12,7 +13,7 @@ use crate::snapshot::Unreadable;
 use crate::snapshot::mapping::{Mappings, Region};
 use crate::snapshot::process::{CgroupPath, Command, Executable, GoBuild};
 use crate::snapshot::system::{Machine, MemoryInfo, Pressure, PressureLine, System, VirtualMemoryEvents};
-use crate::units::{Bytes, MaybeKib, Pages, Pid, ProcessId, Rate, Timestamp, WallTime};
+use crate::units::{Bytes, MaybeKib, Pages, Pid, ProcessId, Rate, StartTime, Timestamp, WallTime};
 
 /// 2026-11-21T09:30:00.250Z.
 const WALL: WallTime = WallTime(1_795_253_400_250_000_000);
@@ -51,6 +52,7 @@ pub fn report() -> Report {
         },
         processes: vec![hostile(), test_binary()],
         domains: vec![domain()],
+        kills: vec![Arc::new(counted_kill()), Arc::new(group_kill())],
         unreadable: vec![UnreadableReport {
             field: "pss_bytes",
             reason: Unreadable::Denied,
@@ -199,4 +201,46 @@ pub fn detail() -> ProcessDetail {
         mappings: MappingsState::Known(Arc::new(known)),
         go: None,
     }
+}
+
+/// Only a counter tells of it.
+fn counted_kill() -> KillReport {
+    let mut kill = KillReport::unknown(1, Timestamp::from_secs(990), WALL);
+    kill.evidence = vec![Evidence::Machine { from: 1, to: 2 }];
+    kill
+}
+
+/// All that can be known of one.
+fn group_kill() -> KillReport {
+    let mut kill = KillReport::unknown(2, Timestamp::from_secs(995), WALL);
+    let killed = |pid: u32, start_time: Option<u64>, name: &[u8]| Killed {
+        id: start_time.map(|start| ProcessId { pid: Pid(pid), start_time: StartTime(start) }),
+        pid: Pid(pid),
+        name: name.into(),
+    };
+    kill.victim = Some(killed(70, Some(700), b"a\xff"));
+    kill.confidence = Confidence::Certain;
+    kill.domain = Some(KillDomain {
+        label: "job".into(),
+        path: (*b"/ci/job").into(),
+        is_host: false,
+        limit: Some(Bytes::from_mib(512)),
+        is_told: true,
+    });
+    let (rss, page_tables) = (Bytes::from_mib(400), Some(Bytes::from_mib(1)));
+    kill.held = Some(Held { rss, page_tables, swap: Some(Bytes(0)), is_told: true });
+    kill.invoker = Some(((*b"b").into(), Some(Pid(71))));
+    kill.candidate_count = 3;
+    kill.why = Some("1st of 3".into());
+    kill.group = Some(KillGroup { path: CgroupPath::new("/ci/job"), members: vec![killed(71, None, b"b")], count: 2 });
+    kill.spared =
+        Some(Spared { adjustment: Some(-12), less: Some(Bytes(8192)), instead: Some(killed(72, Some(720), b"c")) });
+    kill.growth = Rate::new(1024.4);
+    kill.usage = Some((Bytes::from_mib(512), Some(Bytes::from_mib(100))));
+    kill.evidence = vec![
+        Evidence::KernelLog { sequence: 9, text: "Killed process 70 (a)".into() },
+        Evidence::Cgroup { path: "/ci/job".into(), from: 0, to: 2 },
+        Evidence::Gone { after: Timestamp::from_secs(994), by: Timestamp::from_secs(995) },
+    ];
+    kill
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::snapshot::process::CgroupPath;
 use crate::text::printable;
 use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime};
 
@@ -37,6 +38,10 @@ pub struct KillReport {
     pub candidate_count: u32,
     /// Why this one, in words, by that table.
     pub why: Option<Box<str>>,
+    /// Who died with it because all of a cgroup dies together.
+    pub group: Option<KillGroup>,
+    /// What would have let it live, by the same table.
+    pub spared: Option<Spared>,
     /// What we knew of it at the last look: its history, slope, peak and limit.
     pub history: Option<Arc<ProcessDetail>>,
     /// How fast it grew at the end.
@@ -58,6 +63,39 @@ pub struct Killed {
     pub pid: Pid,
     /// Its name, any bytes.
     pub name: Box<[u8]>,
+}
+
+/// All of a cgroup that was killed together: `memory.oom.group`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KillGroup {
+    /// The cgroup that says so.
+    pub path: CgroupPath,
+    /// Who else of it died, in the order in which it became known; at most [`KillGroup::MEMBERS`].
+    pub members: Vec<Killed>,
+    /// How many died at least, the chosen one among them: by the witness who knows of the most.
+    pub count: u32,
+}
+
+impl KillGroup {
+    /// How many members are kept.
+    pub const MEMBERS: usize = 64;
+
+    /// Whether this one is known to have died with the victim.
+    #[must_use]
+    pub fn has(&self, pid: Pid) -> bool {
+        self.members.iter().any(|member| member.pid == pid)
+    }
+}
+
+/// What would have let a victim live, had all others been as they were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spared {
+    /// This oom_score_adj, or any below.
+    pub adjustment: Option<i16>,
+    /// So much less of it; `None`: it was the only one that could be taken.
+    pub less: Option<Bytes>,
+    /// Who would have been taken instead.
+    pub instead: Option<Killed>,
 }
 
 /// How sure something is.
@@ -201,6 +239,8 @@ impl KillReport {
             candidates: Vec::new(),
             candidate_count: 0,
             why: None,
+            group: None,
+            spared: None,
             history: None,
             growth: None,
             alarmed: None,
@@ -219,6 +259,14 @@ impl KillReport {
             3_600..172_800 => format!("{}h {}m ago", seconds / 3_600, seconds % 3_600 / 60),
             _ => format!("{}d ago", seconds / 86_400),
         }
+    }
+
+    /// Who died with the victim, in words: `3 others of /web`.
+    #[must_use]
+    pub fn together(&self) -> Option<String> {
+        let group = self.group.as_ref().filter(|group| group.count > 1)?;
+        let others = if group.count == 2 { "1 other".to_owned() } else { format!("{} others", group.count - 1) };
+        Some(format!("{others} of {}", printable(&group.path.0)))
     }
 
     /// By what, in words: `by the limit of docker 4f2a91 (512M)`.

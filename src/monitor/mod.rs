@@ -204,6 +204,13 @@ impl Monitor {
         self.report()
     }
 
+    /// The last report there will be: what waited for another pass is told as it is known now.
+    pub fn conclude(&mut self) -> Arc<Report> {
+        self.kills.conclude(&self.report);
+        Arc::make_mut(&mut self.report).kills = self.kills.told().to_vec();
+        self.report()
+    }
+
     /// What says that somebody was killed since the pass before, whose report still stands.
     fn hear_of_kills(&mut self, snapshot: &Snapshot) -> bool {
         if let Some(read) = snapshot.kernel_log {

@@ -21,7 +21,7 @@ pub fn with_adjustment(domain: &DomainReport, id: ProcessId, adj: i16) -> Vec<Vi
 #[must_use]
 pub fn with_candidate(domain: &DomainReport, candidate: &Victim, adj: i16) -> Vec<Victim> {
     let mut changed = candidate.clone();
-    changed.badness = badness_at(domain, candidate, adj);
+    changed.badness = badness_at(domain.total_pages, candidate, adj);
     changed.oom_score_adj = Some(adj);
     changed.adjustment_pages = adjustment_pages(adj, domain.total_pages);
     changed.immune = match candidate.immune {
@@ -66,8 +66,14 @@ pub fn candidate(process: &ProcessReport, domain: &DomainReport, rules: &KernelR
 pub fn stops_being_first_at(domain: &DomainReport, id: ProcessId) -> Option<i16> {
     let first = domain.victims.first().filter(|first| first.id == id && first.immune.is_none())?;
     let second = domain.victims.get(1).filter(|second| second.immune.is_none())?;
+    falls_behind_at(domain.total_pages, first, second)
+}
+
+/// At which oom_score_adj, going down from where it is, `first` would be behind `other` in a domain of so many pages.
+#[must_use]
+pub fn falls_behind_at(total: Pages, first: &Victim, other: &Victim) -> Option<i16> {
     // -1000 is not a number but an exemption: it always works.
-    let behind = |adj: i16| adj == -1000 || badness_at(domain, first, adj) < second.badness;
+    let behind = |adj: i16| adj == -1000 || badness_at(total, first, adj) < other.badness;
     (-1000..first.oom_score_adj?).rev().find(|adj| behind(*adj))
 }
 
@@ -79,7 +85,7 @@ pub fn becomes_first_at(domain: &DomainReport, candidate: &Victim) -> Option<i16
     if first.id == candidate.id || !possible {
         return None;
     }
-    (candidate.oom_score_adj? + 1..=1000).find(|adj| badness_at(domain, candidate, *adj) > first.badness)
+    (candidate.oom_score_adj? + 1..=1000).find(|adj| badness_at(domain.total_pages, candidate, *adj) > first.badness)
 }
 
 /// How much more it can hold before it becomes the first; `None` when it is already, or is immune.
@@ -93,12 +99,12 @@ pub fn grows_until_first(domain: &DomainReport, candidate: &Victim, page_size: B
     Some(Pages(pages.saturating_add(1)).bytes(page_size))
 }
 
-fn badness_at(domain: &DomainReport, victim: &Victim, adj: i16) -> i64 {
+fn badness_at(total: Pages, victim: &Victim, adj: i16) -> i64 {
     // What remains without the adjustment has the bonus of old kernels in it; a sum that was raised to one has not.
     let held =
         victim.rss.unwrap_or_default().0 + victim.swap.unwrap_or_default().0 + victim.page_tables.unwrap_or_default().0;
     let plain = victim.badness.saturating_sub(victim.adjustment_pages).min(i64::try_from(held).unwrap_or(i64::MAX));
-    plain.saturating_add(adjustment_pages(adj, domain.total_pages))
+    plain.saturating_add(adjustment_pages(adj, total))
 }
 
 /// The parts of a place, in words: `1st of 14: 812M RSS + 3.00M page tables + 0 swap, adj +300 counts as 307M of this

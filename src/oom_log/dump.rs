@@ -15,6 +15,11 @@ const MOST_NODES: usize = 64;
 /// Microseconds after which a record is not of the same kill: all of a kill group is written at once.
 const NEAR: u64 = 2_000_000;
 
+/// Whether a record of this time may be of the kill that ended then.
+pub(super) fn is_near(ended: &Stamp, time: Option<u64>) -> bool {
+    ended.since_boot.zip(time).is_none_or(|(before, now)| now.saturating_sub(before) <= NEAR)
+}
+
 /// A dump and what is known of its progress.
 #[derive(Debug)]
 pub(super) struct Dump {
@@ -58,8 +63,7 @@ impl Dump {
 
     /// Whether a record came right after it, as far as the log says.
     pub fn is_near(&self, envelope: &Envelope<'_>) -> bool {
-        let times = self.episode.ended.since_boot.zip(envelope.time.since_boot);
-        times.is_none_or(|(before, now)| now.saturating_sub(before) <= NEAR)
+        is_near(&self.episode.ended, envelope.time.since_boot)
     }
 
     /// Whether it names this process as its victim.

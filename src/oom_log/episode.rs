@@ -91,6 +91,14 @@ pub struct Episode {
     pub repeats: u64,
 }
 
+impl Episode {
+    /// Whether it has a dump of its own. A kill without one goes on with another, or the kernel's rate limit took it.
+    #[must_use]
+    pub const fn is_dumped(&self) -> bool {
+        self.invoker.is_some() || self.summary.is_some()
+    }
+}
+
 /// Who asked for memory that was not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invoker {

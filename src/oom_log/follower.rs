@@ -4,14 +4,18 @@
 use std::borrow::Cow;
 
 use super::assemble::Assembler;
+use super::dump::is_near;
 use super::envelope::{Envelope, Time};
 use super::episode::Episode;
+use super::stamp::Stamp;
 use crate::snapshot::kernel_event::KernelRecord;
 
 /// Follows one log.
 #[derive(Debug, Default)]
 pub struct Follower {
     assembler: Assembler,
+    /// The kill group of the last episode, and when its last record came: more of it may still die.
+    group: Option<(Box<[u8]>, Stamp)>,
 }
 
 impl Follower {
@@ -24,10 +28,20 @@ impl Follower {
         }
     }
 
-    /// The next episode whose kill is known; to be asked when all records of a pass were pushed.
+    /// The next episode whose kill is known; to be asked when all records of a pass were pushed. A kill without a dump
+    /// right after a group's is of that group: the kernel lets no other OOM come between (`oom_lock`), a pass may.
     pub fn next_episode(&mut self) -> Option<Episode> {
         self.assembler.give_ended();
-        self.assembler.next_ready()
+        let mut episode = self.assembler.next_ready()?;
+        if let Some((group, ended)) = self.group.take()
+            && episode.kill_group.is_none()
+            && !episode.is_dumped()
+            && is_near(&ended, episode.began.since_boot)
+        {
+            episode.kill_group = Some(group);
+        }
+        self.group = episode.kill_group.clone().map(|group| (group, episode.ended));
+        Some(episode)
     }
 }
 

@@ -98,6 +98,7 @@ impl Look {
             self.prober.observe(&facts);
             self.monitor.absorb(&facts);
         }
+        self.monitor.conclude();
         let report = self.probe(&needs);
         let rows = self.rows(&report, snapshot.limit);
         needs.visible = rows.iter().map(|(process, _)| process.id).collect();

@@ -9,7 +9,7 @@ use crate::config::{Config, Look};
 use crate::golang::advice::{Advice, Ceiling, CeilingKind};
 use crate::mapping_class::MappingClass;
 use crate::monitor::alarm::{AlarmReport, Classes, Portrait};
-use crate::monitor::kill_report::{Candidate, Confidence, Evidence, Held, KillDomain, KillReport, Killed};
+use crate::monitor::kill_report::{Candidate, Confidence, Evidence, Held, KillDomain, KillReport, Killed, Spared};
 use crate::monitor::report::{
     ClassReport, DomainKind, DomainReport, GoPart, GoRead, GoReport, Identity, Immune, Level, MappingSums,
     MappingsReport, MappingsState, ProcessDetail, ProcessReport, Report, Victim, WarningState,
@@ -477,6 +477,8 @@ pub fn kills() -> Vec<Arc<KillReport>> {
     named.candidates = domain.victims.iter().map(candidate).collect();
     named.why =
         Some("1st of 4: 475M RSS + 2.97M page tables + 0 swap, adj 0; next was b.test 30990, 447M behind".into());
+    let other = Killed { id: None, pid: Pid(30990), name: (*b"b.test").into() };
+    named.spared = Some(Spared { adjustment: Some(-874), less: Some(Bytes::from_mib(447)), instead: Some(other) });
     let mut history = (*detail()).clone();
     history.series.iter_mut().for_each(|(time, _)| time.0 -= 2_460_000_000_000);
     history.ended = Some(named.at);

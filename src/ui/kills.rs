@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use crate::app::State;
 use crate::app::bands::{self, first_line};
 use crate::app::layout::Area;
-use crate::monitor::kill_report::{Confidence, KillReport, Killed};
+use crate::monitor::kill_report::{Confidence, KillReport, Killed, Spared};
 use crate::monitor::report::UnreadableReport;
 use crate::text::printable;
 use crate::units::{Bytes, Pages};
@@ -32,10 +32,14 @@ pub fn title(state: &State) -> String {
     }
 }
 
-/// Name and number of the victim; what is said where there is no name.
+/// Name and number of the victim, and how many died with it; what is said where there is no name.
 #[must_use]
 pub fn who(kill: &KillReport) -> String {
-    kill.victim.as_ref().map_or_else(|| "somebody".into(), name)
+    let victim = kill.victim.as_ref().map_or_else(|| "somebody".into(), name);
+    match kill.group.as_ref().map_or(0, |group| group.count.saturating_sub(1)) {
+        0 => victim,
+        others => format!("{victim} +{others}"),
+    }
 }
 
 fn name(killed: &Killed) -> String {
@@ -177,6 +181,12 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
         let pid = pid.map_or_else(String::new, |pid| format!(" {pid}"));
         say(format!("{}{pid}{itself} asked for the memory that was not there.", printable(name)), Role::Plain);
     }
+    if let Some(text) = together(kill) {
+        say(text, Role::Strong);
+    }
+    if let Some(spared) = &kill.spared {
+        say(to_have_lived(spared), Role::Good);
+    }
     if let Some((before, Some(after))) = kill.usage {
         let freed: Bytes = before.saturating_sub(after);
         say(format!("What was in use went from {before} to {after}: {freed} came back."), Role::Plain);
@@ -204,6 +214,27 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
         say(format!("- {evidence}"), Role::Dim);
     }
     lines
+}
+
+/// Who died with it, by name as far as there is room.
+fn together(kill: &KillReport) -> Option<String> {
+    const NAMES: usize = 6;
+    let together = kill.together()?;
+    let members = &kill.group.as_ref()?.members;
+    let names: Vec<_> = members.iter().take(NAMES).map(name).collect();
+    let dots = if members.len() > NAMES { ", ..." } else { "" };
+    let names = if names.is_empty() { String::new() } else { format!(": {}{dots}", names.join(", ")) };
+    Some(format!("Killed with it: {together} (memory.oom.group){names}."))
+}
+
+fn to_have_lived(spared: &Spared) -> String {
+    let Some(instead) = &spared.instead else {
+        return "To have lived: oom_score_adj -1000. Nobody else could have been taken.".into();
+    };
+    let adjustment = spared.adjustment.map(|adj| format!("oom_score_adj {adj} or lower"));
+    let less = spared.less.map(|less| format!("{less} less of it"));
+    let ways: Vec<_> = adjustment.into_iter().chain(less).collect();
+    format!("To have lived: {}; then {} would have been taken.", ways.join(", or "), name(instead))
 }
 
 /// The order just before.

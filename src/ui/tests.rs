@@ -15,13 +15,14 @@ use crate::app::list::Arrangement;
 use crate::app::{Event, Mode, Outcome, Pane, State, Temporality, TextField, Tone, update};
 use crate::config::{Glyphs, Look, ThemeName};
 use crate::mapping_class::MappingClass;
+use crate::monitor::kill_report::{KillGroup, Killed, Spared};
 use crate::monitor::report::{GoPart, MappingsState, ProcessDetail, UnreadableReport};
 use crate::snapshot::Unreadable;
 use crate::snapshot::go_memory::NoNumbers;
 use crate::snapshot::needs::FactGroups;
+use crate::snapshot::process::CgroupPath;
 use crate::table::Column;
-use crate::units::Timestamp;
-use crate::units::{Bytes, ProcessId};
+use crate::units::{Bytes, Pid, ProcessId, Timestamp};
 
 use super::draw;
 use super::fixture;
@@ -273,6 +274,25 @@ fn what_is_missing_of_a_go_runtime_has_its_reason() {
     state.report = Arc::new(report);
     let shown = screen(&state);
     assert!(shown.contains("It is no Go program"), "{shown}");
+}
+
+#[test]
+fn a_group_that_died_is_one_kill_with_its_names() {
+    let mut state = after_kills((120, 34), UNICODE, false);
+    let kills = &mut Arc::make_mut(&mut state.report).kills;
+    let group = KillGroup {
+        path: CgroupPath::new("/ci"),
+        members: (0..8).map(|at| Killed { id: None, pid: Pid(40 + at), name: (*b"t").into() }).collect(),
+        count: 9,
+    };
+    let kill = Arc::make_mut(&mut kills[1]);
+    (kill.group, kill.spared) = (Some(group), Some(Spared { adjustment: Some(-1000), less: None, instead: None }));
+    assert!(screen(&state).contains("a.test 30987 +8"), "{}", screen(&state));
+    state.kills.opened = true;
+    let shown = screen(&state);
+    assert!(shown.contains("Killed with it: 8 others of /ci (memory.oom.group)"), "{shown}");
+    assert!(shown.contains("t 40, t 41") && shown.contains("t 45, ...") && !shown.contains("t 46"), "{shown}");
+    assert!(shown.contains("Nobody else could have been taken."), "{shown}");
 }
 
 #[test]

@@ -6,6 +6,11 @@ use std::process::Command;
 
 use super::kernel_log::KernelLog;
 
+/// The program, here or in a guest.
+pub fn oomtop() -> Command {
+    Command::new(std::env::var_os("OOMTOP_TEST_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_oomtop").into()))
+}
+
 /// What `oomtop snapshot --json` said of a domain.
 pub struct Prediction {
     /// Who leads, and who may as well.
@@ -16,8 +21,7 @@ pub struct Prediction {
 
 impl Prediction {
     pub fn ask(domain: &str) -> Self {
-        let program = std::env::var_os("OOMTOP_TEST_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_oomtop").into());
-        let output = Command::new(program).args(["snapshot", "--json"]).output().expect("oomtop runs");
+        let output = oomtop().args(["snapshot", "--json"]).output().expect("oomtop runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let snapshot: serde_json::Value = serde_json::from_slice(&output.stdout).expect("is JSON");
         let domains = snapshot["domains"].as_array().expect("has domains");

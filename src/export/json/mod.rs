@@ -4,6 +4,7 @@
 
 mod domain;
 mod golang;
+mod kill;
 mod mappings;
 mod process;
 mod unreadable;
@@ -19,6 +20,7 @@ use crate::units::{Bytes, Rate, WallTime};
 
 use domain::DomainJson;
 use golang::GoMemoryJson;
+use kill::KillJson;
 use mappings::MappingsJson;
 use process::ProcessJson;
 use unreadable::UnreadableJson;
@@ -26,8 +28,8 @@ use unreadable::UnreadableJson;
 /// The name of the schema, in the field `schema`.
 pub const SCHEMA: &str = "oomtop.snapshot/1";
 
-/// Writes one object on one line: the machine, these processes in this order, every memory domain, and the mappings of
-/// one process where its details are given.
+/// Writes one object on one line: the machine, these processes in this order, every memory domain, the kills that
+/// were seen, and the mappings of one process where its details are given.
 ///
 /// # Errors
 /// Those of the writer.
@@ -44,6 +46,7 @@ pub fn write(
         host: HostJson::new(report),
         processes: Each(|| processes.iter().map(|process| ProcessJson::new(process, report))),
         domains: Each(|| report.domains.iter().map(|domain| DomainJson::new(domain, report))),
+        kills: report.kills.iter().map(|kill| KillJson::new(kill)).collect(),
         mappings: detail.and_then(|detail| MappingsJson::new(detail, report)),
         go: detail.and_then(|detail| detail.go.as_ref()).map(|go| GoMemoryJson::new(go, report)),
         unreadable: unreadable::all(report, processes),
@@ -62,6 +65,8 @@ struct SnapshotJson<'a, P: Serialize, D: Serialize> {
     host: HostJson<'a>,
     processes: P,
     domains: D,
+    /// Seen while oomtop looked, the newest last: one sample sees none, because counting begins with it.
+    kills: Vec<KillJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mappings: Option<MappingsJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

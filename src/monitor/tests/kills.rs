@@ -166,6 +166,18 @@ fn a_counter_and_the_only_one_that_is_gone_are_likely() {
 }
 
 #[test]
+fn where_no_pass_follows_a_counter_tells_at_once() {
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    for taken in [second(0, &BOTH, 3, 7), second(1, &BOTH, 3, 7), second(2, &REST, 4, 8)] {
+        monitor.absorb(&taken);
+    }
+    assert!(monitor.report().kills.is_empty(), "the log may come");
+    let report = monitor.conclude();
+    assert_eq!((only(&report).confidence, kinds(only(&report))), (Confidence::Likely, vec![1, 2, 3]));
+    assert_eq!(only(&report).victim.as_ref().unwrap().id, Some(id(30)));
+}
+
+#[test]
 fn of_several_that_are_gone_the_first_of_the_ranking_is_a_guess() {
     let report = after([second(2, &[], 4, 8), second(3, &[], 4, 8)]);
     let kill = only(&report);
@@ -244,4 +256,132 @@ fn out_of_scope_is_no_victim() {
     tree.scope = Scope::Tree(id(31));
     let report = after([second(2, &BOTH, 4, 8), tree]);
     assert_eq!((only(&report).victim.as_ref(), kinds(only(&report))), (None, vec![1, 2]));
+}
+
+/// The kernel's words when all of a cgroup dies: the chosen one is written twice.
+fn group_log(cgroup: &str, first: u32, others: &[u32]) -> Vec<OutsideEvent> {
+    let mut events = log(first, cgroup, 4);
+    let text = format!("Tasks in {cgroup} are going to be killed due to memory.oom.group set");
+    let killed = |pid: &u32| {
+        format!(
+            "Memory cgroup out of memory: Killed process {pid} (p{pid}) total-vm:9080kB, anon-rss:8000kB, \
+             file-rss:400kB, shmem-rss:0kB, UID:0 pgtables:60kB oom_score_adj:0"
+        )
+    };
+    let lines = std::iter::once(text).chain(std::iter::once(&first).chain(others).map(killed));
+    let records = lines.enumerate().map(|(index, text)| KernelRecord {
+        sequence: 200 + index as u64,
+        microseconds: 5_000_100 + index as u64,
+        priority: 3,
+        text: text.into_bytes().into(),
+    });
+    events.extend(records.map(OutsideEvent::KernelLog));
+    events
+}
+
+const CROWD: [(u32, u64); 4] = [(30, 118_000), (31, 8_000), (32, 700), (33, 600)];
+
+/// Two quiet seconds with a crowd whose cgroup dies together, then these.
+fn after_group(seconds: impl IntoIterator<Item = Snapshot>) -> Arc<Report> {
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    for taken in [second(0, &CROWD, 3, 7), second(1, &CROWD, 3, 7)].into_iter().chain(seconds) {
+        monitor.absorb(&dying_together(taken));
+    }
+    monitor.report()
+}
+
+fn dying_together(mut taken: Snapshot) -> Snapshot {
+    taken.cgroups.iter_mut().flatten().for_each(|cgroup| cgroup.oom_group = Some(true));
+    taken
+}
+
+fn dead(kill: &KillReport) -> (u32, Vec<u32>, u32) {
+    let group = kill.group.as_ref().expect("a group died");
+    assert_eq!(&*group.path.0, WEB.as_bytes());
+    let mut members: Vec<u32> = group.members.iter().map(|member| member.pid.0).collect();
+    members.sort_unstable();
+    (kill.victim.as_ref().expect("somebody was chosen").pid.0, members, group.count)
+}
+
+#[test]
+fn a_group_is_one_kill_wherever_a_pass_cuts_it() {
+    let all = group_log(WEB, 30, &[31, 32, 33]);
+    for cut in 5..=all.len() {
+        for (counted, left) in [(4_u64, &CROWD[1..]), (7, &CROWD[3..]), (3, &CROWD[..]), (6, &[])] {
+            let mut first = second(2, left, counted, counted + 4);
+            first.events = all[..cut].to_vec();
+            // As the kernel counts: the chosen one twice.
+            let mut rest = second(3, &[], 8, 12);
+            rest.events = all[cut..].to_vec();
+            let report = after_group([first, rest, second(4, &[], 8, 12), second(5, &[], 8, 12)]);
+            let kill = only(&report);
+            assert_eq!(dead(kill), (30, vec![31, 32, 33], 4), "cut before record {cut}, counted {counted}");
+            assert_eq!((kinds(kill), kill.confidence), (vec![0, 1, 2, 3], Confidence::Certain), "{cut} {counted}");
+            assert_eq!(kill.together().as_deref(), Some("3 others of /web"));
+            // Nobody else was there to be taken.
+            assert_eq!(kill.spared.as_ref().map(|spared| &spared.instead), Some(&None));
+        }
+    }
+}
+
+#[test]
+fn a_group_that_only_counters_tell_is_one_kill() {
+    // The chosen one is counted twice, or once where it was quickly gone.
+    for all in [7, 8] {
+        for (first, counted) in [(&CROWD[2..], 5), (&CROWD[..0], all), (&CROWD[..], all), (&CROWD[3..], all)] {
+            let passes = [second(2, first, counted, counted + 4), second(3, &[], all, all + 4)];
+            let report = after_group(passes.into_iter().chain([second(4, &[], all, all + 4)]));
+            let kill = only(&report);
+            assert_eq!(dead(kill), (30, vec![31, 32, 33], 4));
+            assert_eq!((kinds(kill), kill.confidence, kill.others), (vec![1, 2, 3], Confidence::Likely, 0));
+        }
+    }
+    // One more vanished than was killed.
+    let report = after_group([second(2, &[], 6, 10), second(3, &[], 6, 10)]);
+    assert_eq!(only(&report).confidence, Confidence::Guess);
+}
+
+#[test]
+fn a_log_that_comes_behind_the_counter_of_a_group_joins_it() {
+    let mut late = second(3, &[], 7, 11);
+    late.events = group_log(WEB, 31, &[30, 32, 33]);
+    let report = after_group([second(2, &[], 7, 11), late, second(4, &[], 7, 11)]);
+    assert_eq!(dead(only(&report)), (31, vec![30, 32, 33], 4));
+    let mut later = second(4, &[], 7, 11);
+    later.events = group_log(WEB, 31, &[30, 32, 33]);
+    let report = after_group([second(2, &[], 7, 11), second(3, &[], 7, 11), later, second(5, &[], 7, 11)]);
+    assert_eq!((dead(only(&report)), only(&report).confidence), ((31, vec![30, 32, 33], 4), Confidence::Certain));
+}
+
+#[test]
+fn another_kill_right_after_a_group_is_another() {
+    let mut both = second(2, &[], 7, 12);
+    both.events = group_log(WEB, 30, &[31, 32, 33]);
+    both.events.extend(log(777, "/elsewhere", 4));
+    let report = after_group([both, second(3, &[], 7, 12), second(4, &[], 7, 12)]);
+    assert_eq!(report.kills.len(), 2, "{:?}", report.kills);
+    assert_eq!(dead(&report.kills[0]), (30, vec![31, 32, 33], 4));
+    assert_eq!((report.kills[1].victim.as_ref().unwrap().pid, &report.kills[1].group), (Pid(777), &None));
+}
+
+#[test]
+fn what_would_have_spared_the_first_is_told() {
+    let mut ordinary = second(2, &BOTH, 3, 7);
+    ordinary.adjustments = BOTH.map(|(pid, _)| fact(pid, ordinary.ended, 0)).into();
+    let mut killed = second(3, &BOTH, 4, 8);
+    killed.events = log(30, WEB, 4);
+    let report = after([ordinary, killed, second(4, &REST, 4, 8)]);
+    let spared = only(&report).spared.as_ref().unwrap();
+    // 110,000 pages apart in a cgroup of 131,072: 131 of them count for each of oom_score_adj.
+    assert_eq!(spared.instead.as_ref().unwrap().pid, Pid(31));
+    assert_eq!((spared.adjustment, spared.less), (Some(-840), Some(Bytes(110_001 * 4096))));
+    // The last of two: at -1000 nobody could have been taken.
+    let mut alone = second(2, &REST, 4, 8);
+    alone.events = log(31, WEB, 4);
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    monitor.absorb(&second(0, &REST, 3, 7));
+    monitor.absorb(&alone);
+    let report = monitor.report();
+    let spared = only(&report).spared.as_ref().unwrap();
+    assert_eq!((spared.adjustment, spared.less, &spared.instead), (Some(-1000), None, &None));
 }

@@ -1,0 +1,120 @@
+//! What is written down of a kill, by the report just before it: domain, candidates, what the victim held, why it was
+//! this one and what would have spared it. Pure functions. Refuses to say who it was; that is `witnesses`.
+
+use std::sync::Arc;
+
+use crate::snapshot::process::CgroupPath;
+use crate::text::printable;
+use crate::units::{Bytes, Pages};
+
+use super::super::kill_report::{Candidate, Held, KillDomain, KillReport, Killed, Spared};
+use super::super::report::{
+    DomainKind, DomainReport, MappingsState, ProcessDetail, ProcessReport, Report, WarningState,
+};
+use super::super::victims;
+use super::Open;
+
+pub(super) fn is_same(domain: &DomainReport, own: &KillDomain) -> bool {
+    (domain.kind == DomainKind::Host) == own.is_host && *domain.path.0 == *own.path
+}
+
+/// The counter of this cgroup moved: the domain is probably the tightest above it.
+pub(super) fn place(open: &mut Open, path: &CgroupPath, before: &Report) {
+    open.cgroup = Some(path.clone());
+    let above = |domain: &&DomainReport| domain.kind != DomainKind::Host && path.is_within(&domain.path);
+    let domain = before.domains.iter().find(above);
+    open.report.domain = domain.map(named);
+    remember_candidates(open, domain, before);
+}
+
+pub(super) fn named(domain: &DomainReport) -> KillDomain {
+    KillDomain {
+        label: domain.label.clone(),
+        path: (*domain.path.0).into(),
+        is_host: domain.kind == DomainKind::Host,
+        limit: Some(domain.limit),
+        is_told: false,
+    }
+}
+
+pub(super) fn the_machine() -> KillDomain {
+    KillDomain { label: "this machine".into(), path: (*b"/").into(), is_host: true, limit: None, is_told: true }
+}
+
+pub(super) fn remember_candidates(open: &mut Open, domain: Option<&DomainReport>, before: &Report) {
+    let Some(domain) = domain else { return };
+    open.scale = Some((domain.total_pages, before.machine.page_size));
+    let report = &mut open.report;
+    let name = |id| before.process(id).map(|row| row.identity.name.clone()).unwrap_or_default();
+    let first = domain.victims.iter().take(KillReport::CANDIDATES);
+    report.candidates = first.map(|victim| Candidate { victim: victim.clone(), name: name(victim.id) }).collect();
+    report.candidate_count = domain.candidates;
+    report.usage = domain.usage.map(|usage| (usage, None));
+}
+
+/// What we knew of it at the last look.
+pub(super) fn remember_victim(report: &mut KillReport, row: &ProcessReport, detail: Option<ProcessDetail>) {
+    let rss = row.rss.get().filter(|rss| rss.0 > 0);
+    let held = rss.map(|rss| Held { rss, page_tables: row.page_tables.get(), swap: row.swap.get(), is_told: false });
+    report.held = report.held.or(held);
+    report.growth = row.growth;
+    let Some(mut detail) = detail else { return };
+    report.growth = detail.slope.map(|(slope, _)| slope).or(report.growth);
+    report.alarmed = detail.warning.1;
+    detail.ended = Some(report.at);
+    detail.time_left = None;
+    detail.warning = (WarningState::Quiet, None);
+    // Thirty-two kills with all their mappings would be most of what we weigh.
+    detail.mappings = MappingsState::Waiting;
+    report.history = Some(Arc::new(detail));
+}
+
+/// Why this one, by the table that was kept.
+pub(super) fn explain(report: &mut KillReport, domain: Option<&DomainReport>, before: &Report) {
+    let Some((domain, id)) = domain.zip(report.victim.as_ref().and_then(|victim| victim.id)) else { return };
+    let table = &report.candidates;
+    let Some(own) = table.iter().map(|candidate| &candidate.victim).find(|victim| victim.id == id) else { return };
+    let page = before.machine.page_size;
+    // Who was killed is not counted any more where it is gone already.
+    let then = DomainReport { candidates: report.candidate_count, ..domain.clone() };
+    let parts = victims::explain(own, &then, page);
+    let other = table.iter().find(|other| other.victim.id != id && other.victim.immune.is_none());
+    let why = match other {
+        None => parts,
+        Some(Candidate { victim: other, name }) => {
+            let (name, pid) = (printable(name), other.id.pid);
+            let apart = Pages(own.badness.abs_diff(other.badness)).bytes(page);
+            if own.rank == 1 {
+                format!("{parts}; next was {name} {pid}, {apart} behind")
+            } else {
+                format!("{parts}; at our last look {name} {pid} was ahead of it by {apart}: they moved since")
+            }
+        }
+    };
+    report.why = Some(why.into());
+}
+
+/// What would have let the first of the ranking live, had all others been as they were. Who would have died with it in
+/// its group is no other.
+pub(super) fn spared(report: &KillReport, total: Pages, page: Bytes) -> Option<Spared> {
+    let id = report.victim.as_ref()?.id?;
+    let own = &report.candidates.iter().find(|candidate| candidate.victim.id == id)?.victim;
+    if own.rank != 1 {
+        return None;
+    }
+    let in_group = |pid| report.group.as_ref().is_some_and(|group| group.has(pid));
+    let is_other = |other: &&Candidate| {
+        let Candidate { victim, .. } = other;
+        victim.id != id && victim.immune.is_none() && !in_group(victim.id.pid)
+    };
+    match report.candidates.iter().find(is_other) {
+        Some(Candidate { victim: other, name }) => Some(Spared {
+            adjustment: victims::falls_behind_at(total, own, other),
+            less: Some(Pages(own.badness.abs_diff(other.badness).saturating_add(1)).bytes(page)),
+            instead: Some(Killed { id: Some(other.id), pid: other.id.pid, name: name.clone() }),
+        }),
+        // More than are kept: who would have been next is not known.
+        None if report.candidate_count as usize > report.candidates.len() => None,
+        None => Some(Spared { adjustment: Some(-1000), less: None, instead: None }),
+    }
+}

@@ -1,0 +1,202 @@
+//! Kills as they happen: joins what the kernel's log, the counters of cgroups, the counter of the machine and the
+//! disappearance of processes say into one event each. Counters seen for the first time are where counting begins, no
+//! kills. Refuses to name a victim as certain unless the kernel does, and to forget a kill that nobody can name.
+
+mod account;
+mod witnesses;
+
+use std::sync::Arc;
+
+use crate::oom_log::Follower;
+use crate::snapshot::Snapshot;
+use crate::snapshot::process::CgroupPath;
+use crate::units::{Bytes, Pages, Pid, ProcessId};
+
+use super::kill_report::{Confidence, Evidence, KillGroup, KillReport, Killed};
+use super::report::{ProcessDetail, ProcessReport, Report};
+
+/// Kills that are kept, the newest.
+const MOST: usize = 32;
+/// Passes in which the other witnesses of a kill may still come.
+const OPEN_FOR: u8 = 4;
+/// Passes over which the end of a group is spread at most: the kernel kills it at once, a pass may cut it in two.
+const GROUP_DIES_WITHIN: u8 = 1;
+/// Processes that vanished and are remembered with a kill that nobody named.
+const SUSPECTS: usize = 16;
+
+/// What is remembered of kills.
+#[derive(Debug, Default)]
+pub(super) struct Kills {
+    follower: Follower,
+    machine: Option<u64>,
+    cgroups: Vec<(CgroupPath, Option<u64>)>,
+    open: Vec<Open>,
+    told: Vec<Arc<KillReport>>,
+    count: u64,
+}
+
+/// A kill whose witnesses may not all have spoken.
+#[derive(Debug)]
+struct Open {
+    report: KillReport,
+    /// Passes since it became known.
+    age: u8,
+    logged: bool,
+    machine: bool,
+    gone: bool,
+    /// The cgroup in which the victim was, or above it: from the log, the process, or the counter.
+    cgroup: Option<CgroupPath>,
+    /// Cgroups whose counters have counted it, and how many deaths each.
+    counted: Vec<(CgroupPath, u64)>,
+    /// Total and size of the pages by which its candidates were ranked.
+    scale: Option<(Pages, Bytes)>,
+    suspects: Vec<Suspect>,
+}
+
+impl Open {
+    /// As how many deaths it is counted, as far as is known.
+    fn deaths(&self) -> u64 {
+        let known = self.report.group.as_ref().map_or(1, |group| group.count);
+        self.counted.iter().map(|(_, deaths)| *deaths).fold(known.into(), u64::max)
+    }
+
+    /// All of this cgroup dies with the victim.
+    fn join(&mut self, path: CgroupPath) -> &mut KillGroup {
+        self.report.group.get_or_insert_with(|| KillGroup { path, members: Vec::new(), count: 1 })
+    }
+
+    /// One more that died with the victim, who may be named again.
+    fn add_member(&mut self, member: Killed) {
+        let is_victim = self.report.victim.as_ref().is_some_and(|victim| victim.pid == member.pid);
+        if let Some(group) = self.report.group.as_mut().filter(|group| !is_victim && !group.has(member.pid)) {
+            if group.members.len() < KillGroup::MEMBERS {
+                group.members.push(member);
+            }
+            group.count = group.count.max(group.members.len() as u32 + 1);
+        }
+    }
+
+    fn may_still_lose_members(&self) -> bool {
+        self.report.group.is_some() && self.age <= GROUP_DIES_WITHIN
+    }
+
+    /// The victim or one that died with it.
+    fn has(&self, pid: Pid) -> bool {
+        let is_victim = self.report.victim.as_ref().is_some_and(|victim| victim.pid == pid);
+        is_victim || self.report.group.as_ref().is_some_and(|group| group.has(pid))
+    }
+}
+
+/// A process that vanished while a kill without a name was open.
+#[derive(Debug)]
+struct Suspect {
+    row: ProcessReport,
+    detail: Option<ProcessDetail>,
+    gone: Evidence,
+}
+
+/// What a pass brings.
+#[derive(Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub snapshot: &'a Snapshot,
+    /// The report just before.
+    pub before: &'a Report,
+    /// It looked at the same processes: under another scope nobody knows who ended.
+    pub same_scope: bool,
+    /// Details of a process of that report.
+    pub detail: &'a dyn Fn(ProcessId) -> Option<ProcessDetail>,
+}
+
+impl Kills {
+    /// Hears all witnesses of a pass, before its facts are laid. Gives whether there is something to tell.
+    pub(super) fn hear(&mut self, look: &Look<'_>) -> bool {
+        for open in &mut self.open {
+            open.age = open.age.saturating_add(1);
+        }
+        self.hear_log(look);
+        self.count_cgroups(look);
+        self.count_machine(look);
+        if self.open.is_empty() {
+            return false;
+        }
+        self.see_who_left(look);
+        self.name_the_nameless(look);
+        self.tell()
+    }
+
+    /// When the pass is folded: what came back.
+    pub(super) fn weigh(&mut self, report: &Report) -> bool {
+        for open in self.open.iter_mut().filter(|open| open.gone) {
+            let Some((before, after @ None)) = open.report.usage else { continue };
+            let Some(domain) = &open.report.domain else { continue };
+            let now =
+                report.domains.iter().find(|known| account::is_same(known, domain)).and_then(|domain| domain.usage);
+            if now.is_some_and(|now| now < before) {
+                open.report.usage = Some((before, now.or(after)));
+            }
+        }
+        let changed = !self.open.is_empty() && self.tell();
+        self.open.retain(|open| open.age < OPEN_FOR);
+        changed
+    }
+
+    /// No pass will follow: a kill that only counters tell waits for the log no longer.
+    pub(super) fn conclude(&mut self, last: &Report) {
+        self.open.iter_mut().for_each(|open| open.age = open.age.saturating_add(1));
+        let snapshot = Snapshot::default();
+        self.name_the_nameless(&Look { snapshot: &snapshot, before: last, same_scope: true, detail: &|_| None });
+        self.tell();
+    }
+
+    /// The kills, newest last.
+    pub(super) fn told(&self) -> &[Arc<KillReport>] {
+        &self.told
+    }
+
+    /// Begins another; gives its index.
+    fn open(&mut self, look: &Look<'_>) -> usize {
+        self.count += 1;
+        if self.open.len() >= MOST {
+            self.open.remove(0);
+        }
+        self.open.push(Open {
+            report: KillReport::unknown(self.count, look.snapshot.ended, look.snapshot.wall),
+            age: 0,
+            logged: false,
+            machine: false,
+            gone: false,
+            cgroup: None,
+            counted: Vec::new(),
+            scale: None,
+            suspects: Vec::new(),
+        });
+        self.open.len() - 1
+    }
+
+    /// Hands out what is known now. A kill that only counters tell waits one pass for its name.
+    fn tell(&mut self) -> bool {
+        let mut changed = false;
+        for open in self.open.iter_mut().filter(|open| open.logged || open.age > 0) {
+            if open.logged {
+                open.report.confidence = Confidence::Certain;
+            }
+            open.report.evidence.sort_by_key(Evidence::order);
+            open.report.spared = open.scale.and_then(|(total, page)| account::spared(&open.report, total, page));
+            match self.told.iter_mut().find(|told| told.number == open.report.number) {
+                Some(told) if **told == open.report => {}
+                Some(told) => {
+                    *told = Arc::new(open.report.clone());
+                    changed = true;
+                }
+                None => {
+                    if self.told.len() >= MOST {
+                        self.told.remove(0);
+                    }
+                    self.told.push(Arc::new(open.report.clone()));
+                    changed = true;
+                }
+            }
+        }
+        changed
+    }
+}

@@ -1,0 +1,359 @@
+//! What the witnesses of a pass say of kills: the kernel's log, the counters of cgroups and of the machine, and who is
+//! not there any more. Each word finds the kill that it is of, or is the first of another. Refuses to make a certainty
+//! of what only counters say.
+
+use crate::oom_log::{Domain, Episode, Victim};
+use crate::snapshot::Snapshot;
+use crate::snapshot::cgroup::{Cgroup, Version};
+use crate::snapshot::kernel_event::OutsideEvent;
+use crate::snapshot::process::CgroupPath;
+use crate::text::printable;
+use crate::units::{Pid, ProcessId};
+
+use super::super::kill_report::{Confidence, Evidence, Held, KillDomain, KillGroup, Killed};
+use super::super::label::label;
+use super::super::report::{DomainKind, ProcessReport};
+use super::account::{explain, is_same, named, place, remember_candidates, remember_victim, the_machine};
+use super::{GROUP_DIES_WITHIN, Kills, Look, MOST, Open, SUSPECTS, Suspect};
+
+impl Kills {
+    pub(super) fn hear_log(&mut self, look: &Look<'_>) {
+        for event in &look.snapshot.events {
+            if let OutsideEvent::KernelLog(record) = event {
+                self.follower.push(record);
+            }
+        }
+        while let Some(episode) = self.follower.next_episode() {
+            let mut victims = episode.victims.iter();
+            let group = episode.kill_group.as_deref().map(CgroupPath::new);
+            let known = group.as_ref().filter(|_| !episode.is_dumped()).and_then(|group| self.dying(group));
+            let Some(index) = known.or_else(|| victims.next().map(|first| self.hear_kernel(&episode, first, look)))
+            else {
+                continue;
+            };
+            match group {
+                Some(group) => {
+                    self.open[index].join(group);
+                    victims.for_each(|victim| self.open[index].add_member(killed(victim, row_of(victim, look))));
+                }
+                None => victims.for_each(|victim| _ = self.hear_kernel(&episode, victim, look)),
+            }
+        }
+    }
+
+    /// The kill of which the rest of this group dies: a pass may end between their records.
+    fn dying(&self, group: &CgroupPath) -> Option<usize> {
+        self.open.iter().rposition(|open| {
+            let is_of = match &open.report.group {
+                Some(known) => known.path == *group,
+                None => open.cgroup.as_ref().is_none_or(|own| own.is_within(group)),
+            };
+            open.logged && is_of && open.age <= GROUP_DIES_WITHIN
+        })
+    }
+
+    /// The kernel says that it killed this one; gives the index of its kill.
+    fn hear_kernel(&mut self, episode: &Episode, victim: &Victim, look: &Look<'_>) -> usize {
+        let row = row_of(victim, look);
+        let killed = killed(victim, row);
+        let pid = killed.pid;
+        let place = row.and_then(|row| row.identity.cgroup.clone());
+        let place = place.or_else(|| episode.victim_cgroup.as_deref().map(CgroupPath::new));
+        let fits = |open: &Open| {
+            let near = open.cgroup.as_ref().is_none_or(|known| place.as_ref().is_none_or(|own| own.is_within(known)));
+            !open.logged && (open.has(pid) || near && open.report.victim.is_none())
+        };
+        let index = self.open.iter().position(fits).unwrap_or_else(|| self.open(look));
+        let open = &mut self.open[index];
+        open.logged = true;
+        open.cgroup = place;
+        let report = &mut open.report;
+        report.others = 0;
+        report.victim = Some(killed);
+        if let Some(group) = &mut report.group {
+            // Who vanished was only a conclusion.
+            group.members.clear();
+        }
+        report.invoker = episode.invoker.as_ref().map(|invoker| (Box::from(invoker.name.as_bytes()), invoker.pid));
+        let domain = match &episode.domain {
+            Some(Domain::Host) => look.before.host(),
+            Some(Domain::Cgroup(Some(path))) => {
+                look.before.domains.iter().find(|domain| domain.kind != DomainKind::Host && *domain.path.0 == **path)
+            }
+            Some(Domain::Cgroup(None)) | None => None,
+        };
+        report.domain = match (&episode.domain, domain) {
+            (Some(_), Some(domain)) => Some(KillDomain { is_told: true, ..named(domain) }),
+            (Some(Domain::Host), None) => Some(the_machine()),
+            (Some(Domain::Cgroup(Some(path))), None) => Some(KillDomain {
+                label: label(path).into(),
+                path: path.clone(),
+                is_host: false,
+                limit: None,
+                is_told: true,
+            }),
+            _ => report.domain.take(),
+        };
+        if let (Some(known), Some(memory)) = (&mut report.domain, episode.counters.memory) {
+            known.limit = memory.limit.or(known.limit);
+        }
+        remember_candidates(open, domain, look.before);
+        let report = &mut open.report;
+        if let Some(row) = row {
+            remember_victim(report, row, (look.detail)(row.id));
+        }
+        if let Some(rss) = victim.rss() {
+            let swap = report.held.and_then(|held| held.swap);
+            report.held = Some(Held { rss, page_tables: victim.page_tables, swap, is_told: true });
+        }
+        explain(report, domain, look.before);
+        report.evidence.extend(record_of(victim.pid, look.snapshot));
+        // Its counters may come before the log says that it was a group.
+        let cgroups = look.snapshot.cgroups.as_deref().unwrap_or_default();
+        let own = open.cgroup.as_ref();
+        if let Some(group) = own.and_then(|own| group_above(cgroups, own, open.report.domain.as_ref())) {
+            open.join(group);
+        }
+        index
+    }
+
+    /// Counters of cgroups. On v2 those above count too: the lowest goes first, the others find the same kill.
+    pub(super) fn count_cgroups(&mut self, look: &Look<'_>) {
+        let Some(cgroups) = &look.snapshot.cgroups else { return };
+        let same = self.cgroups.len() == cgroups.len()
+            && self.cgroups.iter().zip(cgroups).all(|(known, cgroup)| known.0 == cgroup.path);
+        let known = if same { Vec::new() } else { std::mem::take(&mut self.cgroups) };
+        if !same {
+            let before = |path: &CgroupPath| known.iter().find(|(known, _)| known == path).and_then(|known| known.1);
+            self.cgroups = cgroups.iter().map(|cgroup| (cgroup.path.clone(), before(&cgroup.path))).collect();
+        }
+        for (index, cgroup) in cgroups.iter().enumerate().rev() {
+            let before = std::mem::replace(&mut self.cgroups[index].1, cgroup.events.oom_kill);
+            let Some((from, to)) = before.zip(cgroup.events.oom_kill).filter(|(from, to)| from < to) else { continue };
+            let counts = |open: &Open| match (&open.cgroup, cgroup.version) {
+                (None, _) => open.report.victim.as_ref().is_none_or(|victim| victim.id.is_none()),
+                (Some(own), Version::V1) => *own == cgroup.path,
+                (Some(own), Version::V2) => {
+                    let group = open.report.group.as_ref();
+                    own.is_within(&cgroup.path) || group.is_some_and(|group| cgroup.path.is_within(&group.path))
+                }
+            };
+            let mut left = to - from;
+            for open in self.open.iter_mut().filter(|open| counts(open)) {
+                if left > 0 && !open.counted.iter().any(|(path, _)| *path == cgroup.path) {
+                    let deaths = left.min(open.deaths());
+                    left -= deaths;
+                    open.count(&cgroup.path, (from, to), deaths);
+                    if open.cgroup.is_none() {
+                        place(open, &cgroup.path, look.before);
+                    }
+                }
+            }
+            if left == 0 {
+                continue;
+            }
+            if let Some(open) = self.open.iter_mut().rev().find(|open| counts(open) && open.may_still_lose_members()) {
+                open.count(&cgroup.path, (from, to), left);
+                continue;
+            }
+            while left > 0 && self.open.len() < MOST {
+                let index = self.open(look);
+                let open = &mut self.open[index];
+                place(open, &cgroup.path, look.before);
+                let group = group_above(cgroups, &cgroup.path, open.report.domain.as_ref());
+                let deaths = if group.is_some() { left } else { 1 };
+                left -= deaths;
+                if let Some(group) = group {
+                    open.join(group);
+                }
+                open.count(&cgroup.path, (from, to), deaths);
+            }
+        }
+    }
+
+    /// The counter of the machine, which counts kills in cgroups too.
+    pub(super) fn count_machine(&mut self, look: &Look<'_>) {
+        let Some(to) = look.snapshot.system.and_then(|system| system.events.oom_kill) else { return };
+        let Some(from) = self.machine.replace(to).filter(|from| *from < to) else { return };
+        let mut left = to - from;
+        for open in self.open.iter_mut().filter(|open| !open.machine) {
+            if left == 0 {
+                return;
+            }
+            left = left.saturating_sub(open.deaths());
+            open.machine = true;
+            open.report.evidence.push(Evidence::Machine { from, to });
+        }
+        if self.open.iter().any(Open::may_still_lose_members) {
+            return;
+        }
+        for _ in 0..left.min(MOST as u64) {
+            let index = self.open(look);
+            self.open[index].machine = true;
+            self.open[index].report.evidence.push(Evidence::Machine { from, to });
+        }
+    }
+
+    pub(super) fn see_who_left(&mut self, look: &Look<'_>) {
+        let Look { snapshot, before, same_scope, .. } = *look;
+        if !same_scope {
+            return;
+        }
+        let gone = Evidence::Gone { after: before.time, by: snapshot.ended };
+        for row in before.processes.iter().filter(|row| has_left(row, snapshot)) {
+            let is_victim = |open: &&mut Open| {
+                open.report.victim.as_ref().is_some_and(|victim| victim.id == Some(row.id)) && !open.gone
+            };
+            if let Some(open) = self.open.iter_mut().find(is_victim) {
+                open.gone = true;
+                open.report.evidence.push(gone.clone());
+                continue;
+            }
+            let own = row.identity.cgroup.as_ref();
+            let dies_with = |open: &&mut Open| {
+                let group = open.report.group.as_ref().filter(|_| open.report.victim.is_some());
+                let inside = |group: &KillGroup| own.is_some_and(|own| own.is_within(&group.path));
+                group.is_some_and(|group| group.has(row.id.pid) || open.may_still_lose_members() && inside(group))
+            };
+            if let Some(open) = self.open.iter_mut().find(dies_with) {
+                open.add_member(known(row));
+                continue;
+            }
+            for open in self.open.iter_mut().filter(|open| open.report.victim.is_none()) {
+                let inside = open.cgroup.as_ref().is_none_or(|path| own.is_some_and(|own| own.is_within(path)));
+                if inside && open.suspects.len() < SUSPECTS {
+                    let detail = (look.detail)(row.id);
+                    open.suspects.push(Suspect { row: row.clone(), detail, gone: gone.clone() });
+                }
+            }
+        }
+    }
+
+    /// Where the log has not come by the second pass, one of those that vanished was it: the first of the ranking, else
+    /// the biggest.
+    pub(super) fn name_the_nameless(&mut self, look: &Look<'_>) {
+        let dead = self.open.iter().flat_map(|open| {
+            let members = open.report.group.iter().flat_map(|group| &group.members);
+            open.report.victim.iter().chain(members).filter_map(|killed| killed.id)
+        });
+        let mut taken: Vec<ProcessId> = dead.collect();
+        for open in self.open.iter_mut().filter(|open| open.age > 0 && open.report.victim.is_none()) {
+            open.suspects.retain(|suspect| !taken.contains(&suspect.row.id));
+            let rank = |id: ProcessId| {
+                let ranked = open.report.candidates.iter().find(|candidate| candidate.victim.id == id);
+                ranked.map_or(u32::MAX, |candidate| candidate.victim.rank.wrapping_sub(1))
+            };
+            let order = |suspect: &Suspect| {
+                (rank(suspect.row.id), suspect.row.risk != Some(1), std::cmp::Reverse(suspect.row.rss.get()))
+            };
+            let Some(best) = (0..open.suspects.len()).min_by_key(|index| order(&open.suspects[*index])) else {
+                continue;
+            };
+            let suspect = open.suspects.swap_remove(best);
+            let deaths = open.deaths();
+            let report = &mut open.report;
+            // Processes end all the time; in a cgroup whose counter moved the only one that did is likely it.
+            let is_all = (open.suspects.len() as u64) < deaths;
+            let likely = is_all && (open.cgroup.is_some() || suspect.row.risk == Some(1));
+            report.confidence = if likely { Confidence::Likely } else { Confidence::Guess };
+            if report.group.is_none() {
+                report.others = open.suspects.len() as u32;
+            }
+            let row = &suspect.row;
+            taken.push(row.id);
+            report.victim = Some(known(row));
+            remember_victim(report, row, suspect.detail);
+            let domain = report.domain.as_ref();
+            let domain = domain.and_then(|own| look.before.domains.iter().find(|known| is_same(known, own)));
+            explain(report, domain, look.before);
+            report.evidence.push(suspect.gone);
+            open.gone = true;
+            for other in std::mem::take(&mut open.suspects) {
+                if open.report.group.is_some() {
+                    taken.push(other.row.id);
+                    open.add_member(known(&other.row));
+                }
+            }
+        }
+    }
+}
+
+impl Open {
+    /// The counter of this cgroup counts so many deaths of it.
+    fn count(&mut self, path: &CgroupPath, (from, to): (u64, u64), deaths: u64) {
+        let counted = self.counted.iter().position(|(known, _)| known == path).unwrap_or_else(|| {
+            self.counted.push((path.clone(), 0));
+            self.counted.len() - 1
+        });
+        let total = &mut self.counted[counted].1;
+        *total += deaths;
+        let total = *total;
+        let mut is_inside = false;
+        if let Some(group) = &mut self.report.group {
+            // The one that was chosen is killed with its group once more, and counted again unless it is gone already
+            // (mm/oom_kill.c oom_kill_process).
+            group.count = group.count.max(u32::try_from(total - 1).unwrap_or(u32::MAX));
+            is_inside = path.is_within(&group.path) && *path != group.path;
+        }
+        // Where members of a group sat says no more than the group's own counter.
+        if is_inside && self.cgroup.as_ref().is_some_and(|own| !own.is_within(path)) {
+            return;
+        }
+        let name = printable(&path.0);
+        let before = self.report.evidence.iter_mut().find_map(|evidence| match evidence {
+            Evidence::Cgroup { path, to, .. } if **path == *name => Some(to),
+            _ => None,
+        });
+        match before {
+            Some(before) => *before = to,
+            None => self.report.evidence.push(Evidence::Cgroup { path: (&*name).into(), from, to }),
+        }
+    }
+}
+
+/// The row of the process that the kernel's log names.
+fn row_of<'a>(victim: &Victim, look: &Look<'a>) -> Option<&'a ProcessReport> {
+    // Inside of a PID namespace its numbers are not ours.
+    let ours = look.snapshot.machine.initial_pid_namespace != Some(false);
+    let pid = victim.tgid.unwrap_or(victim.pid);
+    look.before.processes.iter().find(|row| ours && row.id.pid == pid)
+}
+
+fn killed(victim: &Victim, row: Option<&ProcessReport>) -> Killed {
+    let name = victim.name.map(|name| name.as_bytes().into());
+    let name = name.or_else(|| row.map(|row| row.identity.name.clone())).unwrap_or_default();
+    Killed { id: row.map(|row| row.id), pid: victim.tgid.unwrap_or(victim.pid), name }
+}
+
+fn known(row: &ProcessReport) -> Killed {
+    Killed { id: Some(row.id), pid: row.id.pid, name: row.identity.name.clone() }
+}
+
+/// The highest cgroup above this one, inside of the domain, that dies together (mm/memcontrol.c
+/// mem_cgroup_get_oom_group).
+fn group_above(cgroups: &[Cgroup], path: &CgroupPath, domain: Option<&KillDomain>) -> Option<CgroupPath> {
+    let domain = domain.filter(|domain| !domain.is_host).map(|domain| CgroupPath::new(&*domain.path));
+    let inside = |group: &CgroupPath| domain.as_ref().is_none_or(|domain| group.is_within(domain));
+    let mut groups = cgroups.iter().filter(|cgroup| cgroup.oom_group == Some(true)).map(|cgroup| &cgroup.path);
+    groups.find(|group| path.is_within(group) && inside(group)).cloned()
+}
+
+/// It is not in the roster any more, or dead and not reaped.
+fn has_left(row: &ProcessReport, snapshot: &Snapshot) -> bool {
+    let dead = |state: u8| matches!(state, b'Z' | b'X');
+    let at = snapshot.stats.binary_search_by_key(&row.id, |fact| fact.id);
+    let died = at.is_ok_and(|at| snapshot.stats[at].reading.is_ok_and(|stat| dead(stat.state) && !stat.leader_dead));
+    snapshot.roster.binary_search(&row.id).is_err() || died && !dead(row.state)
+}
+
+/// The record that says so.
+fn record_of(pid: Pid, snapshot: &Snapshot) -> Option<Evidence> {
+    let needle = format!("illed process {pid} ");
+    snapshot.events.iter().find_map(|event| match event {
+        OutsideEvent::KernelLog(record) if record.priority < 8 => {
+            let text = printable(&record.text);
+            text.contains(&needle).then(|| Evidence::KernelLog { sequence: record.sequence, text: (&*text).into() })
+        }
+        _ => None,
+    })
+}

@@ -72,6 +72,19 @@ pub fn joined(arguments: &[u8]) -> Vec<u8> {
     arguments[..end].iter().map(|&byte| if byte == 0 { b' ' } else { byte }).collect()
 }
 
+/// Whether it is in there, capitals or not. Bytes, because names are bytes; a blank also stands for the NUL between two
+/// arguments.
+#[must_use]
+pub fn holds(haystack: &[u8], needle: &[u8]) -> bool {
+    needle.is_empty()
+        || haystack.windows(needle.len()).any(|window| {
+            window
+                .iter()
+                .zip(needle)
+                .all(|(one, other)| one.eq_ignore_ascii_case(other) || (*one == 0 && *other == b' '))
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

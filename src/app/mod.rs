@@ -13,6 +13,7 @@ pub mod layout;
 pub mod list;
 mod mouse;
 mod panes;
+mod regions;
 mod text_field;
 mod typing;
 mod update;
@@ -25,7 +26,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::config::Config;
 use crate::mapping_class::MappingClass;
-use crate::monitor::report::{ProcessDetail, Report};
+use crate::monitor::report::{ProcessDetail, RegionOrder, Report};
 use crate::snapshot::needs::Needs;
 use crate::snapshot::process::CgroupPath;
 use crate::units::{Bytes, ProcessId, Timestamp};
@@ -175,6 +176,10 @@ pub struct MappingsView {
     pub cursor: usize,
     /// The class whose regions are listed; `None`: the classes are.
     pub opened: Option<MappingClass>,
+    /// In which order regions are listed.
+    pub order: RegionOrder,
+    /// What is looked for among the regions.
+    pub search: Option<String>,
 }
 
 /// What the risk pane shows.

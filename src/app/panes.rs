@@ -1,12 +1,12 @@
 //! Getting about: which pane has the keys, what moves in it, what opens and how one gets out again. Refuses to change
 //! what a pane shows of the world.
 
-use crate::monitor::report::{DomainReport, MappingsState, Victim};
+use crate::monitor::report::{DomainReport, Victim};
 
 use super::bands;
 use super::keys::Move;
 use super::layout::{self, Room};
-use super::{MappingsView, Pane, RiskView, State, Tone};
+use super::{Pane, RiskView, State, Tone};
 
 impl State {
     /// A movement in a pane. What shows the selected process and has no list of its own selects another.
@@ -25,18 +25,6 @@ impl State {
                 let victims = self.risk_domain().map_or(0, |domain| domain.victims.len());
                 self.risk.scroll = movement.apply(self.risk.scroll, victims, page);
             }
-        }
-    }
-
-    /// How many lines the pane of mappings has to choose from.
-    #[must_use]
-    pub fn mapping_lines(&self) -> usize {
-        let Some(MappingsState::Known(mappings)) = self.detail.as_ref().map(|detail| &detail.mappings) else {
-            return 0;
-        };
-        match self.mappings.opened {
-            None => mappings.classes.len(),
-            Some(opened) => mappings.class_of.iter().filter(|(class, _)| *class == opened).count(),
         }
     }
 
@@ -100,24 +88,17 @@ impl State {
         self.list.reveal(self.table_page());
     }
 
-    fn open_class(&mut self) {
-        let Some(MappingsState::Known(mappings)) = self.detail.as_ref().map(|detail| &detail.mappings) else { return };
-        if let (None, Some(class)) = (self.mappings.opened, mappings.classes.get(self.mappings.cursor)) {
-            self.mappings = MappingsView { cursor: 0, opened: Some(class.class) };
-        }
-    }
-
     /// Search, filter, what was opened, zoom: the first that there is.
     pub(super) fn leave(&mut self) {
         if self.focus == Pane::Kills {
             self.leave_kills();
         } else if self.focus == Pane::Go {
             self.focus_on(Pane::Top);
-        } else if self.list.search.take().is_some() {
+        } else if self.looked_for().take().is_some() {
         } else if self.list.filter.take().is_some() || self.list.user.take().is_some() {
             self.arrange();
         } else if self.focus == Pane::Mappings && self.mappings.opened.is_some() {
-            self.mappings = MappingsView::default();
+            self.close_class();
         } else if self.zoomed {
             self.zoom(false);
         } else if Room::of(self.size) == Room::One {

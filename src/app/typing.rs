@@ -50,21 +50,39 @@ impl State {
 
     /// To the next row that matches what was searched for last.
     pub(super) fn search_on(&mut self, direction: Direction) {
-        let Some(needle) = self.list.search.clone() else {
+        let Some(needle) = self.looked_for().clone() else {
             self.say(Tone::Plain, "nothing to look for: / begins a search");
             return;
         };
-        let count = self.list.rows.len().max(1);
+        let (cursor, count) = self.place();
         let from = match direction {
-            Direction::Forward => (self.list.cursor + 1) % count,
-            Direction::Backward => (self.list.cursor + count - 1) % count,
+            Direction::Forward => (cursor + 1) % count,
+            Direction::Backward => (cursor + count - 1) % count,
         };
         if !self.jump(&needle, from, direction) {
             self.say(Tone::Bad, format!("no row has {needle:?}"));
         }
     }
 
+    /// What is searched for where the keys are: regions, or rows of the table.
+    pub(super) fn looked_for(&mut self) -> &mut Option<String> {
+        if self.looks_for_regions() { &mut self.mappings.search } else { &mut self.list.search }
+    }
+
+    /// The cursor there, and among how many.
+    fn place(&self) -> (usize, usize) {
+        let (cursor, count) = if self.looks_for_regions() {
+            (self.mappings.cursor, self.mapping_lines())
+        } else {
+            (self.list.cursor, self.list.rows.len())
+        };
+        (cursor, count.max(1))
+    }
+
     fn jump(&mut self, needle: &str, from: usize, direction: Direction) -> bool {
+        if self.looks_for_regions() {
+            return self.jump_to_region(needle, from, direction);
+        }
         let found = self.list.find(needle, from, direction, &self.report);
         if let Some(row) = found {
             let page = self.table_page();
@@ -78,9 +96,9 @@ impl State {
         match &self.mode {
             Mode::Search(field) => {
                 let needle = field.text.clone();
-                let from = self.list.cursor;
+                let (from, _) = self.place();
                 let found = needle.is_empty() || self.jump(&needle, from, Direction::Forward);
-                self.list.search = (!needle.is_empty()).then_some(needle);
+                *self.looked_for() = (!needle.is_empty()).then_some(needle);
                 self.set_error((!found).then(|| (0, "no row has this".to_owned())));
             }
             Mode::Filter(field) => {
@@ -122,7 +140,7 @@ impl State {
 
     fn cancel_typing(&mut self) {
         match std::mem::replace(&mut self.mode, Mode::Normal) {
-            Mode::Search(_) => self.list.search = None,
+            Mode::Search(_) => *self.looked_for() = None,
             Mode::Filter(_) => {
                 self.list.filter = None;
                 self.arrange();

@@ -116,8 +116,9 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             state.look_after();
         }
         Event::Detail(detail) => {
+            let held = state.held();
             state.detail = detail.filter(|detail| Some(detail.id) == state.list.selected);
-            state.mappings.cursor = state.mappings.cursor.min(state.mapping_lines().saturating_sub(1));
+            state.hold(held);
         }
         Event::Hooked(outcome) => state.hooked(outcome),
         Event::NotSuspended => {
@@ -205,7 +206,9 @@ impl State {
             Action::View(pane) => self.focus_on(pane),
             Action::Search => self.mode = Mode::Search(TextField::default()),
             Action::SearchNext => self.search_on(Direction::Forward),
-            Action::SearchPrevious if self.list.search.is_none() => self.sort_by(Column::Pid),
+            Action::SearchPrevious if self.list.search.is_none() && !self.looks_for_regions() => {
+                self.sort_by(Column::Pid);
+            }
             Action::SearchPrevious => self.search_on(Direction::Backward),
             Action::Filter => {
                 self.mode = Mode::Filter(TextField::holding(self.list.filter.as_deref().unwrap_or_default()));
@@ -215,6 +218,7 @@ impl State {
                 self.list.arrangement = if is_tree { Arrangement::Flat } else { Arrangement::Tree };
                 self.arrange();
             }
+            Action::SortMenu if self.looks_for_regions() => self.next_region_order(),
             Action::SortMenu => self.mode = Mode::Dialog(Dialog::Sort { cursor: self.list.sort as usize }),
             Action::SortBy(column) => self.sort_by(column),
             Action::Reverse => {

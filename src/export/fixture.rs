@@ -173,7 +173,7 @@ pub fn detail() -> ProcessDetail {
         regions,
         ..MappingSums::default()
     };
-    let class = |class, sums| ClassReport { class, sums, probable: 0, change: 0 };
+    let class = ClassReport::first;
     let known = MappingsReport {
         mappings: Arc::new(Mappings {
             ended: Timestamp::from_secs(988),
@@ -187,6 +187,10 @@ pub fn detail() -> ProcessDetail {
         classes: vec![class(MappingClass::Anonymous, sums(4, 1)), class(MappingClass::Executable, sums(1, 1))],
         class_of: vec![(MappingClass::Executable, false), (MappingClass::Anonymous, true)],
         change_of: vec![None, Some(4)],
+        step_of: vec![None, Some(4)],
+        changes: Vec::new(),
+        since: Timestamp::from_secs(988),
+        marked: false,
     };
     ProcessDetail {
         id: ProcessId::new(30_987, 8_000),

@@ -97,6 +97,30 @@ impl MappingClass {
             Self::Other => "other",
         }
     }
+
+    /// As people call it.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Executable => "program",
+            Self::Library => "libraries",
+            Self::File => "files",
+            Self::Heap => "heap",
+            Self::Anonymous => "anonymous",
+            Self::Stack => "stack",
+            Self::ThreadStack => "thread stacks",
+            Self::SharedMemory => "shared memory",
+            Self::Tmpfs => "tmpfs",
+            Self::Hugetlb => "huge pages",
+            Self::Kernel => "kernel",
+            Self::GoHeap => "Go heap",
+            Self::GoRuntime => "Go runtime",
+            Self::GoRaceShadow => "race shadow",
+            Self::CgoHeap => "C heap",
+            Self::Jit => "JIT code",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// What must be known beside the mappings to classify them.

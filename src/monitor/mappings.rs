@@ -1,6 +1,5 @@
-//! What the memory of the selected process is: one read of its mappings, summed by class, and what changed since the
-//! mark or the first read. Refuses to keep more than a few baselines of twenty-four bytes a region, and to sum what the
-//! kernel did not tell.
+//! What the memory of the selected process is: one read of its mappings, summed by class, beside the mark and the read
+//! before. Refuses to keep more than a few baselines, and to sum what the kernel did not tell.
 
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use crate::snapshot::system::Machine;
 use crate::snapshot::{Fact, Unreadable};
 use crate::units::{Bytes, MaybeKib, ProcessId};
 
+use super::mapping_change::{Baseline, Trails, by_class, changes};
 use super::report::{ClassReport, Identity, MappingSums, MappingsReport, MappingsState};
 
 /// The last read, and baselines of the last few processes.
@@ -18,25 +18,8 @@ pub(super) struct Mapped {
     last: Option<(ProcessId, MappingsState)>,
     /// The one used last is the last.
     baselines: Vec<Baseline>,
-}
-
-/// What changes count from.
-#[derive(Clone, Debug)]
-struct Baseline {
-    of: ProcessId,
-    /// In the order of the addresses.
-    regions: Vec<Was>,
-    classes: Vec<(MappingClass, Bytes)>,
-}
-
-/// A region at the mark.
-#[derive(Clone, Copy, Debug)]
-struct Was {
-    start: u64,
-    end: u64,
-    kib: u32,
-    /// Of its name: the numbers of names are those of one read.
-    name: u32,
+    /// Of the process that was read last.
+    trails: Trails,
 }
 
 impl Mapped {
@@ -63,10 +46,13 @@ impl Mapped {
         if let Some((of, MappingsState::Known(report))) = &mut self.last
             && *of == id
         {
-            self.baselines.push(baseline(id, report));
+            self.baselines.push(Baseline::of(id, report, true));
             let report = Arc::make_mut(report);
             report.change_of.iter_mut().for_each(|change| *change = Some(0));
             report.classes.iter_mut().for_each(|class| class.change = 0);
+            report.changes.clear();
+            report.since = report.mappings.ended;
+            report.marked = true;
         }
     }
 
@@ -88,16 +74,29 @@ impl Mapped {
             classes,
             class_of,
             change_of: Vec::new(),
+            step_of: Vec::new(),
+            changes: Vec::new(),
+            since: mappings.ended,
+            marked: false,
         };
         let known = self.baselines.iter().position(|baseline| baseline.of == id);
         let baseline = match known {
             Some(index) => self.baselines.remove(index),
-            None => baseline(id, &report),
+            None => Baseline::of(id, &report, false),
         };
-        report.change_of = changes(&mappings.regions, mappings, &baseline.regions);
+        let before = match &self.last {
+            Some((of, MappingsState::Known(last))) if *of == id => Baseline::of(id, last, false),
+            _ => Baseline::of(id, &report, false),
+        };
+        report.change_of = changes(mappings, &baseline.regions);
+        report.step_of = changes(mappings, &before.regions);
+        report.changes = by_class(&report, &baseline);
+        (report.since, report.marked) = (baseline.at, baseline.marked);
+        self.trails.take(id, &report.classes);
         for class in &mut report.classes {
-            let was = baseline.classes.iter().find(|(known, _)| *known == class.class);
-            class.change = signed(class.sums.rss) - was.map_or(0, |(_, was)| signed(*was));
+            class.change = signed(class.sums.rss) - signed(baseline.rss_of(class.class));
+            class.step = signed(class.sums.rss) - signed(before.rss_of(class.class));
+            class.trend = self.trails.trend(class.class);
         }
         if self.baselines.len() >= most.max(1) {
             self.baselines.remove(0);
@@ -113,7 +112,7 @@ pub(super) fn sums(mappings: &Mappings, class_of: &[(MappingClass, bool)]) -> (M
     let mut classes: Vec<ClassReport> = Vec::new();
     for (region, (class, probable)) in mappings.regions.iter().zip(class_of) {
         let index = classes.iter().position(|known| known.class == *class).unwrap_or_else(|| {
-            classes.push(ClassReport { class: *class, sums: MappingSums::default(), probable: 0, change: 0 });
+            classes.push(ClassReport::first(*class, MappingSums::default()));
             classes.len() - 1
         });
         add(&mut classes[index].sums, region);
@@ -140,58 +139,13 @@ fn add(sums: &mut MappingSums, region: &Region) {
     add(&mut sums.pss, region.pss);
     add(&mut sums.swap, region.swap);
     add(&mut sums.swap_pss, region.swap_pss);
+    add(&mut sums.anonymous, region.anonymous);
     add(&mut sums.lazy_free, region.lazy_free);
     add(&mut sums.hugetlb, region.hugetlb);
     sums.regions += 1;
 }
 
-fn baseline(of: ProcessId, report: &MappingsReport) -> Baseline {
-    let mappings = &report.mappings;
-    let was = |region: &Region| Was {
-        start: region.start,
-        end: region.end,
-        kib: kib(region),
-        name: fingerprint(mappings.name(region)),
-    };
-    Baseline {
-        of,
-        regions: mappings.regions.iter().map(was).collect(),
-        classes: report.classes.iter().map(|class| (class.class, class.sums.rss)).collect(),
-    }
-}
-
-/// RSS of each region minus what its addresses held at the mark, in KiB. Where a region was split or cut, each part is
-/// taken to have held its share by length. Both lists are in the order of addresses.
-fn changes(regions: &[Region], mappings: &Mappings, baseline: &[Was]) -> Vec<Option<i64>> {
-    let mut begin = 0;
-    let change = |region: &Region| {
-        while baseline.get(begin).is_some_and(|was| was.end <= region.start) {
-            begin += 1;
-        }
-        let name = fingerprint(mappings.name(region));
-        let overlapping = baseline[begin..].iter().take_while(|was| was.start < region.end);
-        let mut known = false;
-        let mut held = 0.0;
-        for was in overlapping.filter(|was| was.name == name) {
-            let overlap = was.end.min(region.end).saturating_sub(was.start.max(region.start));
-            held += f64::from(was.kib) * overlap as f64 / (was.end - was.start).max(1) as f64;
-            known = true;
-        }
-        known.then(|| i64::from(kib(region)) - held.round() as i64)
-    };
-    regions.iter().map(change).collect()
-}
-
-fn kib(region: &Region) -> u32 {
-    region.rss.get().map_or(0, |rss| u32::try_from(rss.0 / 1024).unwrap_or(u32::MAX))
-}
-
-/// FNV-1a: short, and the same in every run.
-fn fingerprint(name: &[u8]) -> u32 {
-    name.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
-}
-
-fn signed(bytes: Bytes) -> i64 {
+pub(super) fn signed(bytes: Bytes) -> i64 {
     i64::try_from(bytes.0).unwrap_or(i64::MAX)
 }
 
@@ -250,6 +204,86 @@ mod tests {
         assert_eq!(known(&mapped).classes.iter().map(|class| class.change).sum::<i64>(), (11 - 24) * 4096);
     }
 
+    /// The same at a later second.
+    fn at(second: u64, mut fact: Fact<Arc<Mappings>>) -> Fact<Arc<Mappings>> {
+        let mappings = Arc::make_mut(fact.reading.as_mut().expect("it was read"));
+        (mappings.began, mappings.ended) = (Timestamp::from_secs(second), Timestamp::from_secs(second));
+        fact
+    }
+
+    #[test]
+    fn what_moved_is_told_since_the_mark_and_since_the_look_before() {
+        let mut mapped = Mapped::default();
+        let look = |mapped: &mut Mapped, second, regions: &[(u64, u64, u64)]| {
+            mapped.absorb(&at(second, read(regions)), &ClassContext::default(), 4);
+            known(mapped)
+        };
+        assert_eq!(look(&mut mapped, 10, &[(10, 2000, 512), (3000, 4000, 256)]).difference(), None, "the first look");
+        let still = look(&mut mapped, 12, &[(10, 2000, 512), (3000, 4000, 256)]);
+        assert_eq!(still.difference().as_deref(), Some("Nothing moved in the 2s since the first look."));
+        let grown = look(&mut mapped, 20, &[(10, 2000, 1024), (3000, 4000, 256), (5000, 6000, 768)]);
+        let told = "+5.00M in the 10s since the first look: anonymous +5.00M in 1 region and 1 new.";
+        assert_eq!(grown.difference().as_deref(), Some(told));
+        mapped.mark(ID);
+        let shrunk = look(&mut mapped, 50, &[(10, 2000, 768), (3000, 4000, 256), (5000, 6000, 768)]);
+        assert_eq!(
+            shrunk.difference().as_deref(),
+            Some("-1.00M in the 30s since the mark: anonymous -1.00M in 1 region.")
+        );
+        assert_eq!((shrunk.change_of[2], shrunk.step_of[0]), (Some(0), Some(-1024)));
+        let next = look(&mut mapped, 51, &[(10, 2000, 768), (3000, 4000, 512), (5000, 6000, 768)]);
+        assert_eq!((next.classes[0].change, next.classes[0].step), (0, 1 << 20));
+        assert_eq!((next.change_of[0], next.step_of[0], next.step_of[1]), (Some(-1024), Some(0), Some(1024)));
+        assert_eq!(next.classes[0].trend, [255, 255, 255, 0, 0, 7, 6, 7], "of five looks: 3, 3, 8, 7 and 8 MiB");
+    }
+
+    #[test]
+    fn pages_of_files_that_come_and_go_are_told_from_growth() {
+        let file = |second, kib: u64, anonymous| {
+            let mut fact = at(second, read(&[(10, 4000, kib / 4)]));
+            let mappings = Arc::make_mut(fact.reading.as_mut().expect("it was read"));
+            mappings.names = vec![b"/srv/table".as_slice().into()];
+            mappings.regions[0].inode = 7;
+            mappings.regions[0].anonymous = MaybeKib::from_kib(anonymous);
+            fact
+        };
+        for (kib, anonymous, expected) in [
+            (3072, 0, "+2.00M in the 5s since the first look: files +2.00M in 1 region (page cache, comes and goes)."),
+            (3072, 2048, "+2.00M in the 5s since the first look: files +2.00M in 1 region."),
+            (512, 0, "-512K in the 5s since the first look: files -512K in 1 region (page cache, comes and goes)."),
+        ] {
+            let mut mapped = Mapped::default();
+            mapped.absorb(&file(1, 1024, 0), &ClassContext::default(), 4);
+            mapped.absorb(&file(6, kib, anonymous), &ClassContext::default(), 4);
+            assert_eq!(known(&mapped).difference().as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn regions_are_listed_in_each_order() {
+        use super::super::report::RegionOrder;
+
+        let mut mapped = Mapped::default();
+        mapped.absorb(&at(1, read(&[(10, 20, 9), (30, 90, 5), (100, 104, 3)])), &ClassContext::default(), 4);
+        mapped.absorb(&at(2, read(&[(10, 20, 9), (30, 90, 6), (100, 104, 3)])), &ClassContext::default(), 4);
+        mapped.absorb(
+            &at(3, read(&[(10, 20, 8), (30, 90, 6), (100, 104, 4), (200, 201, 1)])),
+            &ClassContext::default(),
+            4,
+        );
+        let report = known(&mapped);
+        for (order, expected) in [
+            (RegionOrder::Rss, [0, 1, 2, 3]),
+            (RegionOrder::Change, [1, 2, 3, 0]),
+            (RegionOrder::Step, [2, 3, 1, 0]),
+            (RegionOrder::Size, [1, 0, 2, 3]),
+            (RegionOrder::Address, [0, 1, 2, 3]),
+        ] {
+            let listed = report.regions_of(MappingClass::Anonymous, order);
+            assert_eq!(listed.iter().map(|(index, _)| *index).collect::<Vec<_>>(), expected, "{order:?}");
+        }
+    }
+
     #[test]
     fn what_cannot_be_read_says_why_and_the_next_read_waits_by_cost() {
         let mut mapped = Mapped::default();
@@ -292,7 +326,7 @@ mod tests {
             prop_assert_eq!(sum, report.total.rss);
             prop_assert_eq!(report.total.rss.0, sizes.iter().map(|(_, rss)| rss * 4096).sum::<u64>());
             prop_assert_eq!(report.class_of.len(), regions.len());
-            prop_assert_eq!(report.change_of.len(), regions.len());
+            prop_assert_eq!((report.change_of.len(), report.step_of.len()), (regions.len(), regions.len()));
         }
     }
 }

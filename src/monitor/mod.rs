@@ -14,6 +14,7 @@ pub mod kernel_rules;
 pub mod kill_report;
 mod kills;
 pub mod label;
+mod mapping_change;
 mod mappings;
 mod memory;
 mod own_cpu;

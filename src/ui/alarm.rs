@@ -12,7 +12,6 @@ use crate::monitor::report::{MappingsState, ProcessDetail};
 use crate::units::{Bytes, Timestamp, human_duration};
 
 use super::canvas::Canvas;
-use super::mappings::name;
 use super::theme::Role;
 
 /// Alarms of the selected process, newest last.
@@ -40,7 +39,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, detail: &
     let Classes::Known(classes) = &portrait.classes else { return };
     for (line, class) in (1..area.height).zip(classes.iter().take(lines)) {
         let mut pen = canvas.pen(area, line);
-        pen.gap(3).left(22, name(class.class), Role::Plain).right(6, &class.sums.rss.to_string(), Role::Plain);
+        pen.gap(3).left(22, class.class.words(), Role::Plain).right(6, &class.sums.rss.to_string(), Role::Plain);
         pen.put(" then", Role::Dim);
         if let MappingsState::Known(known) = &detail.mappings {
             let now = known.classes.iter().find(|now| now.class == class.class);
@@ -63,7 +62,8 @@ fn sentence(alarm: &AlarmReport, portrait: &Portrait, now: Timestamp, with_class
         }
         Classes::Known(classes) if with_classes => {
             for (index, class) in classes.iter().take(3).enumerate() {
-                let _ = write!(text, "{} {} {}", if index == 0 { ":" } else { "," }, name(class.class), class.sums.rss);
+                let _ =
+                    write!(text, "{} {} {}", if index == 0 { ":" } else { "," }, class.class.words(), class.sums.rss);
             }
         }
         Classes::Known(_) => text.push_str(", by class:"),

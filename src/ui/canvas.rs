@@ -245,6 +245,17 @@ impl Pen<'_, '_> {
         self
     }
 
+    /// A shape of heights from 0 to 7, one column each; what is higher was not known.
+    pub fn levels(&mut self, heights: [u8; 8], role: Role) -> &mut Self {
+        for height in heights {
+            match self.canvas.glyphs.levels.get(usize::from(height)) {
+                Some(level) => self.put(level, role),
+                None => self.gap(1),
+            };
+        }
+        self
+    }
+
     /// A stacked bar of `width` columns.
     pub fn stacked(&mut self, width: u16, parts: &[Segment<'_>]) -> &mut Self {
         let width = width.min(self.room());

@@ -1,23 +1,23 @@
 //! A machine in trouble, built by hand for the tests of drawing: one container about to be full, a tree of processes,
 //! a history and mappings of the one that leaks.
 
+mod go;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::{Event, State, update};
 use crate::config::{Config, Look};
-use crate::golang::advice::{Advice, Ceiling, CeilingKind};
 use crate::mapping_class::MappingClass;
 use crate::monitor::alarm::{AlarmReport, Classes, Portrait};
 use crate::monitor::kill_report::{Candidate, Confidence, Evidence, Held, KillDomain, KillReport, Killed, Spared};
 use crate::monitor::report::{
-    ClassReport, DomainKind, DomainReport, GoPart, GoRead, GoReport, Identity, Immune, Level, MappingSums,
-    MappingsReport, MappingsState, ProcessDetail, ProcessReport, Report, Victim, WarningState,
+    ClassChange, ClassReport, DomainKind, DomainReport, Identity, Immune, Level, MappingSums, MappingsReport,
+    MappingsState, ProcessDetail, ProcessReport, Report, Victim, WarningState,
 };
 use crate::snapshot::Cost;
-use crate::snapshot::go_memory::{Collections, Found, GoEnvironment, GoNumbers};
 use crate::snapshot::mapping::{Mappings, Region};
-use crate::snapshot::process::{CgroupPath, Command, GoBuild};
+use crate::snapshot::process::{CgroupPath, Command};
 use crate::snapshot::system::{Machine, MemoryInfo, Pressure, PressureLine, System, VirtualMemoryEvents};
 use crate::units::{Bytes, MaybeKib, Pages, Pid, ProcessId, Rate, Timestamp, WallTime};
 
@@ -311,6 +311,8 @@ fn mappings() -> MappingsReport {
         },
         probable: u32::from(class == MappingClass::ThreadStack),
         change: (change_mib * 1_048_576.0) as i64,
+        step: (change_mib * 104_857.6) as i64,
+        trend: if change_mib > 1.0 { [255, 255, 0, 1, 3, 4, 6, 7] } else { [255, 255, 3, 3, 3, 3, 3, 3] },
     };
     MappingsReport {
         mappings: Arc::new(Mappings {
@@ -344,6 +346,13 @@ fn mappings() -> MappingsReport {
             (MappingClass::Stack, false),
         ],
         change_of: vec![Some(0), Some(23_347), None, Some(0), Some(0), Some(-100)],
+        step_of: vec![Some(0), Some(2_334), Some(0), Some(0), Some(0), Some(-10)],
+        changes: vec![
+            ClassChange { class: MappingClass::GoHeap, bytes: 23_907_532, regions: 1, new: 1, is_page_cache: false },
+            ClassChange { class: MappingClass::ThreadStack, bytes: -104_857, regions: 1, new: 0, is_page_cache: false },
+        ],
+        since: Timestamp(NOW.0 - 52_000_000_000),
+        marked: true,
     }
 }
 
@@ -366,66 +375,8 @@ pub fn detail() -> Arc<ProcessDetail> {
         z_score: Some(4.1),
         ended: None,
         mappings: MappingsState::Known(Arc::new(mappings())),
-        go: Some(go()),
+        go: Some(go::report()),
     })
-}
-
-/// What its Go runtime says, twelve seconds ago.
-pub fn go() -> GoReport {
-    let read = Timestamp(NOW.0 - 12_000_000_000);
-    let mib = |mib: f64| kib(mib).get().unwrap();
-    let parts = [
-        (GoPart::Live, 231.0),
-        (GoPart::New, 219.0),
-        (GoPart::Slack, 11.0),
-        (GoPart::Free, 5.0),
-        (GoPart::Tables, 3.9),
-        (GoPart::Program, 3.9),
-        (GoPart::Stacks, 1.1),
-        (GoPart::C, 0.1),
-    ];
-    GoReport {
-        build: GoBuild {
-            version: "go1.26.1".into(),
-            path: "example.com/goleak/a.test".into(),
-            module: "example.com/goleak".into(),
-        },
-        test_package: Some("example.com/goleak/a".into()),
-        read: Some(GoRead {
-            at: read,
-            environment: Ok(GoEnvironment::default()),
-            numbers: Ok(GoNumbers {
-                found: Found::Scan,
-                gc_percent: Some(100),
-                memory_limit: None,
-                live: mib(231.0),
-                allocated: mib(450.0),
-                goal: mib(462.0),
-                objects: mib(450.0),
-                in_use: mib(461.0),
-                free: mib(5.0),
-                released: mib(20.0),
-                mapped: mib(471.0),
-                collections: Some(Collections {
-                    count: 17,
-                    last: WallTime(0),
-                    last_at: Some(Timestamp(read.0 - 4_000_000_000)),
-                }),
-            }),
-        }),
-        stacks: Some(mib(1.1)),
-        not_touched: None,
-        parts: parts.map(|(part, size)| (part, mib(size))).to_vec(),
-        ceiling: Some(Ceiling { label: "docker 4f2a91".into(), bytes: Bytes::from_mib(512), kind: CeilingKind::Kill }),
-        advice: vec![Advice {
-            what: "set GOMEMLIMIT=430MiB".into(),
-            why:
-                "with GOGC=100 the heap grows from 231M live to 462M before it is collected, 503M in all: the limit of \
-                  docker 4f2a91 is 512M, of which 27M here or in other processes are not the Go runtime's"
-                    .into(),
-            set: Some("GOMEMLIMIT=430MiB".into()),
-        }],
-    }
 }
 
 /// The screen of that size with the leaking process selected.
@@ -444,12 +395,8 @@ pub fn alarm() -> Arc<AlarmReport> {
     let mut process = report().process(LEAKING).expect("it is there").clone();
     process.warning = WarningState::Growing;
     process.rss = MaybeKib::from_kib(198 << 10);
-    let class = |class, mib| ClassReport {
-        class,
-        sums: MappingSums { rss: Bytes::from_mib(mib), ..MappingSums::default() },
-        probable: 0,
-        change: 0,
-    };
+    let class =
+        |class, mib| ClassReport::first(class, MappingSums { rss: Bytes::from_mib(mib), ..MappingSums::default() });
     let classes = [class(MappingClass::GoHeap, 186), class(MappingClass::Executable, 3), class(MappingClass::Stack, 1)];
     let classes = Classes::Known(classes.into());
     let portrait = Some(Portrait { process, z_score: Some(5.2), classes });

@@ -17,6 +17,7 @@ use crate::text::printable;
 use crate::units::{Bytes, MaybeKib, human_duration, round_duration};
 
 use super::canvas::{Canvas, Segment};
+use super::prose::paragraphs;
 use super::theme::{Part, Role};
 use super::{golang, rect};
 
@@ -29,7 +30,7 @@ pub fn title(state: &State) -> String {
     let mut title = format!("What {} {} holds", super::name_of(state, id), id.pid);
     if let Some(report) = known(state) {
         if let Some(class) = state.mappings.opened {
-            let _ = write!(title, " as {}", name(class));
+            let _ = write!(title, " as {}, by {}", class.words(), state.mappings.order.words());
         }
         title.push_str(&age(state, report));
     }
@@ -104,7 +105,7 @@ fn bar(canvas: &mut Canvas<'_>, area: Rect, report: &MappingsReport) {
         .iter()
         .filter(|class| class.sums.rss > Bytes(0))
         .map(|class| {
-            let (name, rss) = (name(class.class), class.sums.rss);
+            let (name, rss) = (class.class.words(), class.sums.rss);
             let labels: Vec<Cow<'_, str>> = vec![format!("{name} {rss}").into(), name.into(), rss.to_string().into()];
             Segment { part: part(class.class), size: rss.0, labels }
         })
@@ -113,37 +114,59 @@ fn bar(canvas: &mut Canvas<'_>, area: Rect, report: &MappingsReport) {
     canvas.pen(area, 0).gap(1).stacked(width, &parts);
 }
 
+/// What a line of a class has room for.
+#[derive(Clone, Copy)]
+struct Columns {
+    step: bool,
+    pss: bool,
+    swap: bool,
+}
+
+impl Columns {
+    fn of(width: u16, report: &MappingsReport) -> Self {
+        Self { step: width >= 52, pss: width >= 60, swap: width >= 60 && report.total.swap > Bytes(0) }
+    }
+}
+
 fn classes(canvas: &mut Canvas<'_>, heading: Rect, list: Rect, state: &State, report: &MappingsReport) {
-    let wide = list.width >= 56;
+    let columns = Columns::of(list.width, report);
     if heading.height > 0 {
         let mut pen = canvas.pen(heading, 0);
         pen.gap(3).left(15, "", Role::Heading).right(6, "RSS", Role::Heading).right(6, "%", Role::Heading);
         pen.right(8, "CHANGE", Role::Heading);
-        if wide {
-            pen.right(7, "PSS", Role::Heading).right(7, "SWAP", Role::Heading);
+        if columns.step {
+            pen.right(8, "LATEST", Role::Heading);
+        }
+        if columns.pss {
+            pen.right(7, "PSS", Role::Heading);
+        }
+        if columns.swap {
+            pen.right(7, "SWAP", Role::Heading);
         }
         pen.right(6, "MAPS", Role::Heading);
     }
     let cursor = state.mappings.cursor.min(report.classes.len().saturating_sub(1));
     let first = first_line(cursor, list.height);
     for (line, (index, class)) in (0..list.height).zip(report.classes.iter().enumerate().skip(first)) {
-        class_line(canvas, list, line, class, report.total.rss, wide);
+        class_line(canvas, list, line, class, report.total.rss, columns);
         select(canvas, list, line, state, index == cursor);
     }
     // Where lines are to spare.
     let used = (report.classes.len() as u16).saturating_add(1);
-    if used < list.height {
-        golang::in_short(canvas, Rect { y: list.y + used, height: list.height - used, ..list }, state);
-    }
+    let spare = Rect { y: list.y + used.min(list.height), height: list.height.saturating_sub(used), ..list };
+    let moved = report.difference().map(|sentence| (Cow::from(sentence), Role::Plain));
+    let used = paragraphs(canvas, spare, moved.as_slice());
+    let spare = Rect { y: spare.y + used, height: spare.height - used, ..spare };
+    golang::in_short(canvas, spare, state);
 }
 
-fn class_line(canvas: &mut Canvas<'_>, area: Rect, line: u16, class: &ClassReport, whole: Bytes, wide: bool) {
+fn class_line(canvas: &mut Canvas<'_>, area: Rect, line: u16, class: &ClassReport, whole: Bytes, columns: Columns) {
     let texture = canvas.glyphs.texture(part(class.class));
     let sums = &class.sums;
     let mut pen = canvas.pen(area, line);
     pen.gap(1).put(texture, Role::Part(part(class.class))).gap(1);
     let doubt = if class.probable > 0 { "?" } else { "" };
-    pen.left(15, &format!("{}{doubt}", name(class.class)), Role::Plain);
+    pen.left(15, &format!("{}{doubt}", class.class.words()), Role::Plain);
     if class.class == MappingClass::Hugetlb {
         pen.right(6, &sums.hugetlb.to_string(), Role::Strong).put("  not in RSS", Role::Dim);
         return;
@@ -152,15 +175,26 @@ fn class_line(canvas: &mut Canvas<'_>, area: Rect, line: u16, class: &ClassRepor
     pen.right(6, &sums.rss.to_string(), Role::Strong).right(6, &format!("{share:.1}"), Role::Dim);
     let (text, role) = change(Some(class.change));
     pen.right(8, &text, role);
-    if wide {
+    if columns.step {
+        let (text, role) = change(Some(class.step));
+        pen.right(8, &text, role);
+    }
+    if columns.pss {
         pen.right(7, &sums.pss.to_string(), Role::Plain);
+    }
+    if columns.swap {
         let role = if sums.swap == Bytes(0) { Role::Dim } else { Role::Plain };
         pen.right(7, &sums.swap.to_string(), role);
     }
     pen.right(6, &sums.regions.to_string(), Role::Dim);
     if sums.lazy_free > Bytes(0) {
         pen.whole(&format!("  {} freed lazily", sums.lazy_free), Role::Good);
-    } else if pen.room() >= 14 {
+        return;
+    }
+    if pen.room() >= 10 {
+        pen.gap(2).levels(class.trend, role);
+    }
+    if pen.room() >= 14 {
         let width = (pen.room() - 3).min(60);
         pen.gap(2).bar(width, share / 100.0, Role::Part(part(class.class)));
     }
@@ -186,15 +220,16 @@ fn regions(
     report: &MappingsReport,
     class: MappingClass,
 ) {
-    let regions = report.regions_of(class);
+    let regions = report.regions_of(class, state.mappings.order);
     if regions.is_empty() {
         canvas.pen(list, 0).gap(1).put("None is left of this class. Esc goes back to the classes.", Role::Dim);
         return;
     }
-    let wide = list.width >= 84;
+    let wide = list.width >= 92;
     if heading.height > 0 {
         let mut pen = canvas.pen(heading, 0);
-        pen.gap(2).right(6, "RSS", Role::Heading).right(8, "CHANGE", Role::Heading).right(7, "SIZE", Role::Heading);
+        pen.gap(2).right(6, "RSS", Role::Heading).right(8, "CHANGE", Role::Heading);
+        pen.right(8, "LATEST", Role::Heading).right(7, "SIZE", Role::Heading);
         if wide {
             pen.right(7, "PSS", Role::Heading).right(7, "DIRTY", Role::Heading).right(7, "SWAP", Role::Heading);
         }
@@ -203,8 +238,9 @@ fn regions(
     let cursor = state.mappings.cursor.min(regions.len() - 1);
     let first = first_line(cursor, list.height);
     for (line, (position, (index, region))) in (0..list.height).zip(regions.iter().enumerate().skip(first)) {
-        let since = report.change_of.get(*index).copied().flatten().map(|kib| kib.saturating_mul(1024));
-        region_line(canvas, list, line, report, region, since, wide);
+        let moved = |of: &[Option<i64>]| of.get(*index).copied().flatten().map(|kib| kib.saturating_mul(1024));
+        let moved = [moved(&report.change_of), moved(&report.step_of)];
+        region_line(canvas, list, line, report, region, moved, wide);
         select(canvas, list, line, state, position == cursor);
     }
 }
@@ -215,14 +251,17 @@ fn region_line(
     line: u16,
     report: &MappingsReport,
     region: &Region,
-    since: Option<i64>,
+    moved: [Option<i64>; 2],
     wide: bool,
 ) {
     let size = |kib: MaybeKib| kib.get().map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
     let quiet = |kib: MaybeKib| if kib.get().unwrap_or_default() == Bytes(0) { Role::Dim } else { Role::Plain };
     let mut pen = canvas.pen(area, line);
-    let (text, role) = change(since);
-    pen.gap(2).right(6, &size(region.rss), Role::Strong).right(8, &text, role);
+    pen.gap(2).right(6, &size(region.rss), Role::Strong);
+    for moved in moved {
+        let (text, role) = change(moved);
+        pen.right(8, &text, role);
+    }
     pen.right(7, &region.size().to_string(), Role::Plain);
     if wide {
         pen.right(7, &size(region.pss), quiet(region.pss));
@@ -275,32 +314,11 @@ fn sums(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &MappingsRep
     } else if state.mappings.opened.is_none() {
         pen.whole("  Enter opens", Role::Dim);
     }
+    if state.mappings.opened.is_some() {
+        pen.whole("  s orders  / finds", Role::Dim);
+    }
     if golang::report(state).is_some() {
         pen.whole("  6 Go", Role::Dim);
-    }
-}
-
-/// A class as people call it.
-#[must_use]
-pub const fn name(class: MappingClass) -> &'static str {
-    match class {
-        MappingClass::Executable => "program",
-        MappingClass::Library => "libraries",
-        MappingClass::File => "files",
-        MappingClass::Heap => "heap",
-        MappingClass::Anonymous => "anonymous",
-        MappingClass::Stack => "stack",
-        MappingClass::ThreadStack => "thread stacks",
-        MappingClass::SharedMemory => "shared memory",
-        MappingClass::Tmpfs => "tmpfs",
-        MappingClass::Hugetlb => "huge pages",
-        MappingClass::Kernel => "kernel",
-        MappingClass::GoHeap => "Go heap",
-        MappingClass::GoRuntime => "Go runtime",
-        MappingClass::GoRaceShadow => "race shadow",
-        MappingClass::CgoHeap => "C heap",
-        MappingClass::Jit => "JIT code",
-        MappingClass::Other => "other",
     }
 }
 

@@ -2,6 +2,7 @@
 //! refuses to hide any (that is the filter).
 
 use crate::monitor::report::{ProcessReport, Report};
+use crate::text::holds;
 
 use super::{List, Row};
 
@@ -14,23 +15,27 @@ pub enum Direction {
     Backward,
 }
 
+impl Direction {
+    /// All places of `count` from `from` on, around the end.
+    pub fn around(self, from: usize, count: usize) -> impl Iterator<Item = usize> {
+        let from = from.min(count.saturating_sub(1));
+        (0..count).map(move |step| match self {
+            Self::Forward => (from + step) % count,
+            Self::Backward => (from + count - step) % count,
+        })
+    }
+}
+
 impl List {
     /// The nearest row that matches, from `from` on (itself included) and around the end.
     #[must_use]
     pub fn find(&self, needle: &str, from: usize, direction: Direction, report: &Report) -> Option<usize> {
-        let count = self.rows.len();
-        let from = from.min(count.checked_sub(1)?);
-        (0..count)
-            .map(|step| match direction {
-                Direction::Forward => (from + step) % count,
-                Direction::Backward => (from + count - step) % count,
-            })
-            .find(|row| match &self.rows[*row] {
-                Row::Process { index, .. } => {
-                    report.processes.get(*index as usize).is_some_and(|process| matches(process, needle))
-                }
-                Row::Group { label, .. } => holds(label.as_bytes(), needle.as_bytes()),
-            })
+        direction.around(from, self.rows.len()).find(|row| match &self.rows[*row] {
+            Row::Process { index, .. } => {
+                report.processes.get(*index as usize).is_some_and(|process| matches(process, needle))
+            }
+            Row::Group { label, .. } => holds(label.as_bytes(), needle.as_bytes()),
+        })
     }
 }
 
@@ -43,15 +48,4 @@ pub fn matches(process: &ProcessReport, needle: &str) -> bool {
         || identity.test_package.as_ref().is_some_and(|package| holds(package.as_bytes(), bytes))
         || identity.command.as_ref().is_some_and(|command| holds(&command.arguments, bytes))
         || needle.parse() == Ok(process.id.pid.0)
-}
-
-/// Bytes, because names are bytes; a blank also stands for the NUL between two arguments.
-fn holds(haystack: &[u8], needle: &[u8]) -> bool {
-    needle.is_empty()
-        || haystack.windows(needle.len()).any(|window| {
-            window
-                .iter()
-                .zip(needle)
-                .all(|(one, other)| one.eq_ignore_ascii_case(other) || (*one == 0 && *other == b' '))
-        })
 }

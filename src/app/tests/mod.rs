@@ -4,6 +4,7 @@
 mod acting;
 mod alarms;
 mod laws;
+mod regions;
 mod showing;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
-//! What is concluded of one process that somebody looks at: its history, its slope, its mappings by class. Made on
-//! request, because it is too much to make of everyone. Refuses to hold more than one process.
+//! What is concluded of one process that somebody looks at: its history, its slope, its mappings by class and what moved
+//! in them. Made on request, because it is too much to make of everyone. Refuses to hold more than one process.
+
+use std::fmt::Write as _;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use crate::mapping_class::MappingClass;
 use crate::snapshot::Unreadable;
 use crate::snapshot::mapping::{Mappings, Region};
-use crate::units::{Bytes, ProcessId, Rate, Timestamp};
+use crate::units::{Bytes, ProcessId, Rate, Timestamp, round_duration};
 
 use super::{GoReport, WarningState};
 
@@ -66,17 +68,132 @@ pub struct MappingsReport {
     pub class_of: Vec<(MappingClass, bool)>,
     /// RSS of each region minus that at the mark or first read, by index, in KiB; `None`: the region is new.
     pub change_of: Vec<Option<i64>>,
+    /// The same since the read before.
+    pub step_of: Vec<Option<i64>>,
+    /// Classes whose RSS changed since the mark or first read, the largest change first; what is gone among them.
+    pub changes: Vec<ClassChange>,
+    /// When that was.
+    pub since: Timestamp,
+    /// It was a mark, not only the first read.
+    pub marked: bool,
+}
+
+/// In which order regions are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RegionOrder {
+    /// Largest RSS first.
+    #[default]
+    Rss,
+    /// What grew most since the mark first.
+    Change,
+    /// What grew most since the read before first.
+    Step,
+    /// The longest first.
+    Size,
+    /// By address.
+    Address,
+}
+
+impl RegionOrder {
+    /// All, in the order in which a key goes through them.
+    pub const ALL: [Self; 5] = [Self::Rss, Self::Change, Self::Step, Self::Size, Self::Address];
+
+    /// In words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Rss => "RSS",
+            Self::Change => "change since the mark",
+            Self::Step => "change since the last look",
+            Self::Size => "size",
+            Self::Address => "address",
+        }
+    }
 }
 
 impl MappingsReport {
-    /// Regions of a class, largest RSS first.
+    /// Regions of a class, in an order.
     #[must_use]
-    pub fn regions_of(&self, class: MappingClass) -> Vec<(usize, &Region)> {
+    pub fn regions_of(&self, class: MappingClass, order: RegionOrder) -> Vec<(usize, &Region)> {
         let mut regions: Vec<_> =
             self.mappings.regions.iter().enumerate().filter(|(index, _)| self.class_of[*index].0 == class).collect();
-        regions.sort_by_key(|(index, region)| (std::cmp::Reverse(region.rss.get()), *index));
+        let rss = |region: &Region| region.rss.get().map_or(0, |rss| i64::try_from(rss.0 / 1024).unwrap_or(i64::MAX));
+        // What is new grew by all that it holds.
+        let grew = |of: &[Option<i64>], index: usize, region| of.get(index).copied().flatten().unwrap_or(rss(region));
+        regions.sort_by_cached_key(|(index, region)| {
+            let key = match order {
+                RegionOrder::Rss => rss(region),
+                RegionOrder::Change => grew(&self.change_of, *index, region),
+                RegionOrder::Step => grew(&self.step_of, *index, region),
+                RegionOrder::Size => i64::try_from(region.size().0).unwrap_or(i64::MAX),
+                RegionOrder::Address => 0,
+            };
+            (std::cmp::Reverse(key), *index)
+        });
         regions
     }
+
+    /// What moved since the mark, in words; `None` at the first look, when nothing can have moved.
+    #[must_use]
+    pub fn difference(&self) -> Option<String> {
+        /// More are not read.
+        const NAMED: usize = 4;
+        let passed = self.mappings.ended.since(self.since);
+        if passed.is_zero() {
+            return None;
+        }
+        let from = if self.marked { "mark" } else { "first look" };
+        let passed = round_duration(passed);
+        if self.changes.is_empty() {
+            return Some(format!("Nothing moved in the {passed} since the {from}."));
+        }
+        let whole: i64 = self.changes.iter().map(|change| change.bytes).sum();
+        let mut sentence = format!("{} in the {passed} since the {from}:", signed(whole));
+        for (index, change) in self.changes.iter().take(NAMED).enumerate() {
+            let comma = if index == 0 { "" } else { ";" };
+            let _ = write!(sentence, "{comma} {} {}", change.class.words(), signed(change.bytes));
+            let plural = if change.regions == 1 { "" } else { "s" };
+            let _ = match (change.regions, change.new) {
+                (0, 0) => Ok(()),
+                (0, new) => write!(sentence, " in {new} new"),
+                (regions, 0) => write!(sentence, " in {regions} region{plural}"),
+                (regions, new) => write!(sentence, " in {regions} region{plural} and {new} new"),
+            };
+            if change.is_page_cache {
+                sentence.push_str(" (page cache, comes and goes)");
+            }
+        }
+        if let Some(more) = self.changes.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            let _ = write!(sentence, "; {more} other classes");
+        }
+        sentence.push('.');
+        Some(sentence)
+    }
+}
+
+/// A class whose RSS is not what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClassChange {
+    /// Which.
+    pub class: MappingClass,
+    /// RSS now minus RSS then.
+    pub bytes: i64,
+    /// Regions that were there and hold another amount.
+    pub regions: u32,
+    /// Regions that were not there.
+    pub new: u32,
+    /// Most of it is pages of files: the kernel drops and reads them again as it likes.
+    pub is_page_cache: bool,
+}
+
+/// With its sign.
+fn signed(bytes: i64) -> String {
+    let sign = match bytes {
+        0 => "",
+        1.. => "+",
+        _ => "-",
+    };
+    format!("{sign}{}", Bytes(bytes.unsigned_abs()))
 }
 
 /// Sums over regions. Unknown parts (old kernels) count as nothing.
@@ -90,6 +207,8 @@ pub struct MappingSums {
     pub swap: Bytes,
     /// SwapPss.
     pub swap_pss: Bytes,
+    /// Anonymous: not of any file.
+    pub anonymous: Bytes,
     /// LazyFree: freed, not taken back yet.
     pub lazy_free: Bytes,
     /// Huge pages of the pool: not in Rss.
@@ -109,4 +228,16 @@ pub struct ClassReport {
     pub probable: u32,
     /// RSS minus that at the mark (or the first read), in bytes.
     pub change: i64,
+    /// RSS minus that at the read before, in bytes.
+    pub step: i64,
+    /// Its RSS in the last eight reads as heights from 0 to 7, oldest first; 255: not read yet.
+    pub trend: [u8; 8],
+}
+
+impl ClassReport {
+    /// Sums, of which nothing is known from before.
+    #[must_use]
+    pub const fn first(class: MappingClass, sums: MappingSums) -> Self {
+        Self { class, sums, probable: 0, change: 0, step: 0, trend: [255; 8] }
+    }
 }

@@ -17,7 +17,7 @@ use crate::snapshot::system::{Machine, System};
 use crate::snapshot::{Cost, Unreadable};
 use crate::units::{Bytes, MaybeKib, Pid, ProcessId, Rate, Timestamp, WallTime};
 
-pub use detail::{ClassReport, MappingSums, MappingsReport, MappingsState, ProcessDetail};
+pub use detail::{ClassChange, ClassReport, MappingSums, MappingsReport, MappingsState, ProcessDetail, RegionOrder};
 pub use domain::{DomainKind, DomainReport, Immune, Level, Victim};
 pub use go::{GoPart, GoRead, GoReport};
 

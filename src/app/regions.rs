@@ -1,0 +1,106 @@
+//! The list of the mappings pane: classes, or the regions of an opened one; their order, what is looked for among them,
+//! and the cursor, which stays on what it stands on when the next read puts that elsewhere. Refuses to classify.
+
+use crate::mapping_class::MappingClass;
+use crate::monitor::report::{MappingsReport, MappingsState, RegionOrder};
+use crate::text::holds;
+
+use super::list::Direction;
+use super::{Pane, State, Tone};
+
+/// What the cursor stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    Class(MappingClass),
+    /// By its first address.
+    Region(u64),
+}
+
+impl State {
+    fn mappings_known(&self) -> Option<&MappingsReport> {
+        match &self.detail.as_ref()?.mappings {
+            MappingsState::Known(mappings) => Some(mappings),
+            MappingsState::Waiting | MappingsState::Unreadable(_) => None,
+        }
+    }
+
+    /// How many lines the pane of mappings has to choose from.
+    #[must_use]
+    pub fn mapping_lines(&self) -> usize {
+        let Some(mappings) = self.mappings_known() else { return 0 };
+        match self.mappings.opened {
+            None => mappings.classes.len(),
+            Some(opened) => mappings.class_of.iter().filter(|(class, _)| *class == opened).count(),
+        }
+    }
+
+    /// Whether the pane with the keys lists regions: what is searched and sorted is then they.
+    pub(super) fn looks_for_regions(&self) -> bool {
+        self.focus == Pane::Mappings && self.mappings.opened.is_some()
+    }
+
+    pub(super) fn open_class(&mut self) {
+        let class = self.mappings_known().and_then(|mappings| mappings.classes.get(self.mappings.cursor));
+        if let (None, Some(class)) = (self.mappings.opened, class.map(|class| class.class)) {
+            self.mappings.opened = Some(class);
+            self.mappings.cursor = 0;
+        }
+    }
+
+    /// Back to the classes, at the one that was open.
+    pub(super) fn close_class(&mut self) {
+        let held = self.mappings.opened.take().map(Held::Class);
+        self.mappings.cursor = 0;
+        self.hold(held);
+    }
+
+    /// The next order of regions.
+    pub(super) fn next_region_order(&mut self) {
+        let held = self.held();
+        let at = RegionOrder::ALL.iter().position(|order| *order == self.mappings.order).unwrap_or(0);
+        self.mappings.order = RegionOrder::ALL[(at + 1) % RegionOrder::ALL.len()];
+        self.hold(held);
+        self.say(Tone::Plain, format!("regions by {}", self.mappings.order.words()));
+    }
+
+    /// What the cursor stands on; nothing at the top, where it stays with whatever leads.
+    pub(super) fn held(&self) -> Option<Held> {
+        let mappings = self.mappings_known()?;
+        let cursor = Some(self.mappings.cursor).filter(|cursor| *cursor > 0)?;
+        match self.mappings.opened {
+            None => mappings.classes.get(cursor).map(|class| Held::Class(class.class)),
+            Some(class) => {
+                let regions = mappings.regions_of(class, self.mappings.order);
+                regions.get(cursor).map(|(_, region)| Held::Region(region.start))
+            }
+        }
+    }
+
+    /// Puts the cursor on it again, wherever it stands now; where it is gone, the cursor stays on its line.
+    pub(super) fn hold(&mut self, held: Option<Held>) {
+        let found = self.mappings_known().zip(held).and_then(|(mappings, held)| match held {
+            Held::Class(class) => mappings.classes.iter().position(|known| known.class == class),
+            Held::Region(start) => {
+                let regions = mappings.regions_of(self.mappings.opened?, self.mappings.order);
+                regions.iter().position(|(_, region)| region.start <= start && start < region.end)
+            }
+        });
+        self.mappings.cursor = found.unwrap_or(self.mappings.cursor).min(self.mapping_lines().saturating_sub(1));
+    }
+
+    /// Goes to the nearest region whose name or address has it, from `from` on and around the end.
+    pub(super) fn jump_to_region(&mut self, needle: &str, from: usize, direction: Direction) -> bool {
+        let Some((mappings, class)) = self.mappings_known().zip(self.mappings.opened) else { return false };
+        let regions = mappings.regions_of(class, self.mappings.order);
+        let address = needle.trim_start_matches("0x").to_ascii_lowercase();
+        let found = direction.around(from, regions.len()).find(|&at| {
+            let region = regions[at].1;
+            holds(mappings.mappings.name(region), needle.as_bytes())
+                || format!("{:x}", region.start).starts_with(&address)
+        });
+        if let Some(found) = found {
+            self.mappings.cursor = found;
+        }
+        found.is_some()
+    }
+}

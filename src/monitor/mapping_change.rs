@@ -1,0 +1,165 @@
+//! What moved in the mappings of a process between two reads: by region, by class, and over the last eight. Regions are
+//! followed by their addresses and names. Refuses to keep more than twenty-four bytes of a region.
+
+use crate::mapping_class::MappingClass;
+use crate::snapshot::mapping::{Mappings, Region};
+use crate::units::{Bytes, ProcessId, Timestamp};
+
+use super::history::Series;
+use super::mappings::signed;
+use super::report::{ClassChange, ClassReport, MappingsReport};
+
+/// One read, as much of it as later ones are compared with.
+#[derive(Clone, Debug)]
+pub(super) struct Baseline {
+    pub(super) of: ProcessId,
+    pub(super) at: Timestamp,
+    /// The user asked for it.
+    pub(super) marked: bool,
+    /// In the order of the addresses.
+    pub(super) regions: Vec<Was>,
+    classes: Vec<(MappingClass, Bytes, Bytes)>,
+}
+
+/// A region at that read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Was {
+    start: u64,
+    end: u64,
+    kib: u32,
+    /// Of its name: the numbers of names are those of one read.
+    name: u32,
+}
+
+impl Baseline {
+    pub(super) fn of(of: ProcessId, report: &MappingsReport, marked: bool) -> Self {
+        let mappings = &report.mappings;
+        let was = |region: &Region| Was {
+            start: region.start,
+            end: region.end,
+            kib: kib(region),
+            name: fingerprint(mappings.name(region)),
+        };
+        let classes = report.classes.iter().map(|class| (class.class, class.sums.rss, class.sums.anonymous));
+        Self {
+            of,
+            at: mappings.ended,
+            marked,
+            regions: mappings.regions.iter().map(was).collect(),
+            classes: classes.collect(),
+        }
+    }
+
+    pub(super) fn rss_of(&self, class: MappingClass) -> Bytes {
+        self.classes.iter().find(|(known, ..)| *known == class).map_or(Bytes(0), |(_, rss, _)| *rss)
+    }
+}
+
+/// RSS of each region minus what its addresses held then, in KiB. Where a region was split or cut, each part is taken to
+/// have held its share by length. Both lists are in the order of addresses.
+pub(super) fn changes(mappings: &Mappings, baseline: &[Was]) -> Vec<Option<i64>> {
+    let mut begin = 0;
+    let change = |region: &Region| {
+        while baseline.get(begin).is_some_and(|was| was.end <= region.start) {
+            begin += 1;
+        }
+        let name = fingerprint(mappings.name(region));
+        let overlapping = baseline[begin..].iter().take_while(|was| was.start < region.end);
+        let mut known = false;
+        let mut held = 0.0;
+        for was in overlapping.filter(|was| was.name == name) {
+            let overlap = was.end.min(region.end).saturating_sub(was.start.max(region.start));
+            held += f64::from(was.kib) * overlap as f64 / (was.end - was.start).max(1) as f64;
+            known = true;
+        }
+        known.then(|| i64::from(kib(region)) - held.round() as i64)
+    };
+    mappings.regions.iter().map(change).collect()
+}
+
+/// The classes whose RSS is another than then, the largest change first; `report.change_of` is known already.
+pub(super) fn by_class(report: &MappingsReport, baseline: &Baseline) -> Vec<ClassChange> {
+    let was = |class| baseline.classes.iter().find(|(known, ..)| *known == class).map(|(_, rss, own)| (*rss, *own));
+    let now = |class| {
+        let known = report.classes.iter().find(|known: &&ClassReport| known.class == class);
+        known.map(|known| (known.sums.rss, known.sums.anonymous))
+    };
+    let mut changes = Vec::new();
+    for class in MappingClass::ALL {
+        let ((rss, own), (rss_then, own_then)) = (now(class).unwrap_or_default(), was(class).unwrap_or_default());
+        let bytes = signed(rss) - signed(rss_then);
+        if bytes == 0 {
+            continue;
+        }
+        let of_files = bytes - (signed(own) - signed(own_then));
+        let is_file = matches!(class, MappingClass::Executable | MappingClass::Library | MappingClass::File);
+        let is_page_cache = is_file && of_files.unsigned_abs() * 2 > bytes.unsigned_abs();
+        changes.push(ClassChange { class, bytes, regions: 0, new: 0, is_page_cache });
+    }
+    for ((class, _), change) in report.class_of.iter().zip(&report.change_of) {
+        let Some(known) = changes.iter_mut().find(|known| known.class == *class) else { continue };
+        match change {
+            None => known.new += 1,
+            Some(0) => {}
+            Some(_) => known.regions += 1,
+        }
+    }
+    changes.sort_by_key(|change| (std::cmp::Reverse(change.bytes.unsigned_abs()), change.class));
+    changes
+}
+
+/// RSS of each class in the last eight reads of one process.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trails {
+    of: ProcessId,
+    /// Reads so far, at most eight.
+    reads: usize,
+    classes: Vec<(MappingClass, [Bytes; 8])>,
+}
+
+impl Trails {
+    /// One read more.
+    pub(super) fn take(&mut self, id: ProcessId, classes: &[ClassReport]) {
+        if self.of != id {
+            *self = Self { of: id, ..Self::default() };
+        }
+        self.reads = (self.reads + 1).min(8);
+        for (_, sizes) in &mut self.classes {
+            sizes.rotate_left(1);
+            sizes[7] = Bytes(0);
+        }
+        for class in classes {
+            match self.classes.iter_mut().find(|(known, _)| *known == class.class) {
+                Some((_, sizes)) => sizes[7] = class.sums.rss,
+                // Before it was there it held nothing.
+                None => self.classes.push((class.class, [0, 0, 0, 0, 0, 0, 0, class.sums.rss.0].map(Bytes))),
+            }
+        }
+    }
+
+    /// Heights from 0 to 7, oldest first; 255 before the first read. Less than a hundredth of its size is no movement.
+    pub(super) fn trend(&self, class: MappingClass) -> [u8; 8] {
+        let Some((_, sizes)) = self.classes.iter().find(|(known, _)| *known == class) else { return [255; 8] };
+        let read = &sizes[8 - self.reads..];
+        let highest = read.iter().max().map_or(0.0, |size| size.0 as f64);
+        let lowest = read.iter().min().map_or(0.0, |size| size.0 as f64);
+        let mut trend = [255; 8];
+        for (height, size) in trend[8 - self.reads..].iter_mut().zip(read) {
+            *height = if highest - lowest < highest / 100.0 || highest == 0.0 {
+                Series::FLAT
+            } else {
+                ((size.0 as f64 - lowest) / (highest - lowest) * 7.0).round() as u8
+            };
+        }
+        trend
+    }
+}
+
+fn kib(region: &Region) -> u32 {
+    region.rss.get().map_or(0, |rss| u32::try_from(rss.0 / 1024).unwrap_or(u32::MAX))
+}
+
+/// FNV-1a: short, and the same in every run.
+fn fingerprint(name: &[u8]) -> u32 {
+    name.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}

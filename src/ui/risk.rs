@@ -216,7 +216,12 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
     } else if let (Some(margin), [first, second, ..]) = (domain.margin, &*domain.victims)
         && second.immune.is_none()
     {
-        let (first, second) = (super::name_of(state, first.id), super::name_of(state, second.id));
+        let names = [first, second].map(|victim| super::name_of(state, victim.id));
+        let [first, second] = if names[0] == names[1] {
+            [first, second].map(|victim| format!("{} {}", names[0], victim.id.pid))
+        } else {
+            names.map(Into::into)
+        };
         pen.put(&format!("{first} is first by {}, before {second}", margin.bytes(page)), Role::Dim);
     } else if domain.victims.first().is_some_and(|victim| victim.immune.is_some()) {
         pen.put("Nobody can be killed here: the machine or the cgroup would hang.", Role::Danger);

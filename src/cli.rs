@@ -74,6 +74,9 @@ struct Screen {
     /// Never send a signal or write an oom_score_adj
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     read_only: Option<bool>,
+    /// Lock our own memory and lower our own oom_score_adj to -999, where that is allowed; =false does neither
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    protect: Option<bool>,
     /// Colours; auto, the default: unless NO_COLOR is set or the terminal is dumb
     #[arg(long, value_name = "WHEN", value_enum)]
     color: Option<When>,
@@ -271,6 +274,7 @@ pub fn parse(
         columns: wished.columns.unwrap_or(default.columns),
         sort: shared.sort.or(wished.sort).unwrap_or(default.sort),
         tree: shared.tree.or(wished.tree).unwrap_or(default.tree),
+        protect: screen.protect.or(wished.protect).unwrap_or(default.protect),
         read_only: screen.read_only.or(wished.read_only).unwrap_or(default.read_only),
         go_memory: match shared.go_memory {
             None | Some(Whose::Own) => GoMemoryOf::OwnUser,

@@ -31,6 +31,8 @@ pub struct Config {
     pub tree: bool,
     /// Never construct `Control`.
     pub read_only: bool,
+    /// Lock our own memory and lower our own oom_score_adj, where that is allowed.
+    pub protect: bool,
     /// Report mouse events.
     pub mouse: bool,
     /// Whose Go programs may be looked into.
@@ -55,6 +57,7 @@ impl Default for Config {
             sort: Column::Rss,
             tree: false,
             read_only: false,
+            protect: true,
             mouse: false,
             go_memory: GoMemoryOf::default(),
             look: Look::default(),

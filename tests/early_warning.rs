@@ -8,11 +8,9 @@
 #[path = "oom/cgroup.rs"]
 mod cgroup;
 #[path = "oom/hog.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
 mod hog;
 mod require;
 #[path = "go/toolchain.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
 mod toolchain;
 
 use std::path::Path;

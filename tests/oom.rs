@@ -9,6 +9,8 @@
 
 #[path = "oom/cgroup.rs"]
 mod cgroup;
+#[path = "oom/guest.rs"]
+mod guest;
 #[path = "oom/hog.rs"]
 mod hog;
 #[path = "oom/kernel_log.rs"]
@@ -204,33 +206,15 @@ fn the_victim_named_is_taken_when_the_machine_is_full() {
 /// Runs tests of this very file inside a virtual machine, after a shell script: kills in cgroups, of a group, of the
 /// whole machine. Prints what they print.
 fn in_guest(before: &str) {
-    if !require::root() {
-        return;
-    }
-    let Some(hog) = hog::compiled() else {
-        require::missing("tools", "cc is not installed");
-        return;
-    };
-    let Some(guest) = vm::Guest::find(&hog) else {
-        require::missing("vm", "no virtual machine was built: tests/vm/boot build (root, Debian)");
-        return;
-    };
     let rounds = setting("OOMTOP_OOM_GUEST_ROUNDS", 2);
     let seed = setting("OOMTOP_OOM_SEED", std::process::id().into());
     let tests = "the_victim_named the_whole_group_dies a_kill_between --skip in_a_guest";
-    let (status, output) = guest.run(
-        320,
-        Duration::from_secs(300 + 60 * rounds),
-        &format!(
-            "{before}
-             export OOMTOP_TEST_GUEST=1 OOMTOP_OOM_ROUNDS={rounds} OOMTOP_OOM_SEED={seed}
-             /oom --nocapture --test-threads 1 {tests}"
-        ),
+    let script = format!(
+        "{before}
+         export OOMTOP_OOM_ROUNDS={rounds} OOMTOP_OOM_SEED={seed}
+         /oom --nocapture --test-threads 1 {tests}"
     );
-    println!("{output}");
-    assert_eq!(status, 0, "in the guest");
-    // What the guest skipped it did not show.
-    assert!(!output.contains("SKIPPED") && output.contains("4 passed"), "in the guest");
+    guest::run(320, Duration::from_secs(300 + 60 * rounds), 4, &script);
 }
 
 #[test]

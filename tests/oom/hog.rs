@@ -1,5 +1,7 @@
 //! A process that holds what it is told to hold: the other end of `hog.c`.
 
+#![allow(dead_code, reason = "each test binary uses some of it")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};

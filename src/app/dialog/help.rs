@@ -17,6 +17,25 @@ const SIGNS: [(&str, &str); 9] = [
     ("?", "Behind a class of mappings: some of its regions are only probably of this class."),
 ];
 
+/// What becomes of oomtop where memory runs out.
+const OWN: [(&str, &str); 3] = [
+    (
+        "memory",
+        "Its pages are locked as they are touched (CAP_IPC_LOCK), so that the screen answers while all else is thrown out. \
+         A look at a machine that stands still allocates next to nothing.",
+    ),
+    (
+        "adj",
+        "Its own oom_score_adj is -999 (CAP_SYS_RESOURCE; not with --read-only): it goes last. Not -1000: where nobody \
+         else is left the machine must not hang for its sake. The hook keeps the value that oomtop was given.",
+    ),
+    (
+        "group",
+        "In a cgroup with memory.oom.group=1 it dies with the others: start it outside. --protect=false leaves memory and \
+         adj alone.",
+    ),
+];
+
 /// One entry of the help.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HelpLine {
@@ -48,5 +67,8 @@ pub fn help() -> Vec<HelpLine> {
     lines.push(HelpLine::Blank);
     lines.push(HelpLine::Heading("Signs"));
     lines.extend(SIGNS.map(|(sign, meaning)| HelpLine::Term(sign, meaning)));
+    lines.push(HelpLine::Blank);
+    lines.push(HelpLine::Heading("How oomtop itself outlives an OOM kill"));
+    lines.extend(OWN.map(|(what, meaning)| HelpLine::Term(what, meaning)));
     lines
 }

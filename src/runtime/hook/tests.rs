@@ -31,7 +31,7 @@ fn the_facts_are_in_its_environment_and_no_name_is_a_command() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("out");
     let script = format!("env | grep ^OOMTOP_ | sort > '{}'; read line || exit 0; exit 9", file.display());
-    assert_eq!(run(&shell(&script), &facts(&call()), Duration::from_secs(30)), Ok(()));
+    assert_eq!(run(&shell(&script), &facts(&call()), Duration::from_secs(30), None), Ok(()));
     let told = std::fs::read_to_string(file).unwrap();
     let expected = [
         "OOMTOP_ALARM=growing",
@@ -50,7 +50,7 @@ fn the_facts_are_in_its_environment_and_no_name_is_a_command() {
 
 #[test]
 fn a_failure_says_what_failed() {
-    let told = |command: &[String]| run(command, &[], Duration::from_secs(30));
+    let told = |command: &[String]| run(command, &[], Duration::from_secs(30), None);
     assert_eq!(told(&shell("exit 3")), Err("sh: exit status: 3".into()));
     assert!(
         told(&["/no/such\nprogram".into()]).is_err_and(|error| error.starts_with("/no/such\\nprogram: No such file"))
@@ -63,7 +63,7 @@ fn one_that_hangs_is_killed_with_all_that_it_started() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pids");
     let script = format!("sleep 600 & echo $! $$ > '{}'; wait", file.display());
-    let outcome = run(&shell(&script), &[], Duration::from_secs(2));
+    let outcome = run(&shell(&script), &[], Duration::from_secs(2), None);
     assert_eq!(outcome, Err("sh: killed after 2s".into()));
     let pids = std::fs::read_to_string(file).unwrap();
     for pid in pids.split_whitespace() {
@@ -84,7 +84,7 @@ fn calls_beyond_one_that_runs_and_one_that_waits_are_refused_at_once() {
     let gate = folder.path().join("gate");
     let script = format!("until [ -e '{}' ]; do sleep 0.05; done", gate.display());
     let config = AlarmConfig { hook: shell(&script), ..AlarmConfig::default() };
-    let (hook, mut outcomes) = Hook::start(&config).unwrap();
+    let (hook, mut outcomes) = Hook::start(&config, None).unwrap();
     // However the thread comes along: one is in its hands, one may wait, the third must be refused.
     let refused: Vec<_> = (0..3).filter_map(|_| hook.call(call()).err()).collect();
     assert!(!refused.is_empty());
@@ -93,6 +93,6 @@ fn calls_beyond_one_that_runs_and_one_that_waits_are_refused_at_once() {
     for _ in refused.len()..3 {
         assert_eq!(outcomes.blocking_recv(), Some(Event::Hooked(Ok(()))));
     }
-    let (hook, mut outcomes) = Hook::start(&AlarmConfig::default()).unwrap();
+    let (hook, mut outcomes) = Hook::start(&AlarmConfig::default(), None).unwrap();
     assert_eq!((hook.call(call()), outcomes.blocking_recv()), (Ok(()), None));
 }

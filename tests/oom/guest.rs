@@ -1,0 +1,27 @@
+//! Tests of ours inside a virtual machine: what they need there, and that they were not skipped. Refuses to build one.
+
+use std::time::Duration;
+
+use crate::vm::Guest;
+use crate::{hog, require};
+
+/// Runs a script, in which `/oom` is the very file that calls it, inside a virtual machine, and prints what it prints; it
+/// must end well, with so many tests passed and none skipped. Without root, a compiler or a machine it says so.
+pub fn run(mib: u32, patience: Duration, passed: u32, script: &str) {
+    if !require::root() {
+        return;
+    }
+    let Some(hog) = hog::compiled() else {
+        require::missing("tools", "cc is not installed");
+        return;
+    };
+    let Some(guest) = Guest::find(&hog) else {
+        require::missing("vm", "no virtual machine was built: tests/vm/boot build (root, Debian)");
+        return;
+    };
+    let (status, output) = guest.run(mib, patience, &format!("export OOMTOP_TEST_GUEST=1\n{script}"));
+    println!("{output}");
+    assert_eq!(status, 0, "in the guest");
+    // What the guest skipped it did not show.
+    assert!(!output.contains("SKIPPED") && output.contains(&format!("{passed} passed")), "in the guest");
+}

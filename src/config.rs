@@ -235,6 +235,8 @@ pub const START: &str = "__start";
 /// What must happen between fork and exec, and what to execute then.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StartConfig {
+    /// Begin a session: a process group of its own, without a terminal.
+    pub session: bool,
     /// `cgroup.procs` of the cgroup to join.
     pub join: Option<PathBuf>,
     /// oom_score_adj to take.

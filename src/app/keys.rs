@@ -249,6 +249,8 @@ pub const KEYS: &[Binding] = &[
     bind(&[C::of('4')], A::View(Pane::Risk), Moving, "who dies next"),
     bind(&[C::of('5')], A::View(Pane::Kills), Moving, "who was killed, and why; a second time goes back"),
     bind(&[C::of('6')], A::View(Pane::Go), Moving, "of a Go program: what its runtime holds, and which limits fit; a second time goes back"),
+    bind(&[C::of('7')], A::View(Pane::Run), Moving, "of `oomtop run`: what the command holds against its limit, then the verdict"),
+    bind(&[C::of('8')], A::View(Pane::Output), Moving, "of `oomtop run`: what the command wrote; / finds in it"),
     bind(&[C::of('/'), C::f(3)], A::Search, Moving, "jump while you type to the row that matches; among regions: name or address").labelled("find"),
     bind(&[C::of('n')], A::SearchNext, Moving, "next row that matches"),
     bind(&[C::of('N')], A::SearchPrevious, Moving, "row before that matches; without a search: sort by PID"),
@@ -285,7 +287,7 @@ pub const KEYS: &[Binding] = &[
     bind(&[C::of('p'), C::of('Z')], A::Pause, Program, "hold the screen still; sampling goes on").labelled("pause"),
     bind(&[C::control('l')], A::Redraw, Program, "draw the screen again"),
     bind(&[C::control('z')], A::Suspend, Program, "suspend; fg comes back"),
-    bind(&[C::of('q'), C::f(10), C::control('c')], A::Quit, Program, "quit").labelled("quit"),
+    bind(&[C::of('q'), C::f(10), C::control('c')], A::Quit, Program, "quit; while a command of `oomtop run` runs: end it, more firmly each time").labelled("quit"),
 ];
 
 /// What a key means while this pane has the keys.

@@ -160,7 +160,7 @@ pub fn layout(state: &State) -> Layout {
 
     let panes = match room {
         Room::One => vec![pane_area(state.focus, body, if state.focus == Pane::Top { Edge::Bare } else { Edge::Rule })],
-        _ if state.zoomed || state.focus.stands_alone() => {
+        _ if state.zoomed || state.stands_alone(state.focus) => {
             let edge = match (room, state.focus) {
                 (Room::Two | Room::One, Pane::Top) => Edge::Bare,
                 _ => Edge::Rule,
@@ -176,14 +176,11 @@ pub fn layout(state: &State) -> Layout {
             let (upper, lower) = body.split_top(body.height * 11 / 20);
             // The table keeps a command worth reading; what is to spare goes to the charts.
             let left_columns = (width * 29 / 50).max(74);
-            let (top, growth) = upper.split_left(left_columns);
-            let (risk, mappings) = lower.split_left(left_columns);
-            vec![
-                pane_area(Pane::Top, top, Edge::Rule),
-                pane_area(Pane::Growth, growth, Edge::Corner),
-                pane_area(Pane::Mappings, mappings, Edge::Corner),
-                pane_area(Pane::Risk, risk, Edge::Rule),
-            ]
+            let (top, second) = upper.split_left(left_columns);
+            let (last, third) = lower.split_left(left_columns);
+            // In the order of Tab: round the screen.
+            let places = [(top, Edge::Rule), (second, Edge::Corner), (third, Edge::Corner), (last, Edge::Rule)];
+            state.overview().into_iter().zip(places).map(|(pane, (area, edge))| pane_area(pane, area, edge)).collect()
         }
     };
     let table = panes.iter().find(|area| area.pane == Pane::Top).map_or(Area::default(), |area| area.inner);

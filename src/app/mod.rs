@@ -12,8 +12,10 @@ mod kills;
 pub mod layout;
 pub mod list;
 mod mouse;
+pub mod output;
 mod panes;
 mod regions;
+pub mod run;
 mod text_field;
 mod typing;
 mod update;
@@ -27,12 +29,15 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use crate::config::Config;
 use crate::mapping_class::MappingClass;
 use crate::monitor::report::{ProcessDetail, RegionOrder, Report};
+use crate::run::progress::Progress;
+use crate::run::report::RunReport;
 use crate::snapshot::needs::Needs;
 use crate::snapshot::process::CgroupPath;
 use crate::units::{Bytes, ProcessId, Timestamp};
 
 use dialog::Dialog;
 use list::List;
+use run::RunView;
 
 pub use alarms::{AlarmsTold, HookCall};
 pub use kills::KillsView;
@@ -70,6 +75,8 @@ pub struct State {
     pub risk: RiskView,
     /// The pane of kills.
     pub kills: KillsView,
+    /// The command that is watched.
+    pub run: Option<RunView>,
     /// What was told of alarms.
     pub alarms: AlarmsTold,
     /// What the keyboard means just now.
@@ -108,19 +115,17 @@ pub enum Pane {
     Kills,
     /// What the Go runtime of the selected process says; alone on the screen too.
     Go,
+    /// The command that is watched: what it holds against its limit, then why it ended.
+    Run,
+    /// What it wrote.
+    Output,
 }
 
 impl Pane {
-    /// Those of the overview, in the order of Tab and of their numbers.
+    /// Those of the overview of a machine, in the order of Tab and of their numbers.
     pub const ALL: [Self; 4] = [Self::Top, Self::Growth, Self::Mappings, Self::Risk];
 
-    /// Whether it is no part of the overview: it has the screen to itself.
-    #[must_use]
-    pub const fn stands_alone(self) -> bool {
-        matches!(self, Self::Kills | Self::Go)
-    }
-
-    /// The key that goes straight to it: 1 to 6.
+    /// The key that goes straight to it: 1 to 8.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -130,6 +135,8 @@ impl Pane {
             Self::Risk => 4,
             Self::Kills => 5,
             Self::Go => 6,
+            Self::Run => 7,
+            Self::Output => 8,
         }
     }
 
@@ -143,6 +150,8 @@ impl Pane {
             Self::Risk => "next",
             Self::Kills => "kills",
             Self::Go => "go",
+            Self::Run => "run",
+            Self::Output => "output",
         }
     }
 }
@@ -279,6 +288,12 @@ pub enum Event {
     Report(Arc<Report>),
     /// Details of the selected process.
     Detail(Option<Arc<ProcessDetail>>),
+    /// The command that is watched came further.
+    Progress(Arc<Progress>),
+    /// It wrote this.
+    Output(Vec<u8>),
+    /// It ended.
+    RunEnded(Arc<RunReport>),
     /// The user's hook ended: well, or why not.
     Hooked(Result<(), String>),
     /// We did not stop: no shell with job control could continue us.
@@ -345,6 +360,8 @@ pub enum Effect {
         /// It is an undo.
         undo: bool,
     },
+    /// Send a signal to the command that is watched.
+    SignalCommand(i32),
     /// Ring the bell.
     Bell,
     /// Start the user's hook.

@@ -60,7 +60,7 @@ impl State {
                 let lines = if movement == Move::Up { -NOTCH } else { NOTCH };
                 self.list.scroll(lines, layout.page(Pane::Top));
             }
-            pane @ (Pane::Growth | Pane::Mappings | Pane::Risk | Pane::Kills | Pane::Go) => {
+            pane @ (Pane::Growth | Pane::Mappings | Pane::Risk | Pane::Kills | Pane::Go | Pane::Run | Pane::Output) => {
                 (0..NOTCH).for_each(|_| self.move_in(pane, movement));
             }
         }
@@ -81,7 +81,7 @@ impl State {
         let line_in = |list: Area| list.contains(column, row).then(|| row.saturating_sub(list.y));
         let selected_already = match under.pane {
             Pane::Top => line_in(layout.rows).is_some_and(|line| self.click_row(line, layout)),
-            Pane::Growth | Pane::Go => false,
+            Pane::Growth | Pane::Go | Pane::Run | Pane::Output => false,
             Pane::Mappings => {
                 let [.., list] = bands::mappings(inner);
                 line_in(list).is_some_and(|line| self.click_mapping(line, list.height))

@@ -21,6 +21,16 @@ impl State {
                 self.mappings.cursor = movement.apply(self.mappings.cursor, self.mapping_lines(), page);
             }
             Pane::Kills => self.move_in_kills(movement, page),
+            Pane::Run => {
+                if let Some(run) = &mut self.run {
+                    run.scroll = movement.apply(run.scroll, usize::from(u16::MAX), page);
+                }
+            }
+            Pane::Output => {
+                if let Some(run) = &mut self.run {
+                    run.output.go(movement, page);
+                }
+            }
             Pane::Risk => {
                 let victims = self.risk_domain().map_or(0, |domain| domain.victims.len());
                 self.risk.scroll = movement.apply(self.risk.scroll, victims, page);
@@ -77,7 +87,7 @@ impl State {
             (Pane::Kills, _) => self.open_kill(),
             (Pane::Go, _) => {}
             (Pane::Mappings, _) if self.is_alone() => self.open_class(),
-            (Pane::Top | Pane::Growth | Pane::Mappings | Pane::Risk, _) => {
+            (Pane::Top | Pane::Growth | Pane::Mappings | Pane::Risk | Pane::Run | Pane::Output, _) => {
                 self.zoom(!self.zoomed);
             }
         }
@@ -108,13 +118,14 @@ impl State {
 
     /// The pane so many places further in the order of Tab.
     pub(super) fn neighbour(&self, places: usize) -> Pane {
-        let at = Pane::ALL.iter().position(|pane| *pane == self.focus).unwrap_or(0);
-        Pane::ALL[(at + places) % Pane::ALL.len()]
+        let overview = self.overview();
+        let at = overview.iter().position(|pane| *pane == self.focus).unwrap_or(0);
+        overview[(at + places) % overview.len()]
     }
 
     pub(super) fn focus_on(&mut self, pane: Pane) {
         self.focus = pane;
-        if pane != Pane::Top && !pane.stands_alone() {
+        if pane != Pane::Top && !self.stands_alone(pane) {
             self.companion = pane;
         }
     }

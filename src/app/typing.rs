@@ -9,7 +9,7 @@ use crate::table::COLUMNS;
 use super::chord::Chord;
 use super::keys::Move;
 use super::list::Direction;
-use super::{Mode, State, TextField, Tone};
+use super::{Mode, Pane, State, TextField, Tone, layout};
 
 impl State {
     /// A key while a line of text is being typed.
@@ -30,8 +30,8 @@ impl State {
                 self.search_on(Direction::Forward);
             }
             KeyCode::Up | KeyCode::F(3) if is_search => self.search_on(Direction::Backward),
-            KeyCode::Up => self.move_in(super::Pane::Top, Move::Up),
-            KeyCode::Down => self.move_in(super::Pane::Top, Move::Down),
+            KeyCode::Up => self.move_in(Pane::Top, Move::Up),
+            KeyCode::Down => self.move_in(Pane::Top, Move::Down),
             _ => {
                 if edit(field, chord) {
                     self.typed();
@@ -64,22 +64,35 @@ impl State {
         }
     }
 
-    /// What is searched for where the keys are: regions, or rows of the table.
+    /// What is searched for where the keys are: lines of output, regions, or rows of the table.
     pub(super) fn looked_for(&mut self) -> &mut Option<String> {
-        if self.looks_for_regions() { &mut self.mappings.search } else { &mut self.list.search }
+        let looks_for_regions = self.looks_for_regions();
+        match &mut self.run {
+            Some(run) if self.focus == Pane::Output => &mut run.output.search,
+            _ if looks_for_regions => &mut self.mappings.search,
+            _ => &mut self.list.search,
+        }
     }
 
     /// The cursor there, and among how many.
     fn place(&self) -> (usize, usize) {
-        let (cursor, count) = if self.looks_for_regions() {
-            (self.mappings.cursor, self.mapping_lines())
-        } else {
-            (self.list.cursor, self.list.rows.len())
+        let (cursor, count) = match &self.run {
+            Some(run) if self.focus == Pane::Output => (run.output.cursor(self.output_rows()), run.output.count()),
+            _ if self.looks_for_regions() => (self.mappings.cursor, self.mapping_lines()),
+            _ => (self.list.cursor, self.list.rows.len()),
         };
         (cursor, count.max(1))
     }
 
+    fn output_rows(&self) -> usize {
+        layout::layout(self).page(Pane::Output)
+    }
+
     fn jump(&mut self, needle: &str, from: usize, direction: Direction) -> bool {
+        let rows = self.output_rows();
+        if let (Pane::Output, Some(run)) = (self.focus, &mut self.run) {
+            return run.output.find(needle, from, direction, rows);
+        }
         if self.looks_for_regions() {
             return self.jump_to_region(needle, from, direction);
         }

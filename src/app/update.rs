@@ -18,6 +18,7 @@ use super::dialog::{Answer, Choice, Dialog};
 use super::keys::{self, Action, Move};
 use super::layout;
 use super::list::{Arrangement, Direction, List, Row};
+use super::run::Stage;
 use super::{
     AlarmsTold, Effect, Event, KillsView, MappingsView, Mode, Pane, RiskView, State, Temporality, TextField, Tone,
     UnderWay,
@@ -43,6 +44,7 @@ impl State {
             mappings: MappingsView::default(),
             risk: RiskView::default(),
             kills: KillsView::default(),
+            run: None,
             alarms: AlarmsTold::default(),
             mode: Mode::Normal,
             outcome: None,
@@ -121,6 +123,17 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             state.hold(held);
         }
         Event::Hooked(outcome) => state.hooked(outcome),
+        Event::Progress(progress) => {
+            if let Some(run) = &mut state.run {
+                run.stage = Stage::Running(progress);
+            }
+        }
+        Event::Output(bytes) => {
+            if let Some(run) = &mut state.run {
+                run.output.push(&bytes);
+            }
+        }
+        Event::RunEnded(report) => state.run_ended(report),
         Event::NotSuspended => {
             state.say(Tone::Bad, "not suspended: no shell with job control is there to bring it back");
         }
@@ -192,7 +205,7 @@ impl State {
     fn act(&mut self, action: Action, effects: &mut Vec<Effect>) {
         let page = self.table_page();
         match action {
-            Action::Quit => effects.push(Effect::Quit),
+            Action::Quit => effects.push(self.quit()),
             Action::Redraw => effects.push(Effect::Redraw),
             Action::Suspend => effects.push(Effect::Suspend),
             Action::Help => self.mode = Mode::Dialog(Dialog::Help { scroll: 0 }),
@@ -201,12 +214,12 @@ impl State {
             Action::Leave => self.leave(),
             Action::NextPane => self.focus_on(self.neighbour(1)),
             Action::PreviousPane => self.focus_on(self.neighbour(3)),
-            Action::View(pane) if pane == self.focus && pane.stands_alone() => self.focus_on(Pane::Top),
-            Action::View(pane) if pane == self.focus => self.zoom(!self.zoomed),
-            Action::View(pane) => self.focus_on(pane),
+            Action::View(pane) => self.view(pane),
             Action::Search => self.mode = Mode::Search(TextField::default()),
             Action::SearchNext => self.search_on(Direction::Forward),
-            Action::SearchPrevious if self.list.search.is_none() && !self.looks_for_regions() => {
+            Action::SearchPrevious
+                if self.list.search.is_none() && !self.looks_for_regions() && self.focus != Pane::Output =>
+            {
                 self.sort_by(Column::Pid);
             }
             Action::SearchPrevious => self.search_on(Direction::Backward),

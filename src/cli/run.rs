@@ -13,6 +13,9 @@ use crate::units::Bytes;
 pub(super) const OWN_FAILURE: u8 = 125;
 
 pub(super) const HELP: &str = "\
+On a terminal the live screen shows the tree of the command, its output (the command itself reads nothing and has no
+terminal: --headless gives it this one) and, when it has ended, the verdict.
+
 Examples:
   oomtop run -- go test ./...
   oomtop run --memory-max 512m -- go test ./...            does it fit?
@@ -58,6 +61,8 @@ pub(super) struct Arguments {
 #[derive(Debug, Args)]
 pub(super) struct StartArguments {
     #[arg(long)]
+    session: bool,
+    #[arg(long)]
     join: Option<PathBuf>,
     #[arg(long, allow_negative_numbers = true)]
     oom_score_adj: Option<i16>,
@@ -88,6 +93,6 @@ impl From<Arguments> for RunConfig {
 
 impl From<StartArguments> for StartConfig {
     fn from(typed: StartArguments) -> Self {
-        Self { join: typed.join, oom_score_adj: typed.oom_score_adj, command: typed.command }
+        Self { session: typed.session, join: typed.join, oom_score_adj: typed.oom_score_adj, command: typed.command }
     }
 }

@@ -33,15 +33,9 @@ impl Run {
             sight,
         });
 
-        let mut order: Vec<usize> = (0..self.processes.len()).collect();
-        order.sort_by_key(|place| std::cmp::Reverse(self.processes[*place].peak().map(|(peak, _)| peak)));
+        let order = by_peak(&self.processes);
         let processes: Vec<ProcessLine> = order.iter().map(|place| line(&self.processes[*place], began)).collect();
-        let peak = self.most.take().map(|Moment { at, total, holders }| {
-            let place = |id: ProcessId| processes.iter().position(|process| process.id == id);
-            let mut holders: Vec<_> = holders.into_iter().filter_map(|(id, rss)| Some((place(id)?, rss))).collect();
-            holders.sort_by_key(|(_, rss)| std::cmp::Reverse(*rss));
-            Peak { at, total, holders }
-        });
+        let peak = self.most.take().map(|most| moment(&most, &processes));
         let mut report = RunReport {
             command: self.plan.command,
             started: began,
@@ -86,7 +80,22 @@ impl Run {
     }
 }
 
-fn line(process: &Watched, began: Timestamp) -> ProcessLine {
+/// Places of the processes, those that held the most first.
+pub(super) fn by_peak(processes: &[Watched]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..processes.len()).collect();
+    order.sort_by_key(|place| std::cmp::Reverse(processes[*place].peak().map(|(peak, _)| peak)));
+    order
+}
+
+/// The moment with its holders as places among these.
+pub(super) fn moment(most: &Moment, processes: &[ProcessLine]) -> Peak {
+    let place = |id: ProcessId| processes.iter().position(|process| process.id == id);
+    let mut holders: Vec<_> = most.holders.iter().filter_map(|(id, rss)| Some((place(*id)?, *rss))).collect();
+    holders.sort_by_key(|(_, rss)| std::cmp::Reverse(*rss));
+    Peak { at: most.at, total: most.total, holders }
+}
+
+pub(super) fn line(process: &Watched, began: Timestamp) -> ProcessLine {
     let role = &process.role;
     let is_file = matches!(role.phase, Phase::Link | Phase::Test);
     let artifact = role.artifact.as_deref().filter(|_| is_file);

@@ -5,6 +5,7 @@
 pub mod advice;
 mod conclude;
 pub mod phase;
+pub mod progress;
 pub mod report;
 mod surroundings;
 mod verdict;
@@ -47,6 +48,8 @@ pub struct Run {
     /// Who had a number last.
     latest: HashMap<Pid, usize>,
     left_out: u64,
+    /// What the tree held at the last look.
+    holds: Bytes,
     most: Option<Moment>,
     log: Follower,
     teller: Teller,
@@ -83,6 +86,7 @@ impl Run {
             index: HashMap::new(),
             latest: HashMap::new(),
             left_out: 0,
+            holds: Bytes(0),
             most: None,
             log: Follower::default(),
             teller: Teller::default(),
@@ -227,6 +231,7 @@ impl Run {
             *shared = (*shared).max(process.file);
         }
         let total = Bytes(total + programs.values().map(|file| file.0).sum::<u64>());
+        self.holds = total;
         if self.most.as_ref().is_none_or(|most| total > most.total) && total.0 > 0 {
             let holders = living.map(|process| (process.id, process.rss)).collect();
             self.most = Some(Moment { at: snapshot.ended, total, holders });

@@ -1,10 +1,12 @@
 //! What is told of a run when it is over, as plain data: the same for text, JSON, Markdown and JUnit. Refuses to be laid
 //! out.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::monitor::kill_report::Confidence;
 use crate::snapshot::Unreadable;
+use crate::text::printable;
 use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime};
 
 use super::phase::Phase;
@@ -196,6 +198,48 @@ pub struct ProcessLine {
     pub peak: Option<(Bytes, PeakSource)>,
     /// How it rose to its highest sample.
     pub growth: Option<(Duration, Rate)>,
+}
+
+impl ProcessLine {
+    /// What it worked at, for a table: its package, or what it is. Safe to show.
+    #[must_use]
+    pub fn subject(&self) -> Cow<'_, str> {
+        match (&self.package, &self.artifact) {
+            (Some(package), _) => printable(package.as_bytes()),
+            (None, Some(artifact)) => Cow::Owned(format!("({})", printable(artifact.as_bytes()))),
+            (None, None) => Cow::Owned(format!("({})", printable(&self.name))),
+        }
+    }
+
+    /// How it ended, in a word or two; a dash where nobody told.
+    #[must_use]
+    pub fn ending(&self) -> Cow<'static, str> {
+        match self.exit {
+            None => "-".into(),
+            Some(Exit::Code(0)) => "0".into(),
+            Some(Exit::Code(code)) => format!("status {code}").into(),
+            Some(Exit::Signal(9)) => "killed".into(),
+            Some(Exit::Signal(signal)) => format!("signal {signal}").into(),
+        }
+    }
+}
+
+/// What is smaller than this is not worth a line.
+pub const SMALL: Bytes = Bytes::from_mib(1);
+/// How many lines of a table are kept for what is no test.
+const OTHERS: usize = 5;
+
+/// Those that are worth one of so many lines, of a list with the biggest first. The tests are what was asked about: they
+/// are shown before bigger compilers.
+#[must_use]
+pub fn worth_telling(processes: &[ProcessLine], lines: usize) -> Vec<&ProcessLine> {
+    let big = processes.iter().filter(|process| process.peak.is_some_and(|(peak, _)| peak >= SMALL));
+    let (mut rows, others): (Vec<_>, Vec<_>) = big.partition(|process| process.phase == Phase::Test);
+    rows.truncate(lines.saturating_sub(others.len().min(OTHERS)));
+    let room = lines - rows.len();
+    rows.extend(others.into_iter().take(room));
+    rows.sort_by_key(|process| std::cmp::Reverse(process.peak.map(|(peak, _)| peak)));
+    rows
 }
 
 /// The memory that could run out.

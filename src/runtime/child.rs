@@ -10,7 +10,9 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process, set_child_subreaper, wait};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpgrp, kill_process, kill_process_group, set_child_subreaper, setsid, wait,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -30,6 +32,8 @@ pub struct NotStarted {
 #[derive(Debug)]
 pub struct Child {
     pid: Pid,
+    /// It has a session and a process group of its own, and no terminal.
+    apart: bool,
 }
 
 impl Child {
@@ -37,13 +41,13 @@ impl Child {
     ///
     /// # Errors
     /// It cannot be executed.
-    pub fn start(mut command: Command) -> Result<Self, NotStarted> {
+    pub fn start(mut command: Command, apart: bool) -> Result<Self, NotStarted> {
         // Without this right to orphans (a kernel before 3.4) those that fork twice are lost from sight, nothing else.
         let _ = set_child_subreaper(Some(rustix::process::getpid()));
         let started = command.spawn().map_err(|cause| NotStarted { status: status_of(&cause), cause })?;
         let pid = i32::try_from(started.id()).ok().and_then(Pid::from_raw);
         // Its status is taken by `reap`, as one of all our children.
-        pid.map(|pid| Self { pid })
+        pid.map(|pid| Self { pid, apart })
             .ok_or_else(|| NotStarted { status: 126, cause: io::Error::other("no process number") })
     }
 
@@ -53,11 +57,15 @@ impl Child {
         units::Pid(self.pid.as_raw_nonzero().get().unsigned_abs())
     }
 
-    /// Passes a signal on. It is not reaped yet: nobody else can have its number.
-    pub fn send(&self, signal: i32) {
-        if let Some(signal) = Signal::from_named_raw(signal) {
-            let _ = kill_process(self.pid, signal);
-        }
+    /// Passes a signal on, unless the terminal has sent it to both of us: to the command, or to all of its process group
+    /// where that is not ours. It is not reaped yet: nobody else can have its number.
+    pub fn pass_on(&self, signal: i32) {
+        let Some(named) = Signal::from_named_raw(signal) else { return };
+        let _ = match self.apart {
+            true => kill_process_group(self.pid, named),
+            false if terminal_sends_to_both(signal) => Ok(()),
+            false => kill_process(self.pid, named),
+        };
     }
 }
 
@@ -108,8 +116,7 @@ const PASSED_ON: [Signal; 6] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::
 ///
 /// # Errors
 /// The kernel refused.
-pub fn listen(ignored: u64) -> io::Result<mpsc::Receiver<Notice>> {
-    let (sender, receiver) = mpsc::channel(64);
+pub fn listen(ignored: u64, sender: &mpsc::Sender<Notice>) -> io::Result<()> {
     let mut ended = signal(SignalKind::child())?;
     let children = sender.clone();
     tokio::spawn(
@@ -125,7 +132,7 @@ pub fn listen(ignored: u64) -> io::Result<mpsc::Receiver<Notice>> {
             while arrived.recv().await.is_some() && sender.send(Notice::Signal(number)).await.is_ok() {}
         });
     }
-    Ok(receiver)
+    Ok(())
 }
 
 /// Signals that are ignored by us now: the SigIgn line of /proc/self/status (proc(5)).
@@ -139,7 +146,7 @@ pub fn ignored_signals() -> u64 {
 
 /// Whether the terminal sends a signal to the command as well as to us: then passing it on would be once too often.
 #[must_use]
-pub fn terminal_sends_to_both(signal: i32) -> bool {
+fn terminal_sends_to_both(signal: i32) -> bool {
     if ![Signal::INT.as_raw(), Signal::QUIT.as_raw()].contains(&signal) {
         return false;
     }
@@ -166,6 +173,9 @@ pub fn become_command(start: &StartConfig) -> ExitCode {
 }
 
 fn prepare(start: &StartConfig) -> Result<(), String> {
+    if start.session {
+        setsid().map_err(|cause| format!("cannot begin a session: {cause}"))?;
+    }
     if let Some(members) = &start.join {
         write(members, "0").map_err(|cause| format!("cannot join the cgroup ({}): {cause}", members.display()))?;
     }

@@ -6,6 +6,7 @@ mod asked;
 pub mod child;
 pub mod encoder;
 pub mod explain;
+pub mod follow;
 pub mod headless;
 mod hook;
 pub mod input;
@@ -14,6 +15,7 @@ pub mod own_cgroup;
 pub mod prober;
 mod protection;
 pub mod run;
+mod run_screen;
 pub mod sampler;
 mod session;
 pub mod signals;
@@ -91,7 +93,7 @@ pub fn watch<S: Source, P: Probe>(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let ending = runtime.block_on(async {
         let readers = Readers { sampler: Sampler::start(open_source)?, prober: Prober::start(open_prober)? };
-        session::run(Arc::new(config), asked, readers, protection).await
+        Ok(session::run(Arc::new(config), asked, readers, protection, None).await?.0)
     });
     // A thread that is inside a slow read of /proc is not waited for.
     runtime.shutdown_background();

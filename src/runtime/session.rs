@@ -22,6 +22,7 @@ use crate::units::ProcessId;
 use super::Ending;
 use super::actor::{Actor, Deed};
 use super::asked::Asked;
+use super::child;
 use super::hook::Hook;
 use super::input::Decoder;
 use super::prober::Prober;
@@ -47,7 +48,13 @@ const LAST_ACTIONS: Duration = Duration::from_millis(500);
 const READ_ONLY: &str = "read-only: nothing is sent or written (started with --read-only)";
 
 /// Runs a session for the processes asked for; must be called inside a tokio runtime.
-pub async fn run(config: Arc<Config>, asked: Asked, readers: Readers, protection: Protection) -> Result<Ending> {
+pub async fn run(
+    config: Arc<Config>,
+    asked: Asked,
+    readers: Readers,
+    protection: Protection,
+    watched: Option<WatchedCommand>,
+) -> Result<(Ending, State)> {
     let control = if config.read_only {
         Err(Refusal::Unsupported(READ_ONLY.into()))
     } else {
@@ -63,6 +70,14 @@ pub async fn run(config: Arc<Config>, asked: Asked, readers: Readers, protection
         state.say(Tone::Bad, missing);
     }
     state.list.roots = asked.found;
+    let (command, mut told) = match watched {
+        Some(WatchedCommand { id, notices, told }) => {
+            state.begin_run(id);
+            (Some(notices), told)
+        }
+        // Nothing is ever told here.
+        None => (None, mpsc::channel(1).1),
+    };
     let (actor, mut outcomes) = Actor::start(control)?;
     let (hook, mut hooked) = Hook::start(&config.alarm, protection.of_children())?;
     let mut session = Session {
@@ -74,6 +89,7 @@ pub async fn run(config: Arc<Config>, asked: Asked, readers: Readers, protection
         actor,
         hook,
         protection: Some(protection),
+        command,
         needs: Needs::default(),
         inspected: None,
         frame_due: Some(Instant::now()),
@@ -89,14 +105,26 @@ pub async fn run(config: Arc<Config>, asked: Asked, readers: Readers, protection
         if let Some(ending) = session.ending.take() {
             break ending;
         }
-        session.turn(&mut signals, &mut clock, &mut decoder, (&mut outcomes, &mut hooked)).await?;
+        session.turn(&mut signals, &mut clock, &mut decoder, (&mut outcomes, &mut hooked, &mut told)).await?;
         session.draw();
     };
-    drop(session);
+    let Session { state, terminal, actor, .. } = session;
+    // Given back before anything is waited for.
+    drop((terminal, actor));
     // What was asked for just before is still done: the channel ends when the last action has told its outcome.
     let done = async { while outcomes.recv().await.is_some() {} };
     let _ = tokio::time::timeout(LAST_ACTIONS, done).await;
-    Ok(ending)
+    Ok((ending, state))
+}
+
+/// A command whose run is shown.
+pub struct WatchedCommand {
+    /// Which it is.
+    pub id: ProcessId,
+    /// Where to put signals for it.
+    pub notices: mpsc::Sender<child::Notice>,
+    /// What is told of it.
+    pub told: mpsc::Receiver<Event>,
 }
 
 /// The two threads that read.
@@ -117,6 +145,8 @@ struct Session {
     hook: Hook,
     /// Until it is complete.
     protection: Option<Protection>,
+    /// Where to put signals for the command that is watched.
+    command: Option<mpsc::Sender<child::Notice>>,
     /// What the screen wants read.
     needs: Needs,
     inspected: Option<ProcessId>,
@@ -134,7 +164,7 @@ impl Session {
         signals: &mut Signals,
         clock: &mut Interval,
         decoder: &mut Decoder,
-        (outcomes, hooked): (&mut mpsc::Receiver<Event>, &mut mpsc::Receiver<Event>),
+        (outcomes, hooked, told): (&mut mpsc::Receiver<Event>, &mut mpsc::Receiver<Event>, &mut mpsc::Receiver<Event>),
     ) -> Result<()> {
         let mut input = [0; 1024];
         tokio::select! {
@@ -159,6 +189,7 @@ impl Session {
                 self.sample();
             }
             Some(event) = hooked.recv() => self.tell(event),
+            Some(event) = told.recv() => self.tell(event),
             () = until(self.frame_due), if self.frame_due.is_some() && !self.terminal.is_behind() => {}
             () = self.terminal.writable(), if self.terminal.is_behind() => {
                 if self.terminal.flush().is_err() {
@@ -172,7 +203,7 @@ impl Session {
     /// One event through the fold, and what follows from it.
     fn tell(&mut self, event: Event) {
         let wanted = match event {
-            Event::Report(_) | Event::Detail(_) => Instant::now() + SETTLING,
+            Event::Report(_) | Event::Detail(_) | Event::Progress(_) | Event::Output(_) => Instant::now() + SETTLING,
             _ => Instant::now(),
         };
         self.frame_due = Some(self.frame_due.map_or(wanted, |due| due.min(wanted)));
@@ -203,12 +234,20 @@ impl Session {
             Effect::Signal { targets, signal, confirmed: _ } => self.ask(Deed::Signal { targets, signal }),
             Effect::Adjust { adjustments, undo } => self.ask(Deed::Adjust { adjustments, undo }),
             Effect::Copy(text) => self.send(&clipboard_sequence(&text)),
+            Effect::SignalCommand(signal) => self.signal_command(signal),
             Effect::Bell => self.send(BELL),
             Effect::Hook(call) => {
                 if let Err(outcome) = self.hook.call(call) {
                     self.tell(outcome);
                 }
             }
+        }
+    }
+
+    fn signal_command(&mut self, signal: i32) {
+        // It ends between two keys: then there is nobody to send to.
+        if let Some(command) = &self.command {
+            let _ = command.try_send(child::Notice::Signal(signal));
         }
     }
 

@@ -76,12 +76,12 @@ fn titles(canvas: &mut Canvas<'_>, outer: Rect, focused: bool, title: &str, righ
 
 /// The panes that can stand under the table, the one that does in brackets: `2 growth 3 holds [4 next]`.
 #[must_use]
-pub fn tabs(shown: Pane) -> String {
-    let names = [Pane::Growth, Pane::Mappings, Pane::Risk].map(|pane| {
+pub fn tabs(state: &State, shown: Pane) -> String {
+    let names = state.overview().into_iter().skip(1).map(|pane| {
         let name = format!("{} {}", pane.number(), pane.word());
         if pane == shown { format!("[{name}]") } else { name }
     });
-    names.join(" ")
+    names.collect::<Vec<_>>().join(" ")
 }
 
 /// Draws the last row: what is being typed, else the outcome of the last action, else the keys of the focused pane.

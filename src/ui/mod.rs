@@ -15,8 +15,12 @@ mod header;
 mod help;
 mod kills;
 mod mappings;
+mod output;
 mod prose;
 mod risk;
+mod run;
+#[cfg(test)]
+mod run_tests;
 #[cfg(test)]
 mod tests;
 mod theme;
@@ -67,10 +71,12 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Risk => (risk::title(state), risk::position(state)),
         Pane::Kills => (kills::title(state), String::new()),
         Pane::Go => (golang::title(state), String::new()),
+        Pane::Run => (run::title(state), String::new()),
+        Pane::Output => (output::title(state), output::position(state, area.inner.height)),
     };
     // Where only one pane stands under the table, its line says which others could.
     let companion = layout.panes.len() == 2 && area.edge == Edge::Rule;
-    let right = if companion { chrome::tabs(area.pane) } else { position };
+    let right = if companion { chrome::tabs(state, area.pane) } else { position };
     chrome::edge(canvas, rect(area.outer), area.edge, state.focus == area.pane, &title, &right);
     match area.pane {
         Pane::Top => top::table(canvas, rect(layout.titles), rect(layout.rows), state),
@@ -79,6 +85,8 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Risk => risk::victims(canvas, area.inner, state),
         Pane::Kills => kills::kills(canvas, area.inner, state),
         Pane::Go => golang::runtime(canvas, rect(area.inner), state),
+        Pane::Run => run::run(canvas, rect(area.inner), state),
+        Pane::Output => output::output(canvas, rect(area.inner), state),
     }
 }
 

@@ -29,7 +29,7 @@ use super::fixture;
 use super::theme::{Role, Theme};
 
 /// The screen as text, with a ruler of nothing: trailing blanks are cut, so that a diff shows what changed.
-fn screen(state: &State) -> String {
+pub(super) fn screen(state: &State) -> String {
     text(&drawn(state))
 }
 

@@ -387,3 +387,46 @@ fn command_lines_are_read_to_their_end() {
     press(&mut state, "((");
     assert_eq!(from(&state), 0);
 }
+
+/// The screen of a command that runs: `go` of the small machine.
+fn watching() -> State {
+    let mut state = state();
+    state.begin_run(id(20));
+    state
+}
+
+#[test]
+fn a_command_that_runs_is_asked_to_end_before_one_leaves() {
+    let mut state = watching();
+    let signals: Vec<_> = (0..4).flat_map(|_| press(&mut state, "q")).collect();
+    assert_eq!(signals, [2, 15, 9, 9].map(Effect::SignalCommand));
+    let report = Arc::new(
+        crate::run::Run::new(crate::run::RunPlan::default()).finish(crate::run::report::Exit::Code(0), Ok(())),
+    );
+    update(&mut state, Event::RunEnded(report));
+    assert_eq!((state.focus, state.zoomed), (Pane::Run, true), "the verdict is what one waited for");
+    assert_eq!(press(&mut state, "q"), [Effect::Quit]);
+}
+
+#[test]
+fn what_it_wrote_scrolls_and_is_searched_where_it_has_the_keys() {
+    let mut state = watching();
+    let text = (0..100).map(|line| format!("line {line}\n")).collect::<Vec<_>>().concat();
+    update(&mut state, Event::Output(text.into_bytes()));
+    press(&mut state, "8/line 4<enter>");
+    let output = |state: &State| state.run.as_ref().expect("is watched").output.clone();
+    assert_eq!(output(&state).found(), Some(4), "from the end it goes round");
+    press(&mut state, "n");
+    assert_eq!(output(&state).found(), Some(40));
+    press(&mut state, "N");
+    assert_eq!(output(&state).found(), Some(4));
+    assert_eq!(state.list.selected, Some(id(20)), "the table stays where it is");
+}
+
+#[test]
+fn without_a_command_its_panes_say_what_would_fill_them() {
+    let mut state = state();
+    press(&mut state, "8");
+    assert_eq!(state.focus, Pane::Top);
+    assert!(state.outcome.as_ref().is_some_and(|outcome| outcome.text.contains("oomtop run")));
+}

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::{command_line, rfc3339, subject};
+use super::{command_line, rfc3339};
 use crate::run::phase::Phase;
 use crate::run::report::{RunReport, VerdictKind};
 
@@ -33,7 +33,7 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
     }
     for process in report.processes.iter().filter(|process| process.phase == Phase::Test) {
         if let Some((peak, _)) = process.peak {
-            property(out, &format!("oomtop.peak_rss_bytes.{}", subject(process)), &peak.0.to_string())?;
+            property(out, &format!("oomtop.peak_rss_bytes.{}", process.subject()), &peak.0.to_string())?;
         }
     }
     writeln!(out, "    </properties>")?;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{command_line, holder, subject};
+use super::{command_line, holder};
 use crate::run::report::{ProcessLine, RunReport, VerdictKind};
 use crate::units::human_duration;
 
@@ -54,7 +54,7 @@ fn row(process: &ProcessLine) -> String {
     let ended = process.ended.map_or_else(|| "(lives)".into(), |ended| format!("{:.1}s", ended.as_secs_f64()));
     let growth = process.growth.map_or_else(|| "-".into(), |(_, rate)| rate.to_string());
     let started = process.started.as_secs_f64();
-    let subject = escaped(&subject(process)).into_owned();
+    let subject = escaped(&process.subject()).into_owned();
     format!("| {peak} | {source} | {subject} | {} | {started:.1}s-{ended} | {growth} |", process.phase.word())
 }
 

@@ -6,7 +6,6 @@ mod junit;
 mod markdown;
 mod text;
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -50,15 +49,6 @@ pub fn write(out: &mut dyn Write, report: &RunReport, format: ReportFormat) -> i
         ReportFormat::Json => json::write(out, report),
         ReportFormat::Markdown => markdown::write(out, report),
         ReportFormat::Junit => junit::write(out, report),
-    }
-}
-
-/// What a process worked at, for a table: its package, or what it is.
-fn subject(process: &ProcessLine) -> Cow<'_, str> {
-    match (&process.package, &process.artifact) {
-        (Some(package), _) => printable(package.as_bytes()),
-        (None, Some(artifact)) => Cow::Owned(format!("({})", printable(artifact.as_bytes()))),
-        (None, None) => Cow::Owned(format!("({})", printable(&process.name))),
     }
 }
 

@@ -3,18 +3,13 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::{holder, subject};
-use crate::run::phase::Phase;
-use crate::run::report::{Exit, ProcessLine, RunReport};
-use crate::units::Bytes;
+use super::holder;
+use crate::run::report::{RunReport, SMALL, worth_telling};
 
-/// Lines of the table, and how many of them are kept for what is no test.
+/// Lines of the table.
 const LINES: usize = 15;
-const OTHERS: usize = 5;
 /// Who held how much at the peak, at the most.
 const HOLDERS: usize = 6;
-/// What is smaller than this is not worth a line.
-const SMALL: Bytes = Bytes::from_mib(1);
 
 /// Writes it.
 ///
@@ -54,11 +49,11 @@ pub fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
 }
 
 fn table(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
-    let rows = rows(report);
+    let rows = worth_telling(&report.processes, LINES);
     if rows.is_empty() {
         return Ok(());
     }
-    let width = rows.iter().map(|process| subject(process).chars().count()).max().unwrap_or(0).clamp(7, 60);
+    let width = rows.iter().map(|process| process.subject().chars().count()).max().unwrap_or(0).clamp(7, 60);
     writeln!(out, "\n   PEAK    {:<width$}  {:<8}{:<15}{:<12}ENDED", "PACKAGE", "PHASE", "WHEN", "GROWTH")?;
     for process in &rows {
         let (peak, source) =
@@ -71,9 +66,9 @@ fn table(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         writeln!(
             out,
             "  {at_least}{peak:<7} {:<width$}  {:<8}{when:<15}{growth:<12}{}",
-            subject(process),
+            process.subject(),
             process.phase.word(),
-            ending(process)
+            process.ending()
         )?;
     }
     let rest = (report.processes.len() - rows.len()) as u64 + report.left_out;
@@ -81,27 +76,6 @@ fn table(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         writeln!(out, "  and {rest} smaller ones")?;
     }
     Ok(())
-}
-
-/// The tests are what was asked about: they are shown before bigger compilers. Those that held the most come first.
-fn rows(report: &RunReport) -> Vec<&ProcessLine> {
-    let big = report.processes.iter().filter(|process| process.peak.is_some_and(|(peak, _)| peak >= SMALL));
-    let (mut rows, others): (Vec<_>, Vec<_>) = big.partition(|process| process.phase == Phase::Test);
-    let room = if others.len() > OTHERS { LINES - OTHERS } else { LINES - others.len() };
-    rows.truncate(room);
-    rows.extend(others.into_iter().take(LINES - rows.len()));
-    rows.sort_by_key(|process| std::cmp::Reverse(process.peak.map(|(peak, _)| peak)));
-    rows
-}
-
-fn ending(process: &ProcessLine) -> String {
-    match process.exit {
-        None => "-".into(),
-        Some(Exit::Code(0)) => "0".into(),
-        Some(Exit::Code(code)) => format!("status {code}"),
-        Some(Exit::Signal(9)) => "killed".into(),
-        Some(Exit::Signal(signal)) => format!("signal {signal}"),
-    }
 }
 
 fn seconds(span: Duration) -> String {

@@ -1,0 +1,221 @@
+//! What a command has written, line by line: it scrolls, it can be searched, and it stays when the command is gone. Refuses
+//! to obey it: what would move the cursor or change a colour is made visible or dropped.
+
+use std::collections::VecDeque;
+
+use crate::text::printable;
+
+use super::keys::Move;
+use super::list::Direction;
+
+/// More than this (bytes) is not kept: the oldest lines go, and it is said how many.
+const KEPT: usize = 16 << 20;
+/// A line that goes on is broken here.
+const LINE: usize = 4096;
+/// Columns from one tab stop to the next.
+const TAB: usize = 8;
+
+/// The output of a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    lines: VecDeque<Box<str>>,
+    bytes: usize,
+    /// The last line, as far as it was written.
+    begun: Vec<u8>,
+    /// How many lines went.
+    dropped: u64,
+    /// The first line on the screen; `None`: the end is followed.
+    top: Option<usize>,
+    /// What is searched for.
+    pub(super) search: Option<String>,
+    /// The line that a search found.
+    found: Option<usize>,
+}
+
+impl Output {
+    /// Takes what was written.
+    pub fn push(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            match byte {
+                b'\n' => self.end_line(),
+                _ if self.begun.len() >= LINE => {
+                    self.end_line();
+                    self.begun.push(*byte);
+                }
+                _ => self.begun.push(*byte),
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        let line = plain(&self.begun);
+        self.begun.clear();
+        self.bytes += line.len();
+        self.lines.push_back(line.into());
+        while self.bytes > KEPT
+            && let Some(oldest) = self.lines.pop_front()
+        {
+            self.bytes -= oldest.len();
+            self.dropped += 1;
+            self.top = self.top.map(|top| top.saturating_sub(1));
+            self.found = self.found.and_then(|found| found.checked_sub(1));
+        }
+    }
+
+    /// How many lines there are, the one that was begun with them.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.lines.len() + usize::from(!self.begun.is_empty())
+    }
+
+    /// How many old lines were not kept.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// The lines of a page of so many rows, with the number of the first.
+    #[must_use]
+    pub fn page(&self, rows: usize) -> (usize, Vec<String>) {
+        let top = self.top(rows);
+        (top, self.lines().skip(top).take(rows).collect())
+    }
+
+    /// All that was kept, for when the screen is left.
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        let begun = (!self.begun.is_empty()).then(|| plain(&self.begun));
+        self.lines.iter().map(ToString::to_string).chain(begun)
+    }
+
+    /// The line that a search found last, while there is one.
+    #[must_use]
+    pub fn found(&self) -> Option<usize> {
+        self.found.filter(|_| self.search.is_some())
+    }
+
+    fn top(&self, rows: usize) -> usize {
+        let last = self.count().saturating_sub(rows);
+        self.top.map_or(last, |top| top.min(last))
+    }
+
+    pub(super) fn go(&mut self, movement: Move, rows: usize) {
+        let last = self.count().saturating_sub(rows);
+        let top = movement.apply(self.top(rows), last + 1, rows);
+        // At the end it is followed again.
+        self.top = (top < last).then_some(top);
+    }
+
+    /// Where a search begins: at the line that was found last, else at the first on the screen.
+    pub(super) fn cursor(&self, rows: usize) -> usize {
+        self.found.unwrap_or_else(|| self.top(rows))
+    }
+
+    /// To the first line from there on that has this text, whatever its case; whether there is one.
+    pub(super) fn find(&mut self, needle: &str, from: usize, direction: Direction, rows: usize) -> bool {
+        let needle = needle.to_lowercase();
+        let lines: Vec<_> = self.lines().collect();
+        let count = lines.len();
+        let order = (0..count).map(|distance| match direction {
+            Direction::Forward => (from + distance) % count,
+            Direction::Backward => (from % count + count - distance) % count,
+        });
+        let found = order.into_iter().find(|at| lines[*at].to_lowercase().contains(&needle));
+        if let Some(at) = found {
+            self.found = Some(at);
+            self.top = Some(at.saturating_sub(rows / 2));
+        }
+        found.is_some()
+    }
+}
+
+/// A line as it would stand on a terminal: what a carriage return wrote over is gone, colours are left out, tabs are blanks.
+fn plain(line: &[u8]) -> String {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line);
+    let mut bytes = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        match byte {
+            // A control sequence ends with its first byte from 0x40 to 0x7e (ECMA-48 5.4).
+            0x1b if rest.first() == Some(&b'[') => {
+                let end = rest.iter().skip(1).position(|byte| (0x40..=0x7e).contains(byte));
+                rest = end.map_or(&[][..], |end| &rest[end + 2..]);
+            }
+            b'\t' => bytes.resize(bytes.len() / TAB * TAB + TAB, b' '),
+            _ => bytes.push(byte),
+        }
+    }
+    printable(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lines(bytes: &[u8]) -> Vec<String> {
+        let mut output = Output::default();
+        output.push(bytes);
+        output.lines().collect()
+    }
+
+    #[test]
+    fn lines_stand_as_a_terminal_would_show_them() {
+        assert_eq!(lines(b"a\nb"), ["a", "b"]);
+        assert_eq!(lines(b"10%\r50%\r100%\r\n\x1b[31mred\x1b[0m\n\tx\n"), ["100%", "red", "        x"]);
+        assert_eq!(lines(b"\x1b]0;title\x07\n"), ["\\x1b]0;title\\x07"], "nothing reaches the terminal");
+        assert_eq!(lines(b"\x1b["), [""], "cut short");
+    }
+
+    #[test]
+    fn the_end_is_followed_until_one_scrolls_away_and_again_when_one_is_back() {
+        let mut output = Output::default();
+        let top = |output: &Output| output.page(3).0;
+        (0..10).for_each(|line| output.push(format!("line {line}\n").as_bytes()));
+        assert_eq!(top(&output), 7);
+        output.go(Move::Up, 3);
+        output.push(b"more\n");
+        assert_eq!(top(&output), 6);
+        output.go(Move::Last, 3);
+        output.push(b"more\n");
+        assert_eq!(top(&output), 9);
+    }
+
+    #[test]
+    fn a_search_goes_round_in_both_directions() {
+        let mut output = Output::default();
+        output.push(b"FAIL a\nok b\nfail c\nok d\n");
+        output.search = Some("fail".into());
+        let mut found = |from, direction| output.find("fail", from, direction, 2).then(|| output.found()).flatten();
+        assert_eq!(found(1, Direction::Forward), Some(2));
+        assert_eq!(found(3, Direction::Forward), Some(0));
+        assert_eq!(found(3, Direction::Backward), Some(2));
+        assert!(!output.find("panic", 0, Direction::Forward, 2));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_what_went_is_counted() {
+        let mut output = Output::default();
+        let line = [vec![b'x'; 4000], vec![b'\n']].concat();
+        for _ in 0..5000 {
+            output.push(&line);
+        }
+        assert!(output.bytes <= KEPT && output.dropped() > 0);
+        assert_eq!(output.count() as u64 + output.dropped(), 5000);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_written_panics_or_hides(bytes in proptest::collection::vec(any::<u8>(), 0..200), rows in 0usize..9) {
+            let mut output = Output::default();
+            output.push(&bytes);
+            let _ = output.find("a", rows, Direction::Backward, rows);
+            output.go(Move::PageUp, rows);
+            let (_, page) = output.page(rows);
+            prop_assert!(page.len() <= rows);
+            prop_assert!(page.iter().all(|line| !line.contains('\x1b')));
+        }
+    }
+}

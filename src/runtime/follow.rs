@@ -1,0 +1,207 @@
+//! Follows a command from before its start to after its end: looks at its tree, passes on what is sent to it, takes the
+//! statuses of whoever ends. Everything on one thread: a look costs less than handing it to another. Refuses to tell.
+
+use std::ffi::OsString;
+use std::io::{self, PipeWriter};
+use std::os::unix::ffi::OsStrExt as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use color_eyre::Result;
+use color_eyre::eyre::eyre;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::{Instant, sleep};
+
+use crate::config::{GoMemoryLimit, RunConfig, START};
+use crate::run::report::{Budget, Exit, RunReport};
+use crate::run::{Run, RunPlan};
+use crate::snapshot::kernel_event::OutsideEvent;
+use crate::source::tree::TreeSource;
+use crate::units::{Bytes, Pid, Timestamp};
+
+use super::child::{self, Child, NotStarted, Notice};
+use super::own_cgroup::OwnCgroup;
+
+/// How long the kernel may take to write of a kill that it counted.
+const LOG_COMES: Duration = Duration::from_millis(300);
+
+/// A command that was started.
+#[derive(Debug)]
+pub struct Followed {
+    child: Child,
+    source: TreeSource,
+    run: Run,
+    notices: Receiver<Notice>,
+    sender: Sender<Notice>,
+    /// Removed when all has been read.
+    _cgroup: Option<OwnCgroup>,
+}
+
+impl Followed {
+    /// Starts it; must be called inside a tokio runtime. With `apart` it writes there, reads nothing and has no terminal;
+    /// without, it has ours.
+    ///
+    /// # Errors
+    /// What was asked for cannot be had; the inner one: the command cannot be executed.
+    pub fn start(
+        asked: &RunConfig,
+        mut source: TreeSource,
+        apart: Option<PipeWriter>,
+    ) -> Result<Result<Self, NotStarted>> {
+        let (sender, notices) = channel(64);
+        child::listen(child::ignored_signals(), &sender)?;
+        let cgroup = asked.memory_max.map(|limit| OwnCgroup::make(limit, asked.swap_max)).transpose()?;
+        let mut run = Run::new(plan(asked, cgroup.as_ref()));
+        run.absorb(&source.pass(Vec::new(), true));
+        let go_memory_limit = go_memory_limit(asked, &run)?;
+        if let Some(cgroup) = &cgroup {
+            source.expect_in(&cgroup.membership());
+        }
+        let is_apart = apart.is_some();
+        let command = command(asked, cgroup.as_ref(), go_memory_limit, apart)?;
+        let started = child::find(&asked.command[0]).and_then(|()| Child::start(command, is_apart));
+        Ok(started.map(|child| Self { child, source, run, notices, sender, _cgroup: cgroup }))
+    }
+
+    /// The number of the command. It is not reaped before it was followed to its end: nobody else can have it.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.child.pid()
+    }
+
+    /// Where to put signals for the command that did not come to us as signals.
+    #[must_use]
+    pub fn sender(&self) -> Sender<Notice> {
+        self.sender.clone()
+    }
+
+    /// Follows it to its end; `look_on` is shown the run after every pass.
+    pub async fn to_end(mut self, mut look_on: impl FnMut(&Run)) -> RunReport {
+        let wait_status = self.until_end(&mut look_on).await;
+        settle(&mut self.source, &mut self.run, wait_status).await;
+        self.run.finish(Exit::of_wait_status(wait_status), self.source.exit_records())
+    }
+
+    /// Looks at the tree until the command has ended; its wait status.
+    async fn until_end(&mut self, look_on: &mut impl FnMut(&Run)) -> i32 {
+        let mut events = Vec::new();
+        loop {
+            let snapshot = self.source.pass(std::mem::take(&mut events), false);
+            self.run.absorb(&snapshot);
+            look_on(&self.run);
+            let at = snapshot.ended;
+            let pause = sleep(self.source.pause());
+            tokio::pin!(pause);
+            loop {
+                tokio::select! {
+                    () = &mut pause => break,
+                    notice = self.notices.recv() => match notice {
+                        Some(Notice::ChildEnded) => {
+                            if let Some(status) = take_statuses(&self.child, &self.source, at, &mut events) {
+                                self.run.absorb(&self.source.pass(events, false));
+                                return status;
+                            }
+                        }
+                        Some(Notice::Signal(signal)) => {
+                            events.push(OutsideEvent::Signalled { signal, at });
+                            self.child.pass_on(signal);
+                        }
+                        // We hold a sender ourselves.
+                        None => break,
+                    },
+                }
+            }
+        }
+    }
+}
+
+fn plan(asked: &RunConfig, cgroup: Option<&OwnCgroup>) -> RunPlan {
+    let budget = (asked.budget.is_some() || asked.budget_per_test.is_some()).then(|| Budget {
+        tree: asked.budget,
+        per_test: asked.budget_per_test,
+        exceeded: Vec::new(),
+        warns_only: asked.warn,
+    });
+    let bytes = |word: &OsString| Box::from(word.as_bytes());
+    RunPlan {
+        command: asked.command.iter().map(bytes).collect(),
+        own_cgroup: cgroup.map(|cgroup| cgroup.path().into()),
+        budget,
+    }
+}
+
+/// GOMEMLIMIT for the command: what was asked for, or 90 % of the limit that it will meet.
+fn go_memory_limit(asked: &RunConfig, run: &Run) -> Result<Option<Bytes>> {
+    match asked.go_memory_limit {
+        None => Ok(None),
+        Some(GoMemoryLimit::Of(limit)) => Ok(Some(limit)),
+        Some(GoMemoryLimit::Auto) => {
+            let limit = asked.memory_max.or_else(|| run.limit());
+            let limit = limit
+                .ok_or_else(|| eyre!("--gomemlimit auto: there is no limit to take 90 % of; give --memory-max"))?;
+            Ok(Some(Bytes(limit.0 / 10 * 9)))
+        }
+    }
+}
+
+/// The command itself, or ourselves where something must happen between fork and exec.
+#[expect(clippy::disallowed_methods, reason = "starts what it was asked to start")]
+fn command(
+    asked: &RunConfig,
+    cgroup: Option<&OwnCgroup>,
+    go_memory_limit: Option<Bytes>,
+    apart: Option<PipeWriter>,
+) -> io::Result<Command> {
+    let (program, arguments) = (&asked.command[0], &asked.command[1..]);
+    let mut command = if cgroup.is_none() && asked.oom_score_adj.is_none() && apart.is_none() {
+        Command::new(program)
+    } else {
+        // Not by its path: that may have been replaced since we were started.
+        let mut start = Command::new("/proc/self/exe");
+        start.arg(START);
+        if let Some(cgroup) = cgroup {
+            start.arg("--join").arg(cgroup.members());
+        }
+        if let Some(adjustment) = asked.oom_score_adj {
+            start.arg("--oom-score-adj").arg(adjustment.to_string());
+        }
+        if apart.is_some() {
+            start.arg("--session");
+        }
+        start.arg("--").arg(program);
+        start
+    };
+    command.args(arguments);
+    if let Some(limit) = go_memory_limit {
+        command.env("GOMEMLIMIT", limit.0.to_string());
+    }
+    if let Some(output) = apart {
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+    }
+    Ok(command)
+}
+
+/// Takes the status of whoever has ended; that of the command, when it is among them.
+fn take_statuses(child: &Child, source: &TreeSource, at: Timestamp, events: &mut Vec<OutsideEvent>) -> Option<i32> {
+    let mut own = None;
+    child::reap(|pid, wait_status| {
+        if pid == child.pid() {
+            own = Some(wait_status);
+        }
+        if let Some(id) = source.identity(pid) {
+            events.push(OutsideEvent::ChildExit { id, at, wait_status });
+        }
+    });
+    own
+}
+
+/// The last look: at counters, records and the log. The kernel sends the signal first and writes of it then.
+async fn settle(source: &mut TreeSource, run: &mut Run, wait_status: i32) {
+    run.absorb(&source.pass(Vec::new(), true));
+    let until = Instant::now() + LOG_COMES;
+    let is_killed = wait_status & 0x7f == 9;
+    while (run.counted_kills() || is_killed) && !run.is_explained() && Instant::now() < until {
+        sleep(Duration::from_millis(10)).await;
+        run.absorb(&source.pass(Vec::new(), true));
+    }
+}

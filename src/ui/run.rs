@@ -1,0 +1,234 @@
+//! The command of `oomtop run`: while it runs what its tree holds against its limit and who did what, then the verdict with
+//! its evidence, the same table, and what would help. Refuses to judge.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use ratatui::layout::Rect;
+
+use crate::app::State;
+use crate::app::run::Stage;
+use crate::run::progress::Progress;
+use crate::run::report::{Peak, ProcessLine, Room, RunReport, VerdictKind, worth_telling};
+use crate::run::watched::PeakSource;
+use crate::text::printable;
+use crate::units::Bytes;
+
+use super::canvas::{Canvas, columns};
+use super::prose::wrap;
+use super::theme::Role;
+
+/// Columns of PEAK, PHASE, WHEN, GROWTH and ENDED beside the subject.
+const NUMBERS: u16 = 8 + 9 + 14 + 11 + 9;
+/// Who held how much at the peak, at the most.
+const HOLDERS: usize = 4;
+
+/// The answer: what it holds, or how it ended.
+#[must_use]
+pub fn title(state: &State) -> String {
+    match state.run.as_ref().map(|run| &run.stage) {
+        None => "No command is watched".into(),
+        Some(Stage::Running(progress)) if progress.command.is_empty() => "Starting".into(),
+        Some(Stage::Running(progress)) => {
+            format!("{} after {}: {}", progress.holds, seconds(progress.took), command(&progress.command))
+        }
+        Some(Stage::Over(report)) => format!(
+            "{} ({}) after {}: {}",
+            report.verdict.kind.headline(),
+            report.verdict.confidence.word(),
+            seconds(report.took),
+            command(&report.command)
+        ),
+    }
+}
+
+fn command(words: &[Box<[u8]>]) -> String {
+    let words: Vec<_> = words.iter().map(|word| printable(word)).collect();
+    words.join(" ")
+}
+
+/// One line of the pane.
+type Line = Vec<(String, Role)>;
+
+/// Draws the pane.
+pub fn run(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+    let Some(run) = &state.run else { return };
+    let mut lines = Vec::new();
+    let mut area = area;
+    match &run.stage {
+        Stage::Running(progress) => {
+            against_the_limit(canvas, area, progress);
+            let rows = area.height.min(1);
+            area = Rect { y: area.y + rows, height: area.height - rows, ..area };
+            running(&mut lines, progress, area);
+        }
+        Stage::Over(report) => over(&mut lines, report, area.width),
+    }
+    let scroll = run.scroll.min(lines.len().saturating_sub(usize::from(area.height)));
+    for (row, line) in (0..area.height).zip(lines.iter().skip(scroll)) {
+        let mut pen = canvas.pen(area, row);
+        pen.gap(1);
+        for (text, role) in line {
+            pen.put(text, *role);
+        }
+    }
+}
+
+/// What all of it holds, the most it held, and the limit, as one bar.
+fn against_the_limit(canvas: &mut Canvas<'_>, area: Rect, progress: &Progress) {
+    const BAR: u16 = 24;
+    let mut pen = canvas.pen(area, 0);
+    let peak = progress.peak.as_ref().map(|peak| peak.total);
+    let Some(room) = &progress.room else {
+        pen.gap(1).put(&format!("holds {}", progress.holds), Role::Strong);
+        return;
+    };
+    let used = progress.holds.share_of(room.limit).unwrap_or(0.0);
+    let most = peak.and_then(|peak| peak.share_of(room.limit)).unwrap_or(0.0);
+    let role = if most > 0.9 {
+        Role::Danger
+    } else if most > 0.7 {
+        Role::Warned
+    } else {
+        Role::Good
+    };
+    pen.gap(1).put("[", Role::Dim).bar(BAR.min(area.width / 6), used, role).put("]", Role::Dim);
+    let peak = peak.map_or(String::new(), |peak| format!(", at most {peak} ({:.0}%)", most * 100.0));
+    pen.gap(1).put(&format!("{} of {}{peak}", progress.holds, room.limit), role);
+    pen.put(&format!(", {}", whose(room)), Role::Dim);
+}
+
+fn whose(room: &Room) -> Cow<'_, str> {
+    match (&room.cgroup, room.is_own) {
+        (Some(_), true) => "--memory-max".into(),
+        (Some(cgroup), false) => printable(cgroup),
+        (None, _) => "this machine".into(),
+    }
+}
+
+fn running(lines: &mut Vec<Line>, progress: &Progress, area: Rect) {
+    let room = usize::from(area.height.saturating_sub(2));
+    table(lines, &progress.processes, progress.others, area.width, room.max(3));
+    if let Some(peak) = &progress.peak {
+        lines.push(vec![(together(peak, &progress.processes, progress.took, None), Role::Dim)]);
+    }
+}
+
+fn over(lines: &mut Vec<Line>, report: &RunReport, width: u16) {
+    const ROWS: usize = 15;
+    let verdict = &report.verdict;
+    let role = match verdict.kind {
+        VerdictKind::Ok => Role::Good,
+        VerdictKind::Failed | VerdictKind::Unknown => Role::Warned,
+        _ => Role::Danger,
+    };
+    let mut say = |lead: &str, text: &str, role: Role| {
+        let room = usize::from(width.saturating_sub(2)).saturating_sub(lead.len());
+        for (row, part) in wrap(&printable(text.as_bytes()), room).into_iter().enumerate() {
+            let lead = if row == 0 { lead.to_owned() } else { " ".repeat(lead.len()) };
+            lines.push(vec![(lead, Role::Dim), (part, role)]);
+        }
+    };
+    say("", &verdict.summary, role);
+    for line in &verdict.story {
+        say("  ", line, Role::Plain);
+    }
+    for evidence in &verdict.evidence {
+        say("  evidence: ", &format!("{}: {}", evidence.source, evidence.text), Role::Dim);
+    }
+    for line in report.budget.iter().flat_map(|budget| &budget.exceeded) {
+        say("  over budget: ", line, Role::Danger);
+    }
+    for advice in &report.advice {
+        say("  try: ", &format!("{} ({})", advice.what, advice.why), Role::Strong);
+    }
+    lines.push(Vec::new());
+    table(lines, &report.processes, report.left_out, width, ROWS);
+    if let Some(peak) = &report.peak {
+        let at = peak.at.since(report.started);
+        lines.push(vec![(together(peak, &report.processes, report.took, Some(at)), Role::Plain)]);
+    }
+    lines.push(Vec::new());
+    lines.push(vec![("8 shows what it wrote, Esc the processes, q leaves".to_owned(), Role::Dim)]);
+}
+
+/// What overlapped when the tree held the most.
+fn together(peak: &Peak, processes: &[ProcessLine], took: Duration, at: Option<Duration>) -> String {
+    let names: Vec<_> = peak
+        .holders
+        .iter()
+        .take(HOLDERS)
+        .filter_map(|(place, rss)| Some(format!("{} {rss}", processes.get(*place)?.subject())))
+        .collect();
+    let more = if peak.holders.len() > HOLDERS { ", ..." } else { "" };
+    let at = at.filter(|at| *at <= took).map_or(String::new(), |at| format!(" at {}", seconds(at)));
+    format!("whole tree at most {}{at}: {}{more}", peak.total, names.join(", "))
+}
+
+fn table(lines: &mut Vec<Line>, processes: &[ProcessLine], others: u64, width: u16, rows: usize) {
+    let shown = worth_telling(processes, rows);
+    if shown.is_empty() {
+        return;
+    }
+    let wide = width > NUMBERS + 20;
+    let room = width.saturating_sub(2 + if wide { NUMBERS } else { 8 + 9 });
+    let widest = shown.iter().map(|process| columns(&process.subject())).max().unwrap_or(0);
+    let room = usize::from(widest.clamp(7, room.max(7)));
+    let mut heading = format!("{:>7} {:<room$} {:<8}", "PEAK", "PACKAGE", "PHASE");
+    if wide {
+        let _ = write!(heading, "{:<14}{:<11}ENDED", "WHEN", "GROWTH");
+    }
+    lines.push(vec![(heading, Role::Heading)]);
+    for process in &shown {
+        let lives = process.ended.is_none();
+        let role = if process.exit.is_some_and(|exit| exit.status() != 0) {
+            Role::Danger
+        } else if lives {
+            Role::Plain
+        } else {
+            Role::Dim
+        };
+        let subject = fitted(&process.subject(), room);
+        let mut text = format!("{:>7} {subject} {:<8}", peak(process), process.phase.word());
+        if wide {
+            let ended = process.ended.map_or_else(|| "now".to_owned(), seconds);
+            let when = format!("{}-{ended}", seconds(process.started));
+            let growth = process.growth.map_or_else(|| "-".to_owned(), |(_, rate)| rate.to_string());
+            let _ = write!(text, "{when:<14}{growth:<11}{}", process.ending());
+        }
+        lines.push(vec![(text, role)]);
+    }
+    let rest = processes.len() as u64 + others - shown.len() as u64;
+    if rest > 0 {
+        lines.push(vec![(format!("and {rest} smaller ones"), Role::Dim)]);
+    }
+}
+
+/// A peak with a sign where more may be true.
+fn peak(process: &ProcessLine) -> String {
+    let sign = |source| if source == PeakSource::Taskstats { "" } else { ">" };
+    process.peak.map_or_else(|| "-".into(), |(peak, source): (Bytes, _)| format!("{}{peak}", sign(source)))
+}
+
+/// A subject in exactly so many columns: of an import path the end says most.
+fn fitted(subject: &str, room: usize) -> String {
+    let missing = usize::from(columns(subject));
+    if missing <= room {
+        return format!("{subject}{}", " ".repeat(room - missing));
+    }
+    let mut kept: Vec<char> = Vec::new();
+    for letter in subject.chars().rev() {
+        let with: String = kept.iter().rev().collect::<String>();
+        if usize::from(columns(&with)) + 2 + usize::from(columns(letter.encode_utf8(&mut [0; 4]))) > room {
+            break;
+        }
+        kept.push(letter);
+    }
+    let end: String = kept.into_iter().rev().collect();
+    format!("..{end}{}", " ".repeat(room.saturating_sub(2 + usize::from(columns(&end)))))
+}
+
+fn seconds(span: Duration) -> String {
+    if span.as_secs() < 1000 { format!("{:.1}s", span.as_secs_f64()) } else { format!("{}s", span.as_secs()) }
+}

@@ -1,0 +1,144 @@
+//! The screen of `oomtop run` as a person sees it: while the command runs, and with its verdict.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::app::{Event, Pane, State, update};
+use crate::config::{Glyphs, Look, ThemeName};
+use crate::monitor::kill_report::Confidence;
+use crate::run::phase::Phase;
+use crate::run::progress::Progress;
+use crate::run::report::{Advice, Evidence, Exit, Peak, ProcessLine, Room, RunReport, Sight, Verdict, VerdictKind};
+use crate::run::watched::PeakSource;
+use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime};
+
+use super::fixture;
+use super::tests::screen;
+
+const LOOK: Look = Look { glyphs: Glyphs::Ascii, theme: ThemeName::Mono };
+
+fn process(pid: u32, phase: Phase, package: Option<&str>, name: &str, mib: u64, exit: Option<Exit>) -> ProcessLine {
+    ProcessLine {
+        id: ProcessId::new(pid, 1000),
+        parent: Pid(29688),
+        name: name.as_bytes().into(),
+        command: name.as_bytes().into(),
+        phase,
+        package: package.map(Into::into),
+        artifact: None,
+        started: Duration::from_millis(12_100),
+        ended: exit.map(|_| Duration::from_secs(14)),
+        exit,
+        peak: Some((Bytes::from_mib(mib), if exit.is_some() { PeakSource::Taskstats } else { PeakSource::HighWater })),
+        growth: Rate::new(61.0 * 1_048_576.0).map(|rate| (Duration::from_secs(2), rate)),
+    }
+}
+
+fn processes(killed: bool) -> Vec<ProcessLine> {
+    vec![
+        process(30987, Phase::Test, Some("example.com/goleak/a"), "a.test", 121, killed.then_some(Exit::Signal(9))),
+        process(30201, Phase::Link, Some("example.com/goleak/b"), "link", 96, Some(Exit::Code(0))),
+        process(30990, Phase::Test, Some("example.com/goleak/b"), "b.test", 31, Some(Exit::Code(0))),
+        process(29688, Phase::Go, None, "go", 26, killed.then_some(Exit::Code(1))),
+    ]
+}
+
+fn room() -> Room {
+    Room {
+        cgroup: Some(b"/job-7".as_slice().into()),
+        is_own: true,
+        limit: Bytes::from_mib(192),
+        peak: Some(Bytes::from_mib(192)),
+        shmem: None,
+    }
+}
+
+fn command() -> Vec<Box<[u8]>> {
+    ["go", "test", "./..."].map(|word| word.as_bytes().into()).to_vec()
+}
+
+fn peak() -> Peak {
+    let holders = [(0, 96), (2, 31), (3, 26)].map(|(place, mib)| (place, Bytes::from_mib(mib)));
+    Peak { at: Timestamp::from_secs(12), total: Bytes::from_mib(153), holders: holders.to_vec() }
+}
+
+fn running(size: (u16, u16)) -> State {
+    let mut state = fixture::state(size, LOOK);
+    state.begin_run(fixture::LEAKING);
+    let progress = Progress {
+        command: command(),
+        took: Duration::from_millis(13_200),
+        holds: Bytes::from_mib(147),
+        peak: Some(peak()),
+        room: Some(room()),
+        processes: processes(false),
+        others: 12,
+    };
+    update(&mut state, Event::Progress(Arc::new(progress)));
+    update(&mut state, Event::Output(b"=== RUN   TestLeak\nok  \texample.com/goleak/b\t0.9s\n".to_vec()));
+    state
+}
+
+fn over(size: (u16, u16)) -> State {
+    let mut state = running(size);
+    let report = RunReport {
+        command: command(),
+        started: Timestamp::default(),
+        wall: WallTime::default(),
+        took: Duration::from_millis(14_300),
+        exit: Exit::Code(1),
+        verdict: Verdict {
+            kind: VerdictKind::OomKilledCgroup,
+            confidence: Confidence::Certain,
+            summary: "the OOM killer took example.com/goleak/a (a.test 30987), by the limit of --memory-max (192M)"
+                .into(),
+            story: vec!["a.test 30987 held 121M when it was taken, having grown +61.0M/s for 1.9s".into()],
+            evidence: vec![
+                Evidence {
+                    source: "kernel log",
+                    text: "a.test 30987 was killed: --memory-max was at its limit".into(),
+                },
+                Evidence { source: "counters", text: "oom_kill of --memory-max 0 -> 1".into() },
+            ],
+            victim: None,
+        },
+        peak: Some(peak()),
+        processes: processes(true),
+        left_out: 12,
+        room: Some(room()),
+        budget: None,
+        advice: vec![Advice {
+            what: "go test -p 1".into(),
+            why: "the biggest and go need at least 147M of 192M".into(),
+        }],
+        sight: Sight { kernel_log: Ok(()), exit_records: Ok(()), passes: 900, own_cpu: Duration::from_millis(90) },
+    };
+    update(&mut state, Event::RunEnded(Arc::new(report)));
+    state
+}
+
+#[test]
+fn a_command_that_runs_and_its_verdict() {
+    for (width, height) in [(80, 24), (120, 34)] {
+        insta::assert_snapshot!(format!("run_{width}x{height}_ascii"), screen(&running((width, height))));
+        insta::assert_snapshot!(format!("run_over_{width}x{height}_ascii"), screen(&over((width, height))));
+    }
+}
+
+#[test]
+fn no_size_makes_it_panic() {
+    for state in [running, over] {
+        for (width, height) in (0..40).flat_map(|width| [(width, 12), (width * 6, width), (100, width)]) {
+            for pane in [Pane::Run, Pane::Output] {
+                let mut state = state((width, height));
+                state.focus = pane;
+                state.zoomed = width % 2 == 0;
+                state.run.as_mut().expect("is watched").scroll = usize::from(width);
+                super::draw(&state, &mut Buffer::empty(Rect::new(0, 0, width, height)));
+            }
+        }
+    }
+}

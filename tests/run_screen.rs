@@ -1,0 +1,64 @@
+//! `oomtop run` on a terminal: the tree, what it writes, and the verdict that stays until a key.
+
+#![allow(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
+
+mod terminal;
+
+use std::process::Command;
+use std::time::Duration;
+
+use terminal::Terminal;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn start(script: &str) -> Terminal {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
+    command.args(["run", "--", "sh", "-c", script]);
+    Terminal::start(command, 120, 34)
+}
+
+fn until(terminal: &mut Terminal, text: &str) {
+    let found = terminal.until(PATIENCE, |screen| screen.contents().contains(text));
+    assert!(found.is_ok(), "no {text:?} on\n{}", terminal.text().join("\n"));
+}
+
+#[test]
+fn the_verdict_stays_until_a_key_and_the_output_is_left_behind() {
+    let mut terminal = start("echo first; head -c 50000000 /dev/zero | tail -n 1 | wc -c; exit 3");
+    until(&mut terminal, "FAILED (certain)");
+    until(&mut terminal, "exit status 3");
+    terminal.press("8");
+    until(&mut terminal, "50000000");
+    terminal.press("/fir\r");
+    until(&mut terminal, "first");
+    terminal.press("q");
+    let status = terminal.ended(PATIENCE).expect("q leaves");
+    assert_eq!(status.code(), Some(3), "its status is the command's");
+    let left = String::from_utf8_lossy(terminal.transcript()).into_owned();
+    let behind = left.rsplit("\x1b[?1049l").next().expect("the screen was left");
+    assert!(behind.contains("50000000") && behind.contains("oomtop: FAILED"), "{behind}");
+}
+
+#[test]
+fn a_command_that_runs_is_interrupted_by_q() {
+    let mut terminal = start("trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.05; done");
+    until(&mut terminal, "ready");
+    terminal.press("q");
+    until(&mut terminal, "interrupted (^C)");
+    terminal.press("q");
+    assert_eq!(terminal.ended(PATIENCE).and_then(|status| status.code()), Some(5));
+}
+
+/// It has no terminal that it could draw on: it is told so by whatever it asks.
+#[test]
+fn the_command_has_no_terminal() {
+    let mut terminal =
+        start("test -t 0 || test -t 1 || echo none; (: </dev/tty) 2>/dev/null || echo nowhere; cat; echo read");
+    until(&mut terminal, "OK (certain)");
+    terminal.press("8");
+    until(&mut terminal, "read");
+    until(&mut terminal, "nowhere");
+    until(&mut terminal, "none");
+    terminal.press("q");
+    assert!(terminal.ended(PATIENCE).is_some_and(|status| status.success()));
+}

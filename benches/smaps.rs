@@ -1,13 +1,18 @@
 //! What parsing smaps costs beyond reading it: CPU time of reading the file of a process with many mappings, without
-//! and with the parser, in turn. Prints one line of JSON. `cargo bench --bench smaps -- PID`
+//! and with the parser, in turn; and what classifying, comparing and sorting costs the Monitor for each read. Prints
+//! one line of JSON. `cargo bench --bench smaps -- PID`
 
 #![allow(clippy::disallowed_methods, reason = "measures reading a real file")]
 
 use std::fs::File;
+use std::hint::black_box;
 use std::io::Read as _;
+use std::sync::Arc;
 use std::time::Duration;
 
+use oomtop::monitor::{Monitor, MonitorConfig};
 use oomtop::snapshot::mapping::Mappings;
+use oomtop::snapshot::{Fact, Scope, Snapshot};
 use oomtop::source::smaps::Parser;
 
 const ROUNDS: u32 = 20;
@@ -30,14 +35,34 @@ fn main() {
             parsing += end.saturating_sub(middle);
         }
     }
+    let regions = mappings.regions.len();
+    let concluding = conclude(mappings);
     let milliseconds = |total: Duration| (total / ROUNDS).as_secs_f64() * 1e3;
     println!(
-        "{{\"regions\": {}, \"read_ms\": {:.2}, \"read_and_parse_ms\": {:.2}, \"beyond_percent\": {:.1}}}",
-        mappings.regions.len(),
+        "{{\"regions\": {regions}, \"read_ms\": {:.2}, \"read_and_parse_ms\": {:.2}, \"beyond_percent\": {:.1}, \
+         \"conclude_ms\": {:.2}}}",
         milliseconds(reading),
         milliseconds(parsing),
         100.0 * (parsing.as_secs_f64() / reading.as_secs_f64() - 1.0),
+        milliseconds(concluding),
     );
+}
+
+/// The Monitor's part, of as many reads.
+fn conclude(mappings: Mappings) -> Duration {
+    let (id, at) = (mappings.of, mappings.ended);
+    let fact = Fact { id, at, reading: Ok(Arc::new(mappings)) };
+    let snapshot = Snapshot { scope: Scope::Facts, mappings: Some(fact), ..Snapshot::default() };
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    let mut concluding = Duration::ZERO;
+    for round in 0..=ROUNDS {
+        let begin = cpu_time();
+        drop(black_box(monitor.absorb(&snapshot)));
+        if round > 0 {
+            concluding += cpu_time().saturating_sub(begin);
+        }
+    }
+    concluding
 }
 
 fn read_only(path: &str, buffer: &mut [u8]) {

@@ -187,6 +187,8 @@ pub struct MappingsView {
     pub opened: Option<MappingClass>,
     /// In which order regions are listed.
     pub order: RegionOrder,
+    /// The regions of the opened class in that order, by index: put together once for each read.
+    pub regions: Vec<u32>,
     /// What is looked for among the regions.
     pub search: Option<String>,
 }

@@ -1,8 +1,11 @@
 //! The list of the mappings pane: classes, or the regions of an opened one; their order, what is looked for among them,
 //! and the cursor, which stays on what it stands on when the next read puts that elsewhere. Refuses to classify.
 
+use std::sync::Arc;
+
 use crate::mapping_class::MappingClass;
 use crate::monitor::report::{MappingsReport, MappingsState, RegionOrder};
+use crate::snapshot::mapping::Region;
 use crate::text::holds;
 
 use super::list::Direction;
@@ -17,7 +20,8 @@ pub(super) enum Held {
 }
 
 impl State {
-    fn mappings_known(&self) -> Option<&MappingsReport> {
+    /// The last read of what the selected process holds.
+    pub(super) fn mappings_known(&self) -> Option<&Arc<MappingsReport>> {
         match &self.detail.as_ref()?.mappings {
             MappingsState::Known(mappings) => Some(mappings),
             MappingsState::Waiting | MappingsState::Unreadable(_) => None,
@@ -30,8 +34,21 @@ impl State {
         let Some(mappings) = self.mappings_known() else { return 0 };
         match self.mappings.opened {
             None => mappings.classes.len(),
-            Some(opened) => mappings.class_of.iter().filter(|(class, _)| *class == opened).count(),
+            Some(_) => self.mappings.regions.len(),
         }
+    }
+
+    /// Lists the regions of the opened class anew: when they were read, or are to stand in another order.
+    pub(crate) fn list_regions(&mut self) {
+        let opened = self.mappings_known().zip(self.mappings.opened);
+        let regions = opened.map(|(mappings, class)| mappings.regions_of(class, self.mappings.order));
+        self.mappings.regions = regions.unwrap_or_default();
+    }
+
+    /// The region on this line.
+    fn region(&self, line: usize) -> Option<&Region> {
+        let index = *self.mappings.regions.get(line)?;
+        self.mappings_known()?.mappings.regions.get(index as usize)
     }
 
     /// Whether the pane with the keys lists regions: what is searched and sorted is then they.
@@ -44,6 +61,7 @@ impl State {
         if let (None, Some(class)) = (self.mappings.opened, class.map(|class| class.class)) {
             self.mappings.opened = Some(class);
             self.mappings.cursor = 0;
+            self.list_regions();
         }
     }
 
@@ -51,6 +69,7 @@ impl State {
     pub(super) fn close_class(&mut self) {
         let held = self.mappings.opened.take().map(Held::Class);
         self.mappings.cursor = 0;
+        self.list_regions();
         self.hold(held);
     }
 
@@ -59,6 +78,7 @@ impl State {
         let held = self.held();
         let at = RegionOrder::ALL.iter().position(|order| *order == self.mappings.order).unwrap_or(0);
         self.mappings.order = RegionOrder::ALL[(at + 1) % RegionOrder::ALL.len()];
+        self.list_regions();
         self.hold(held);
         self.say(Tone::Plain, format!("regions by {}", self.mappings.order.words()));
     }
@@ -69,10 +89,7 @@ impl State {
         let cursor = Some(self.mappings.cursor).filter(|cursor| *cursor > 0)?;
         match self.mappings.opened {
             None => mappings.classes.get(cursor).map(|class| Held::Class(class.class)),
-            Some(class) => {
-                let regions = mappings.regions_of(class, self.mappings.order);
-                regions.get(cursor).map(|(_, region)| Held::Region(region.start))
-            }
+            Some(_) => self.region(cursor).map(|region| Held::Region(region.start)),
         }
     }
 
@@ -81,8 +98,8 @@ impl State {
         let found = self.mappings_known().zip(held).and_then(|(mappings, held)| match held {
             Held::Class(class) => mappings.classes.iter().position(|known| known.class == class),
             Held::Region(start) => {
-                let regions = mappings.regions_of(self.mappings.opened?, self.mappings.order);
-                regions.iter().position(|(_, region)| region.start <= start && start < region.end)
+                let holds = |region: &Region| region.start <= start && start < region.end;
+                (0..self.mappings.regions.len()).find(|&line| self.region(line).is_some_and(holds))
             }
         });
         self.mappings.cursor = found.unwrap_or(self.mappings.cursor).min(self.mapping_lines().saturating_sub(1));
@@ -90,13 +107,13 @@ impl State {
 
     /// Goes to the nearest region whose name or address has it, from `from` on and around the end.
     pub(super) fn jump_to_region(&mut self, needle: &str, from: usize, direction: Direction) -> bool {
-        let Some((mappings, class)) = self.mappings_known().zip(self.mappings.opened) else { return false };
-        let regions = mappings.regions_of(class, self.mappings.order);
+        let Some(mappings) = self.mappings_known() else { return false };
         let address = needle.trim_start_matches("0x").to_ascii_lowercase();
-        let found = direction.around(from, regions.len()).find(|&at| {
-            let region = regions[at].1;
-            holds(mappings.mappings.name(region), needle.as_bytes())
-                || format!("{:x}", region.start).starts_with(&address)
+        let found = direction.around(from, self.mappings.regions.len()).find(|&at| {
+            self.region(at).is_some_and(|region| {
+                holds(mappings.mappings.name(region), needle.as_bytes())
+                    || format!("{:x}", region.start).starts_with(&address)
+            })
         });
         if let Some(found) = found {
             self.mappings.cursor = found;

@@ -119,8 +119,12 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::Detail(detail) => {
             let held = state.held();
+            let before = state.mappings_known().cloned();
             state.detail = detail.filter(|detail| Some(detail.id) == state.list.selected);
-            state.hold(held);
+            if state.mappings_known().map(Arc::as_ptr) != before.as_ref().map(Arc::as_ptr) {
+                state.list_regions();
+                state.hold(held);
+            }
         }
         Event::Hooked(outcome) => state.hooked(outcome),
         Event::Progress(progress) => {

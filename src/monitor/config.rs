@@ -30,8 +30,8 @@ pub struct MonitorConfig {
     pub steady: SteadyConfig,
     /// The early warning of single processes.
     pub warning: WarningConfig,
-    /// Processes whose mappings have a baseline to count changes from.
-    pub mapping_baselines: usize,
+    /// Processes of whose mappings the last read is kept, and what changes count from.
+    pub mapped: usize,
 }
 
 impl Default for MonitorConfig {
@@ -48,7 +48,7 @@ impl Default for MonitorConfig {
             candidates_in_all: 256,
             steady: SteadyConfig::default(),
             warning: WarningConfig::default(),
-            mapping_baselines: 4,
+            mapped: 4,
         }
     }
 }

@@ -11,37 +11,62 @@ use crate::units::{Bytes, MaybeKib, ProcessId};
 
 use super::report::{DomainKind, GoPart, GoRead, GoReport, MappingsReport, MappingsState, ProcessReport, Report};
 
-/// What was read of the Go program that somebody looks at.
+/// What was read of the last few Go programs that somebody looked at.
 #[derive(Clone, Debug, Default)]
-pub(super) struct GoLook(Option<(ProcessId, GoRead)>);
+pub(super) struct GoLooks(Vec<GoLook>);
 
-impl GoLook {
-    pub(super) fn absorb(&mut self, fact: &Fact<GoMemory>) {
-        if let Ok(memory) = &fact.reading {
-            let GoMemory { environment, numbers } = memory.clone();
-            self.0 = Some((fact.id, GoRead { at: fact.at, environment, numbers }));
+#[derive(Clone, Debug)]
+struct GoLook {
+    of: ProcessId,
+    read: Option<GoRead>,
+    held: Option<Held>,
+}
+
+impl GoLooks {
+    /// Takes in one read of the mappings, with what the runtime said at the same time where it could be asked; keeps
+    /// those of so many processes.
+    pub(super) fn absorb(
+        &mut self,
+        of: ProcessId,
+        memory: Option<&Fact<GoMemory>>,
+        mappings: &MappingsState,
+        most: usize,
+    ) {
+        let known = self.0.iter().position(|look| look.of == of);
+        let before = known.and_then(|index| self.0.remove(index).read);
+        let read = memory.filter(|fact| fact.id == of).and_then(|fact| {
+            let GoMemory { environment, numbers } = fact.reading.clone().ok()?;
+            Some(GoRead { at: fact.at, environment, numbers })
+        });
+        let read = read.or(before);
+        let held = match mappings {
+            MappingsState::Known(known) => {
+                Some(Held::of(known, read.as_ref().and_then(|read| read.numbers.as_ref().ok())))
+            }
+            MappingsState::Waiting | MappingsState::Unreadable(_) => None,
+        };
+        if self.0.len() >= most.max(1) {
+            self.0.remove(0);
         }
+        self.0.push(GoLook { of, read, held });
     }
 
     /// `None` where the process is no Go program, as far as is known.
-    pub(super) fn report(&self, row: &ProcessReport, report: &Report, mappings: &MappingsState) -> Option<GoReport> {
+    pub(super) fn report(&self, row: &ProcessReport, report: &Report) -> Option<GoReport> {
         let build = row.identity.executable.as_ref()?.go.clone()?;
-        let read = self.0.as_ref().filter(|(id, _)| *id == row.id).map(|(_, read)| read.clone());
-        let numbers = read.as_ref().and_then(|read| read.numbers.as_ref().ok());
-        let mapped = match mappings {
-            MappingsState::Known(known) => Some(Held::of(known, numbers)),
-            MappingsState::Waiting | MappingsState::Unreadable(_) => None,
-        };
+        let look = self.0.iter().find(|look| look.of == row.id);
+        let read = look.and_then(|look| look.read.clone());
+        let held = look.and_then(|look| look.held.as_ref());
         let bound = bound(row, report);
-        let situation = situation(&build.version, read.as_ref(), mapped.as_ref(), bound.as_ref());
+        let situation = situation(&build.version, read.as_ref(), held, bound.as_ref());
         Some(GoReport {
             test_package: row.identity.test_package.clone(),
-            stacks: mapped.as_ref().and_then(|held| held.stacks),
-            not_touched: mapped.as_ref().and_then(|held| held.not_touched),
-            parts: mapped.as_ref().map(|held| held.parts.clone()).unwrap_or_default(),
+            stacks: held.and_then(|held| held.stacks),
+            not_touched: held.and_then(|held| held.not_touched),
+            parts: held.map(|held| held.parts.clone()).unwrap_or_default(),
             ceiling: bound.map(|(ceiling, _)| ceiling),
             // Before anything was read there is nothing to judge by.
-            advice: if read.is_some() && mapped.is_some() { advice(&situation) } else { Vec::new() },
+            advice: if read.is_some() && held.is_some() { advice(&situation) } else { Vec::new() },
             build,
             read,
         })
@@ -49,7 +74,7 @@ impl GoLook {
 }
 
 /// What one read of the mappings says, with the numbers of the same moment.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Held {
     parts: Vec<(GoPart, Bytes)>,
     stacks: Option<Bytes>,

@@ -3,7 +3,7 @@
 
 use crate::mapping_class::MappingClass;
 use crate::snapshot::mapping::{Mappings, Region};
-use crate::units::{Bytes, ProcessId, Timestamp};
+use crate::units::{Bytes, Timestamp};
 
 use super::history::Series;
 use super::mappings::signed;
@@ -12,7 +12,6 @@ use super::report::{ClassChange, ClassReport, MappingsReport};
 /// One read, as much of it as later ones are compared with.
 #[derive(Clone, Debug)]
 pub(super) struct Baseline {
-    pub(super) of: ProcessId,
     pub(super) at: Timestamp,
     /// The user asked for it.
     pub(super) marked: bool,
@@ -32,7 +31,7 @@ pub(super) struct Was {
 }
 
 impl Baseline {
-    pub(super) fn of(of: ProcessId, report: &MappingsReport, marked: bool) -> Self {
+    pub(super) fn of(report: &MappingsReport, marked: bool) -> Self {
         let mappings = &report.mappings;
         let was = |region: &Region| Was {
             start: region.start,
@@ -42,7 +41,6 @@ impl Baseline {
         };
         let classes = report.classes.iter().map(|class| (class.class, class.sums.rss, class.sums.anonymous));
         Self {
-            of,
             at: mappings.ended,
             marked,
             regions: mappings.regions.iter().map(was).collect(),
@@ -110,19 +108,15 @@ pub(super) fn by_class(report: &MappingsReport, baseline: &Baseline) -> Vec<Clas
 
 /// RSS of each class in the last eight reads of one process.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trails {
-    of: ProcessId,
+pub(super) struct Trends {
     /// Reads so far, at most eight.
     reads: usize,
     classes: Vec<(MappingClass, [Bytes; 8])>,
 }
 
-impl Trails {
+impl Trends {
     /// One read more.
-    pub(super) fn take(&mut self, id: ProcessId, classes: &[ClassReport]) {
-        if self.of != id {
-            *self = Self { of: id, ..Self::default() };
-        }
+    pub(super) fn take(&mut self, classes: &[ClassReport]) {
         self.reads = (self.reads + 1).min(8);
         for (_, sizes) in &mut self.classes {
             sizes.rotate_left(1);
@@ -138,7 +132,7 @@ impl Trails {
     }
 
     /// Heights from 0 to 7, oldest first; 255 before the first read. Less than a hundredth of its size is no movement.
-    pub(super) fn trend(&self, class: MappingClass) -> [u8; 8] {
+    pub(super) fn of(&self, class: MappingClass) -> [u8; 8] {
         let Some((_, sizes)) = self.classes.iter().find(|(known, _)| *known == class) else { return [255; 8] };
         let read = &sizes[8 - self.reads..];
         let highest = read.iter().max().map_or(0.0, |size| size.0 as f64);

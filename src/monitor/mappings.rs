@@ -1,5 +1,5 @@
 //! What the memory of the selected process is: one read of its mappings, summed by class, beside the mark and the read
-//! before. Refuses to keep more than a few baselines, and to sum what the kernel did not tell.
+//! before. Refuses to keep those of more than a few processes, and to sum what the kernel did not tell.
 
 use std::sync::Arc;
 
@@ -9,44 +9,61 @@ use crate::snapshot::system::Machine;
 use crate::snapshot::{Fact, Unreadable};
 use crate::units::{Bytes, MaybeKib, ProcessId};
 
-use super::mapping_change::{Baseline, Trails, by_class, changes};
+use super::mapping_change::{Baseline, Trends, by_class, changes};
 use super::report::{ClassReport, Identity, MappingSums, MappingsReport, MappingsState};
 
-/// The last read, and baselines of the last few processes.
+/// The last reads of the last few processes: who goes back to one sees at once what it held, and how long ago.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mapped {
-    last: Option<(ProcessId, MappingsState)>,
-    /// The one used last is the last.
-    baselines: Vec<Baseline>,
-    /// Of the process that was read last.
-    trails: Trails,
+    /// The one read last is the last.
+    looks: Vec<Look>,
+}
+
+/// What is kept of one process.
+#[derive(Clone, Debug)]
+struct Look {
+    of: ProcessId,
+    state: MappingsState,
+    trail: Trail,
+}
+
+/// What the next read is compared with, beside the last.
+#[derive(Clone, Debug, Default)]
+struct Trail {
+    /// `None`: the next read is one.
+    baseline: Option<Baseline>,
+    trends: Trends,
 }
 
 impl Mapped {
-    /// Takes in one read.
+    /// Takes in one read; keeps those of so many processes.
     pub(super) fn absorb(&mut self, fact: &Fact<Arc<Mappings>>, context: &ClassContext<'_>, most: usize) {
+        if fact.reading.as_ref().err() == Some(&Unreadable::Gone) {
+            return;
+        }
+        let known = self.looks.iter().position(|look| look.of == fact.id).map(|index| self.looks.remove(index));
+        let (before, mut trail) = known.map_or((None, Trail::default()), |look| (look.state.known(), look.trail));
         let state = match &fact.reading {
-            Err(Unreadable::Gone) => return,
             Err(reason) => MappingsState::Unreadable(*reason),
-            Ok(mappings) => MappingsState::Known(Arc::new(self.report(fact.id, mappings, context, most))),
+            Ok(mappings) => MappingsState::Known(Arc::new(report(mappings, context, before.as_deref(), &mut trail))),
         };
-        self.last = Some((fact.id, state));
+        if self.looks.len() >= most.max(1) {
+            self.looks.remove(0);
+        }
+        self.looks.push(Look { of: fact.id, state, trail });
     }
 
     pub(super) fn state(&self, id: ProcessId) -> MappingsState {
-        match &self.last {
-            Some((of, state)) if *of == id => state.clone(),
-            _ => MappingsState::Waiting,
-        }
+        let look = self.looks.iter().find(|look| look.of == id);
+        look.map_or(MappingsState::Waiting, |look| look.state.clone())
     }
 
     /// Changes count from the last read, or where there is none from the next.
     pub(super) fn mark(&mut self, id: ProcessId) {
-        self.baselines.retain(|baseline| baseline.of != id);
-        if let Some((of, MappingsState::Known(report))) = &mut self.last
-            && *of == id
-        {
-            self.baselines.push(Baseline::of(id, report, true));
+        let Some(look) = self.looks.iter_mut().find(|look| look.of == id) else { return };
+        look.trail.baseline = None;
+        if let MappingsState::Known(report) = &mut look.state {
+            look.trail.baseline = Some(Baseline::of(report, true));
             let report = Arc::make_mut(report);
             report.change_of.iter_mut().for_each(|change| *change = Some(0));
             report.classes.iter_mut().for_each(|class| class.change = 0);
@@ -55,55 +72,45 @@ impl Mapped {
             report.marked = true;
         }
     }
+}
 
-    fn report(
-        &mut self,
-        id: ProcessId,
-        mappings: &Arc<Mappings>,
-        context: &ClassContext<'_>,
-        most: usize,
-    ) -> MappingsReport {
-        let class_of = classify(mappings, context);
-        let (total, classes) = sums(mappings, &class_of);
-        let took = mappings.ended.since(mappings.began);
-        let mut report = MappingsReport {
-            mappings: Arc::clone(mappings),
-            took,
-            next_due: mappings.ended.after(Mappings::pause_after(took)),
-            total,
-            classes,
-            class_of,
-            change_of: Vec::new(),
-            step_of: Vec::new(),
-            changes: Vec::new(),
-            since: mappings.ended,
-            marked: false,
-        };
-        let known = self.baselines.iter().position(|baseline| baseline.of == id);
-        let baseline = match known {
-            Some(index) => self.baselines.remove(index),
-            None => Baseline::of(id, &report, false),
-        };
-        let before = match &self.last {
-            Some((of, MappingsState::Known(last))) if *of == id => Baseline::of(id, last, false),
-            _ => Baseline::of(id, &report, false),
-        };
-        report.change_of = changes(mappings, &baseline.regions);
-        report.step_of = changes(mappings, &before.regions);
-        report.changes = by_class(&report, &baseline);
-        (report.since, report.marked) = (baseline.at, baseline.marked);
-        self.trails.take(id, &report.classes);
-        for class in &mut report.classes {
-            class.change = signed(class.sums.rss) - signed(baseline.rss_of(class.class));
-            class.step = signed(class.sums.rss) - signed(before.rss_of(class.class));
-            class.trend = self.trails.trend(class.class);
-        }
-        if self.baselines.len() >= most.max(1) {
-            self.baselines.remove(0);
-        }
-        self.baselines.push(baseline);
-        report
+/// One read, beside the mark and the read before.
+fn report(
+    mappings: &Arc<Mappings>,
+    context: &ClassContext<'_>,
+    before: Option<&MappingsReport>,
+    trail: &mut Trail,
+) -> MappingsReport {
+    let class_of = classify(mappings, context);
+    let (total, classes) = sums(mappings, &class_of);
+    let took = mappings.ended.since(mappings.began);
+    let mut report = MappingsReport {
+        mappings: Arc::clone(mappings),
+        took,
+        next_due: mappings.ended.after(Mappings::pause_after(took)),
+        total,
+        classes,
+        class_of,
+        change_of: Vec::new(),
+        step_of: Vec::new(),
+        changes: Vec::new(),
+        since: mappings.ended,
+        marked: false,
+    };
+    let Trail { baseline, trends } = trail;
+    let baseline = baseline.get_or_insert_with(|| Baseline::of(&report, false));
+    let before = Baseline::of(before.unwrap_or(&report), false);
+    report.change_of = changes(mappings, &baseline.regions);
+    report.step_of = changes(mappings, &before.regions);
+    report.changes = by_class(&report, baseline);
+    (report.since, report.marked) = (baseline.at, baseline.marked);
+    trends.take(&report.classes);
+    for class in &mut report.classes {
+        class.change = signed(class.sums.rss) - signed(baseline.rss_of(class.class));
+        class.step = signed(class.sums.rss) - signed(before.rss_of(class.class));
+        class.trend = trends.of(class.class);
     }
+    report
 }
 
 /// Sums over all regions, and by class, largest first.
@@ -280,7 +287,7 @@ mod tests {
             (RegionOrder::Address, [0, 1, 2, 3]),
         ] {
             let listed = report.regions_of(MappingClass::Anonymous, order);
-            assert_eq!(listed.iter().map(|(index, _)| *index).collect::<Vec<_>>(), expected, "{order:?}");
+            assert_eq!(listed, expected, "{order:?}");
         }
     }
 
@@ -300,14 +307,16 @@ mod tests {
     }
 
     #[test]
-    fn baselines_are_few() {
+    fn the_last_few_are_kept_and_who_goes_back_sees_the_old_read() {
         let mut mapped = Mapped::default();
         for pid in 1..20 {
             let mut fact = read(&[(1, 2, 1)]);
             fact.id = ProcessId::new(pid, 1);
             mapped.absorb(&fact, &ClassContext::default(), 4);
         }
-        assert_eq!(mapped.baselines.len(), 4);
+        assert_eq!(mapped.looks.len(), 4);
+        let known = |pid| matches!(mapped.state(ProcessId::new(pid, 1)), MappingsState::Known(_));
+        assert_eq!([15, 16, 19].map(known), [false, true, true]);
     }
 
     proptest! {

@@ -35,7 +35,7 @@ use crate::units::{Bytes, ProcessId, Rate, Timestamp};
 use alarm::{Alarms, Moment};
 use domains::{Domains, Round};
 use facts::Shared;
-use golang::GoLook;
+use golang::GoLooks;
 use growth::Scratch;
 use history::{Bounds, Epoch, Millis, Series};
 use kernel_rules::KernelRules;
@@ -75,7 +75,7 @@ pub struct Monitor {
     rules: KernelRules,
     shared: Shared,
     mapped: Mapped,
-    go_look: GoLook,
+    go_looks: GoLooks,
     /// When the early warning took its last samples.
     sampled: Option<Timestamp>,
     scratch: Scratch,
@@ -113,7 +113,7 @@ impl Monitor {
             rules: KernelRules::of(&Machine::default()),
             shared: Shared::default(),
             mapped: Mapped::default(),
-            go_look: GoLook::default(),
+            go_looks: GoLooks::default(),
             sampled: None,
             scratch: Scratch::default(),
             moving: 0,
@@ -182,16 +182,17 @@ impl Monitor {
         if let Some(fact) = &snapshot.mappings {
             let identity = report.process(fact.id).map(|row| &*row.identity);
             let context = mappings::context(identity, &report.machine);
-            self.mapped.absorb(fact, &context, self.config.mapping_baselines);
+            self.mapped.absorb(fact, &context, self.config.mapped);
+            if context.is_go {
+                let state = self.mapped.state(fact.id);
+                self.go_looks.absorb(fact.id, snapshot.go_memory.as_ref(), &state, self.config.mapped);
+            }
         }
         if let Some(fact) = &snapshot.portrait {
             let identity = report.process(fact.id).map(|row| &*row.identity);
             if self.alarms.portray(fact, &mappings::context(identity, &report.machine)) {
                 report.alarms = self.alarms.told().to_vec();
             }
-        }
-        if let Some(fact) = &snapshot.go_memory {
-            self.go_look.absorb(fact);
         }
         let log = self.kernel_log;
         let of_processes = report.unreadable.iter().any(|entry| entry.field != UnreadableReport::KERNEL_LOG);
@@ -271,7 +272,7 @@ impl Monitor {
         let since = (row.warning != WarningState::Quiet).then(|| self.epoch.timestamp(memory.warned));
         detail.warning = (row.warning, since);
         detail.z_score = memory.watch.z_score();
-        detail.go = self.go_look.report(row, &self.report, &detail.mappings);
+        detail.go = self.go_looks.report(row, &self.report);
         Some(detail)
     }
 

@@ -24,57 +24,86 @@ const THREADS: usize = 512;
 /// Reads mappings of one process after another.
 #[derive(Debug, Default)]
 pub(super) struct RegionReader {
-    of: ProcessId,
-    /// Its size before the read, in pages.
-    resident: u32,
-    ended: Timestamp,
-    pause: Duration,
-    /// The last two reads, each with the parser that knows its names: one is drawn from while the other is filled.
-    slots: [(Parser, Arc<Mappings>); 2],
+    visits: Visits,
+    /// The last reads that somebody still shows, each with the parser that knows its names, and one to be filled.
+    slots: Vec<(Parser, Arc<Mappings>)>,
     buffer: Vec<u8>,
 }
 
-impl RegionReader {
-    /// Between two reads, at the least.
+/// The last read of one process.
+#[derive(Clone, Copy, Debug)]
+struct Visit {
+    of: ProcessId,
+    /// Its size before, in pages.
+    resident: u32,
+    ended: Timestamp,
+    took: Duration,
+    refused: bool,
+}
+
+/// Who was read when, and so who may be read again: also one that somebody went away from and comes back to.
+#[derive(Debug, Default)]
+struct Visits(Vec<Visit>);
+
+impl Visits {
+    /// So many are remembered; who goes through more and comes back reads anew.
+    const MOST: usize = 64;
+    /// Between two reads of the one that is looked at, at the least.
     const INTERVAL: Duration = Duration::from_secs(1);
-    /// Where the process has the size that it had then.
+    /// Where it has the size that it had then.
     const STILL: Duration = Duration::from_secs(10);
     /// When the user asks for it now.
     const REFRESH: Duration = Duration::from_millis(250);
 
-    /// Reads where enough time has passed for the cost of the last read, or the user insists. `resident` is the size
-    /// of the process as last seen, in pages.
+    /// Whether enough time has passed for the cost of the last read, or the user insists. `resident` is its size as
+    /// last seen, in pages.
+    fn is_due(&self, id: ProcessId, resident: u32, insist: bool, now: Timestamp) -> bool {
+        let Some(last) = self.0.iter().find(|visit| visit.of == id) else { return true };
+        let returned = self.0.last().is_some_and(|latest| latest.of != id);
+        let pause = if insist {
+            Self::REFRESH
+        } else if last.refused {
+            AFTER_REFUSAL
+        } else if returned {
+            // Another was read meanwhile: what is known is old, and only the cost speaks against reading at once.
+            pause_after(last.took, Duration::ZERO)
+        } else {
+            pause_after(last.took, if resident == last.resident { Self::STILL } else { Self::INTERVAL })
+        };
+        has_passed(pause, last.ended, now)
+    }
+
+    fn remember(&mut self, visit: Visit) {
+        self.0.retain(|known| known.of != visit.of);
+        if self.0.len() >= Self::MOST {
+            self.0.remove(0);
+        }
+        self.0.push(visit);
+    }
+}
+
+impl RegionReader {
+    /// Reads where it is due.
     pub(super) fn read_when_due(
         &mut self,
         tree: &mut Tree,
         (id, resident): (ProcessId, u32),
         insist: bool,
     ) -> Option<Fact<Arc<Mappings>>> {
-        let pause = match self.pause {
-            _ if insist => Self::REFRESH,
-            pause if resident == self.resident => pause.max(Self::STILL),
-            pause => pause,
-        };
-        if self.of == id && !has_passed(pause, self.ended, clock::now()) {
+        let began = clock::now();
+        if !self.visits.is_due(id, resident, insist, began) {
             return None;
         }
-        self.resident = resident;
-        let began = clock::now();
         let reading = self.read(tree, id, began);
-        self.of = id;
-        self.ended = clock::now();
-        self.pause = match reading {
-            Ok(_) => pause_after(self.ended.since(began), Self::INTERVAL),
-            Err(_) => AFTER_REFUSAL,
-        };
-        Some(Fact { id, at: self.ended, reading })
+        let ended = clock::now();
+        self.visits.remember(Visit { of: id, resident, ended, took: ended.since(began), refused: reading.is_err() });
+        Some(Fact { id, at: ended, reading })
     }
 
     /// Gives the memory back when no pane shows mappings.
     pub(super) fn forget(&mut self) {
-        if self.of != ProcessId::default() {
-            *self = Self::default();
-        }
+        self.slots = Vec::new();
+        self.buffer = Vec::new();
     }
 
     fn read(&mut self, tree: &mut Tree, id: ProcessId, began: Timestamp) -> Result<Arc<Mappings>, Unreadable> {
@@ -82,20 +111,19 @@ impl RegionReader {
         // The descriptor stands for one process; that it is the one that was meant, its start time says.
         is_there(tree, id)?;
         let free = self.slots.iter_mut().position(|(_, mappings)| Arc::get_mut(mappings).is_some());
-        let slot = free.unwrap_or_else(|| {
-            self.slots[0] = (Parser::default(), Arc::default());
-            0
-        });
-        let (parser, shared) = &mut self.slots[slot];
-        let mappings = Arc::make_mut(shared);
+        let (mut parser, mut shared) = free.map(|index| self.slots.swap_remove(index)).unwrap_or_default();
+        // Nobody shows the others that are free any more.
+        self.slots.retain_mut(|(_, mappings)| Arc::get_mut(mappings).is_none());
+        let mappings = Arc::make_mut(&mut shared);
         parser.begin(mappings);
         mappings.of = id;
         mappings.began = began;
         mappings.stack_pointers.clear();
-        stream(&descriptor, &mut self.buffer, parser, mappings)?;
+        stream(&descriptor, &mut self.buffer, &mut parser, mappings)?;
         stack_pointers(tree, id.pid, &mut mappings.stack_pointers);
         mappings.ended = clock::now();
-        Ok(Arc::clone(shared))
+        self.slots.push((parser, Arc::clone(&shared)));
+        Ok(shared)
     }
 }
 
@@ -163,6 +191,50 @@ fn stack_pointer(text: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_goes_to_and_fro_between_two_reads_neither_more_often_than_its_cost_allows() {
+        let id = |pid| ProcessId::new(pid, 1);
+        let at = |tenths: u64| Timestamp::from_secs(1000).after(Duration::from_millis(100 * tenths));
+        let visit = |of, tenths, took| Visit {
+            of,
+            resident: 9,
+            ended: at(tenths),
+            took: Duration::from_millis(took),
+            refused: false,
+        };
+        let mut visits = Visits::default();
+        // A has sixty thousand mappings, B holds a few GiB, C is small.
+        let (costly, dear, cheap) = (id(1), id(2), id(3));
+        assert!(visits.is_due(costly, 9, false, at(0)));
+        visits.remember(visit(costly, 0, 250));
+        visits.remember(visit(dear, 3, 80));
+        visits.remember(visit(cheap, 4, 1));
+        for (of, resident, insist, tenths, due) in [
+            (costly, 9, false, 5, false),
+            (costly, 10, false, 49, false),
+            (costly, 9, false, 50, true),
+            (costly, 9, true, 3, true),
+            (dear, 9, false, 18, false),
+            (dear, 9, false, 19, true),
+            // The one that is looked at: by its size, and at the most every interval.
+            (cheap, 9, false, 103, false),
+            (cheap, 9, false, 104, true),
+            (cheap, 10, false, 13, false),
+            (cheap, 10, false, 14, true),
+            (id(4), 0, false, 5, true),
+        ] {
+            assert_eq!(visits.is_due(of, resident, insist, at(tenths)), due, "{of:?} after {tenths} tenths");
+        }
+        visits.remember(visit(dear, 5, 80));
+        assert!(visits.is_due(cheap, 9, false, at(6)), "come back to: a read that costs nothing is not put off");
+        visits.remember(Visit { refused: true, ..visit(cheap, 6, 1) });
+        assert!(!visits.is_due(cheap, 9, false, at(6 + 299)) && visits.is_due(cheap, 9, false, at(6 + 300)));
+        for pid in 10..200 {
+            visits.remember(visit(id(pid), 400, 1));
+        }
+        assert_eq!(visits.0.len(), Visits::MOST);
+    }
 
     #[test]
     fn stack_pointers_of_waiting_threads() {

@@ -95,7 +95,7 @@ fn known_holdings(canvas: &mut Canvas<'_>, area: Area, state: &State, report: &M
     bar(canvas, bar_rows, report);
     match state.mappings.opened {
         None => classes(canvas, heading, list, state, report),
-        Some(class) => regions(canvas, heading, list, state, report, class),
+        Some(_) => regions(canvas, heading, list, state, report),
     }
 }
 
@@ -212,15 +212,8 @@ fn change(bytes: Option<i64>) -> (String, Role) {
     }
 }
 
-fn regions(
-    canvas: &mut Canvas<'_>,
-    heading: Rect,
-    list: Rect,
-    state: &State,
-    report: &MappingsReport,
-    class: MappingClass,
-) {
-    let regions = report.regions_of(class, state.mappings.order);
+fn regions(canvas: &mut Canvas<'_>, heading: Rect, list: Rect, state: &State, report: &MappingsReport) {
+    let regions = &state.mappings.regions;
     if regions.is_empty() {
         canvas.pen(list, 0).gap(1).put("None is left of this class. Esc goes back to the classes.", Role::Dim);
         return;
@@ -237,8 +230,9 @@ fn regions(
     }
     let cursor = state.mappings.cursor.min(regions.len() - 1);
     let first = first_line(cursor, list.height);
-    for (line, (position, (index, region))) in (0..list.height).zip(regions.iter().enumerate().skip(first)) {
-        let moved = |of: &[Option<i64>]| of.get(*index).copied().flatten().map(|kib| kib.saturating_mul(1024));
+    for (line, (position, &index)) in (0..list.height).zip(regions.iter().enumerate().skip(first)) {
+        let Some(region) = report.mappings.regions.get(index as usize) else { continue };
+        let moved = |of: &[Option<i64>]| of.get(index as usize).copied().flatten().map(|kib| kib.saturating_mul(1024));
         let moved = [moved(&report.change_of), moved(&report.step_of)];
         region_line(canvas, list, line, report, region, moved, wide);
         select(canvas, list, line, state, position == cursor);

@@ -154,6 +154,7 @@ fn each_pane_alone() {
     state.focus = Pane::Mappings;
     state.zoomed = true;
     state.mappings.opened = Some(MappingClass::GoHeap);
+    state.list_regions();
     insta::assert_snapshot!("zoomed_holds_regions", screen(&state));
 }
 
@@ -446,6 +447,7 @@ proptest! {
         state.list.arrangement = Arrangement::ALL[arrangement];
         state.mappings.cursor = cursor;
         state.mappings.opened = (cursor % 2 == 1).then_some(MappingClass::GoHeap);
+        state.list_regions();
         state.risk.scroll = cursor;
         if paused {
             state.temporality = Temporality::Paused;

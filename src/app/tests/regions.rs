@@ -27,6 +27,20 @@ fn mapped(state: &mut State, more: u64) {
 }
 
 #[test]
+fn regions_are_listed_once_for_each_read_not_for_each_key_and_pass() {
+    let mut state = state();
+    mapped(&mut state, 0);
+    press(&mut state, "33<enter>");
+    let list = state.mappings.regions.as_ptr();
+    press(&mut state, "<down><up><end>/3000<enter>");
+    let again = state.detail.clone().expect("of the selected one");
+    update(&mut state, Event::Detail(Some(again)));
+    assert_eq!((state.mappings.regions.as_ptr(), state.mappings.cursor), (list, 2), "the same list in the same place");
+    mapped(&mut state, 1);
+    assert_ne!(state.mappings.regions.as_ptr(), list);
+}
+
+#[test]
 fn regions_are_ordered_and_found_and_the_cursor_stays_on_its_region() {
     let mut state = state();
     mapped(&mut state, 0);

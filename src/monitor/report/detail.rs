@@ -2,15 +2,15 @@
 //! in them. Made on request, because it is too much to make of everyone. Refuses to hold more than one process.
 
 use std::fmt::Write as _;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::mapping_class::MappingClass;
 use crate::snapshot::Unreadable;
-use crate::snapshot::mapping::{Mappings, Region};
+use crate::snapshot::mapping::Mappings;
 use crate::units::{Bytes, ProcessId, Rate, Timestamp, round_duration};
 
+use super::super::mappings::signed as whole;
 use super::{GoReport, WarningState};
 
 /// Everything known about one process: made on request for the selected one (`Monitor::detail`).
@@ -49,6 +49,17 @@ pub enum MappingsState {
     Unreadable(Unreadable),
     /// As of the last read.
     Known(Arc<MappingsReport>),
+}
+
+impl MappingsState {
+    /// The last read, where there is one.
+    #[must_use]
+    pub fn known(self) -> Option<Arc<MappingsReport>> {
+        match self {
+            Self::Known(report) => Some(report),
+            Self::Waiting | Self::Unreadable(_) => None,
+        }
+    }
 }
 
 /// One read of mappings, classified.
@@ -112,25 +123,27 @@ impl RegionOrder {
 }
 
 impl MappingsReport {
-    /// Regions of a class, in an order.
+    /// Regions of a class by index, in an order. Of a size that one wants to sort once for each read, not for each look.
     #[must_use]
-    pub fn regions_of(&self, class: MappingClass, order: RegionOrder) -> Vec<(usize, &Region)> {
-        let mut regions: Vec<_> =
-            self.mappings.regions.iter().enumerate().filter(|(index, _)| self.class_of[*index].0 == class).collect();
-        let rss = |region: &Region| region.rss.get().map_or(0, |rss| i64::try_from(rss.0 / 1024).unwrap_or(i64::MAX));
+    pub fn regions_of(&self, class: MappingClass, order: RegionOrder) -> Vec<u32> {
+        let regions = &self.mappings.regions;
+        let rss = |index: usize| regions[index].rss.get().map_or(0, |rss| whole(rss) / 1024);
         // What is new grew by all that it holds.
-        let grew = |of: &[Option<i64>], index: usize, region| of.get(index).copied().flatten().unwrap_or(rss(region));
-        regions.sort_by_cached_key(|(index, region)| {
+        let grew = |of: &[Option<i64>], index: usize| of.get(index).copied().flatten().unwrap_or(rss(index));
+        let mut of_class: Vec<u32> =
+            (0..regions.len() as u32).filter(|&index| self.class_of[index as usize].0 == class).collect();
+        of_class.sort_by_cached_key(|&index| {
+            let index = index as usize;
             let key = match order {
-                RegionOrder::Rss => rss(region),
-                RegionOrder::Change => grew(&self.change_of, *index, region),
-                RegionOrder::Step => grew(&self.step_of, *index, region),
-                RegionOrder::Size => i64::try_from(region.size().0).unwrap_or(i64::MAX),
+                RegionOrder::Rss => rss(index),
+                RegionOrder::Change => grew(&self.change_of, index),
+                RegionOrder::Step => grew(&self.step_of, index),
+                RegionOrder::Size => whole(regions[index].size()),
                 RegionOrder::Address => 0,
             };
-            (std::cmp::Reverse(key), *index)
+            (std::cmp::Reverse(key), index)
         });
-        regions
+        of_class
     }
 
     /// What moved since the mark, in words; `None` at the first look, when nothing can have moved.

@@ -116,8 +116,10 @@ fn kill(pid: u32, signal: rustix::process::Signal) {
 fn a_signal_is_passed_on_once() {
     // Without a terminal of its own: with one, ^C comes to both by itself.
     let script = "trap 'echo term' TERM; trap 'echo int' INT; trap 'echo usr1; exit 3' USR1; echo ready; while :; do sleep 0.02; done";
-    let mut start = Command::new("setsid");
-    start.args(["-w", env!("CARGO_BIN_EXE_oomtop"), "run", "--", "sh", "-c", &format!("echo $PPID; {script}")]);
+    // Who runs the tests in the background of a script ignores some signals, and a shell cannot trap those.
+    let mut start = Command::new("env");
+    start.args(["--default-signal", "setsid", "-w", env!("CARGO_BIN_EXE_oomtop"), "run", "--"]);
+    start.args(["sh", "-c", &format!("echo $PPID; {script}")]);
     let mut child = start.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
     let (oomtop, mut stdout) = first_line(&mut child);
     let oomtop: u32 = oomtop.parse().expect("a number");

@@ -151,6 +151,7 @@ fn domain() -> DomainReport {
         margin: Some(Pages(117_000)),
         certain: true,
         tied_with: Vec::new(),
+        adjustments_age: Some(Duration::from_millis(1500)),
         doubt: None,
         policy: None,
     }

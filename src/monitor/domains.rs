@@ -175,6 +175,7 @@ impl Domains {
     ) {
         let Round { rules, config, .. } = *round;
         self.wanted.clear();
+        let now = round.epoch.millis(round.snapshot.ended);
         let memory = &report.system.memory;
         let swapped = memory.swap_total.unwrap_or_default().saturating_sub(memory.swap_free.unwrap_or_default());
         let swapped = rules.pages(swapped);
@@ -184,7 +185,7 @@ impl Domains {
             let partial = self.partial(*cgroup, round.snapshot.scope, report);
             let pass = Pass { rules, rows: &report.processes, memories, swapped };
             let members = if cgroup.is_some() { Members::These(&self.members) } else { Members::All };
-            self.ranking.rank(domain, members, &pass, Scan { hidden, partial });
+            self.ranking.rank(domain, members, &pass, Scan { hidden, partial, now });
             let most = config.candidates_per_domain.min((budget / 4).max(4));
             let before = self.wanted.len();
             self.wanted.extend(self.ranking.wanted(members, pass, most));
@@ -361,6 +362,7 @@ impl DomainReport {
             ranked: 0,
             victims: Vec::new(),
             margin: None,
+            adjustments_age: None,
             certain: false,
             tied_with: Vec::new(),
             doubt: None,

@@ -58,7 +58,10 @@ pub(super) fn lay(
             memory.status_is_fresh = true;
         }
     });
-    rows.lay(Group::Adjustment, &snapshot.adjustments, |row, _, _, adj| row.oom_score_adj = Some(*adj));
+    rows.lay(Group::Adjustment, &snapshot.adjustments, |row, memory, at, adj| {
+        row.oom_score_adj = Some(*adj);
+        memory.adjusted = epoch.millis(at);
+    });
     rows.lay(Group::Score, &snapshot.oom_scores, |row, _, _, score| row.oom_score = Some(*score));
     rows.lay(Group::Cgroup, &snapshot.memberships, |row, _, _, path| {
         if row.identity.cgroup.as_ref() != Some(path) {

@@ -33,12 +33,21 @@ pub(super) struct Memory {
     pub imminent: bool,
     /// Index of the domain that leads for it.
     pub leading: Option<u16>,
+    /// When its oom_score_adj was last read: somebody else may have changed it since.
+    pub adjusted: Millis,
     /// Its own early warning, and since when it says what the row says.
     pub watch: Watch,
     pub warned: Millis,
 }
 
 impl Memory {
+    /// The epoch moved.
+    pub(super) fn rebase(&mut self, shift: Millis) {
+        self.series.rebase(shift);
+        self.adjusted = self.adjusted.saturating_sub(shift);
+        self.warned = self.warned.saturating_sub(shift);
+    }
+
     /// Whether it is on its way out: its memory is going already.
     pub(super) fn exits(stat: &Stat) -> bool {
         const EXITING: u32 = 0x4;

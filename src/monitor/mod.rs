@@ -138,7 +138,7 @@ impl Monitor {
         let mut left = Vec::new();
         if snapshot.scope != Scope::Facts {
             if let Some(shift) = self.epoch.advance(snapshot.ended) {
-                self.memories.iter_mut().for_each(|memory| memory.series.rebase(shift));
+                self.memories.iter_mut().for_each(|memory| memory.rebase(shift));
                 self.ended.rebase(shift);
                 self.domains.rebase(shift);
             }

@@ -2,9 +2,12 @@
 //! a candidate of which something was not read as late as its RSS carries slack, and whoever reaches the first within
 //! the slack of both could be first too. Refuses to call certain what only probably is.
 
-use crate::units::{Bytes, Pages, ProcessId, Timestamp};
+use std::time::Duration;
+
+use crate::units::{Bytes, Pages, ProcessId, Timestamp, human_duration};
 
 use super::badness::{Parts, adjustment_pages, badness, oom_score};
+use super::history::Millis;
 use super::kernel_rules::{KernelRules, KillerRss, ScoreFormula, Ties};
 use super::memory::Memory;
 use super::report::{DomainReport, Immune, ProcessReport, Victim};
@@ -65,6 +68,8 @@ pub(super) struct Scan {
     pub hidden: bool,
     /// Why not everybody in the domain was looked at.
     pub partial: Option<Partial>,
+    /// When this is.
+    pub now: Millis,
 }
 
 /// Why a ranking may lack the very one that would be first.
@@ -167,6 +172,7 @@ impl Ranking {
         self.eligible.clear();
         self.immune.clear();
         let total = domain.total_pages;
+        let mut adjusted: Option<Millis> = None;
         let count = match members {
             Members::All => pass.rows.len(),
             Members::These(rows) => rows.len(),
@@ -180,7 +186,10 @@ impl Ranking {
             let index = members.row(&candidate);
             let row = &pass.rows[index];
             let (parts, mut slack) = parts(row, &pass.memories[index], pass);
-            if row.oom_score_adj.is_none() {
+            if row.oom_score_adj.is_some() {
+                let at = pass.memories[index].adjusted;
+                adjusted = Some(adjusted.map_or(at, |oldest| oldest.min(at)));
+            } else {
                 slack = slack.saturating_add(adjustment_pages(1000, total).unsigned_abs());
             }
             if !is_known(row, &pass.memories[index]) {
@@ -203,6 +212,7 @@ impl Ranking {
         }
         domain.candidates = self.eligible.len() as u32;
         domain.ranked = self.eligible.iter().filter(|candidate| candidate.slack == 0).count() as u32;
+        domain.adjustments_age = adjusted.map(|at| Duration::from_millis(scan.now.saturating_sub(at).into()));
         domain.victims.clear();
         for (place, candidate) in self.eligible.iter().take(DomainReport::VICTIMS).enumerate() {
             domain.victims.push(victim(members.row(candidate), place as u32 + 1, total, pass));
@@ -267,6 +277,8 @@ impl Ranking {
                 "{} equally bad, and the order in which the kernel scans them cannot be seen here",
                 are(equal)
             ))
+        } else if let Some(age) = domain.adjustments_age.filter(|age| *age > DomainReport::ADJUSTMENTS_HOLD) {
+            Some(format!("the oom_score_adj of some was last read {} ago", human_duration(age)))
         } else {
             None
         };
@@ -283,12 +295,16 @@ impl Ranking {
         pass: Pass<'a>,
         most: usize,
     ) -> impl Iterator<Item = ProcessId> + 'a {
-        // Those that the kernel scores 0 may only be between vfork and exec.
-        let spared = self
-            .immune
-            .iter()
-            .take(most / 4)
-            .filter(move |candidate| pass.rows[members.row(candidate)].immune == Some(Immune::Kernel));
+        let first = self.eligible.first().map(|first| first.badness);
+        let spared = self.immune.iter().take(most / 4).filter(move |candidate| {
+            match pass.rows[members.row(candidate)].immune {
+                // Those that the kernel scores 0 may only be between vfork and exec.
+                Some(Immune::Kernel) => true,
+                // It would lead as soon as somebody takes its exemption away.
+                Some(Immune::Adjustment) => Some(candidate.badness) >= first,
+                Some(Immune::Init | Immune::Dying) | None => false,
+            }
+        });
         self.eligible.iter().take(most).chain(spared).map(move |candidate| pass.rows[members.row(candidate)].id)
     }
 

@@ -187,6 +187,7 @@ fn domains() -> Vec<DomainReport> {
         margin: Some(Pages(447 * 256)),
         certain: true,
         tied_with: Vec::new(),
+        adjustments_age: None,
         doubt: None,
         policy: None,
     };
@@ -210,6 +211,7 @@ fn domains() -> Vec<DomainReport> {
         ],
         margin: Some(Pages(33 * 256)),
         certain: false,
+        adjustments_age: None,
         doubt: Some("firefox and Web Content differ by less than the error of the kernel's counters".into()),
         ..docker.clone()
     };

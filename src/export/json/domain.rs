@@ -32,6 +32,8 @@ pub(super) struct DomainJson<'a> {
     /// Of these the victims are weighed by all that the kernel counts, the others by RSS and oom_score_adj alone.
     candidates_ranked: u32,
     margin_pages: Option<u64>,
+    /// The oldest oom_score_adj that this order goes by: anybody may change one, and nothing tells.
+    adjustments_age_ms: Option<u128>,
     certain: bool,
     doubt: Option<&'a str>,
     policy: Option<&'a str>,
@@ -65,6 +67,7 @@ impl<'a> DomainJson<'a> {
             candidates: domain.candidates,
             candidates_ranked: domain.ranked,
             margin_pages: domain.margin.map(|margin| margin.0),
+            adjustments_age_ms: domain.adjustments_age.map(|age| age.as_millis()),
             certain: domain.certain,
             doubt: domain.doubt.as_deref(),
             policy: domain.policy.as_deref(),

@@ -91,7 +91,11 @@ pub struct DomainReport {
     pub victims: Vec<Victim>,
     /// Pages between the first and the second.
     pub margin: Option<Pages>,
-    /// The first is the first beyond the error of the counters and hidden ties.
+    /// How long ago the oom_score_adj of anybody in it was read, at the most: anybody else may change it at any time, and
+    /// nothing tells. `None` where none is known.
+    pub adjustments_age: Option<Duration>,
+    /// The first is the first beyond the error of the counters and hidden ties, by oom_score_adj of at most
+    /// [`DomainReport::ADJUSTMENTS_HOLD`] ago.
     pub certain: bool,
     /// Who else could be first.
     pub tied_with: Vec<ProcessId>,
@@ -104,6 +108,9 @@ pub struct DomainReport {
 impl DomainReport {
     /// How many victims are kept in the report.
     pub const VICTIMS: usize = 64;
+
+    /// How long an oom_score_adj that was read is taken for the one that is.
+    pub const ADJUSTMENTS_HOLD: Duration = Duration::from_secs(60);
 
     /// Whether the process belongs to it.
     #[must_use]

@@ -46,14 +46,14 @@ pub(super) fn full(second: u64, made: &[Made]) -> Snapshot {
     taken
 }
 
-fn on(release: &str, mut taken: Snapshot) -> Snapshot {
+pub(super) fn on(release: &str, mut taken: Snapshot) -> Snapshot {
     let own = machine();
     taken.machine = Machine { kernel_release: release.into(), oom_score_at_zero: None, ..Machine::clone(&own) }.into();
     taken
 }
 
 /// A cgroup with a limit in MiB whose members are in this order.
-fn group(path: &str, version: Version, limit: Option<u64>, members: &[u32]) -> Cgroup {
+pub(super) fn group(path: &str, version: Version, limit: Option<u64>, members: &[u32]) -> Cgroup {
     Cgroup {
         limit: Some(limit.map(Bytes::from_mib)),
         usage: Some(Bytes::from_mib(10)),
@@ -72,7 +72,7 @@ pub(super) fn order(domain: &DomainReport) -> Vec<u32> {
     domain.victims.iter().filter(|victim| victim.immune.is_none()).map(|victim| victim.id.pid.0).collect()
 }
 
-fn domain<'a>(report: &'a Report, path: &str) -> &'a DomainReport {
+pub(super) fn domain<'a>(report: &'a Report, path: &str) -> &'a DomainReport {
     report.domains.iter().find(|domain| domain.path == CgroupPath::new(path)).unwrap()
 }
 
@@ -302,6 +302,30 @@ fn what_was_not_read_together_is_doubted_and_asked_for() {
     let host = report.host().unwrap();
     assert!(host.certain);
     assert_eq!(order(host), [20, 10, 30]);
+}
+
+#[test]
+fn who_may_have_another_adjustment_by_now_makes_doubt() {
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    let exempt = |adj| Made { adj, ..made(30, 9000) };
+    let report = monitor.absorb(&full(0, &[made(10, 5000), made(20, 100), exempt(-1000)]));
+    assert_eq!(report.host().unwrap().adjustments_age.map(|age| age.as_secs()), Some(0));
+    // Who would lead without its exemption is looked at in every pass; who would not is not.
+    assert_eq!(monitor.candidates(), [id(10), id(20), id(30)]);
+    drop(report);
+    let mut small = Monitor::new(MonitorConfig::default());
+    small.absorb(&full(0, &[made(10, 5000), made(20, 100), Made { adj: -1000, ..made(30, 4999) }]));
+    assert_eq!(small.candidates(), [id(10), id(20)]);
+    for (second, certain) in [(59, true), (60, true), (61, false), (62, false)] {
+        let mut taken = full(second, &[made(10, 5000), made(20, 100), exempt(-1000)]);
+        taken.adjustments.retain(|fact| fact.id != id(20));
+        let report = monitor.absorb(&taken);
+        let host = report.host().unwrap();
+        assert_eq!(host.adjustments_age.map(|age| age.as_secs()), Some(second), "the oldest");
+        assert_eq!((host.certain, host.doubt.is_none()), (certain, certain), "after {second} s: {:?}", host.doubt);
+    }
+    let report = monitor.absorb(&full(63, &[made(10, 5000), Made { adj: 1000, ..made(20, 100) }, exempt(500)]));
+    assert_eq!((report.host().unwrap().certain, order(report.host().unwrap())), (true, vec![20, 30, 10]));
 }
 
 #[test]

@@ -277,10 +277,9 @@ impl Ranking {
                 "{} equally bad, and the order in which the kernel scans them cannot be seen here",
                 are(equal)
             ))
-        } else if let Some(age) = domain.adjustments_age.filter(|age| *age > DomainReport::ADJUSTMENTS_HOLD) {
-            Some(format!("the oom_score_adj of some was last read {} ago", human_duration(age)))
         } else {
-            None
+            let old = domain.adjustments_age.filter(|age| *age > DomainReport::ADJUSTMENTS_HOLD);
+            old.map(|age| format!("the oom_score_adj of some was last read {} ago", human_duration(age)))
         };
         domain.certain = doubt.is_none();
         if domain.doubt.as_deref() != doubt.as_deref() {

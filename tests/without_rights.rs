@@ -1,0 +1,137 @@
+//! What is said without rights: another user, to whom the kernel's log is closed and, in one test, the processes of
+//! others are hidden. It says less, says why, and calls nothing certain that it cannot know.
+
+#![allow(clippy::disallowed_methods, reason = "drives the machine")]
+
+#[path = "oom/cgroup.rs"]
+mod cgroup;
+#[path = "oom/hog.rs"]
+mod hog;
+mod require;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use cgroup::MemoryCgroup;
+use hog::Hog;
+use serde_json::{Value, json};
+
+const MIB: u64 = 1 << 20;
+
+/// A place that everybody may enter, with the program in it and a file that nobody may read.
+struct Outside(tempfile::TempDir);
+
+impl Outside {
+    fn new() -> Option<Self> {
+        if !require::root() || !require::tool("setpriv") || !require::tool("unshare") {
+            return None;
+        }
+        let unshared = Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
+        if !unshared.is_ok_and(|status| status.success()) {
+            require::missing("namespaces", "no mount namespace can be made here");
+            return None;
+        }
+        let place = tempfile::tempdir().expect("a directory");
+        let open = |path: &Path, mode: u32| fs::set_permissions(path, Permissions::from_mode(mode)).expect("our own");
+        open(place.path(), 0o755);
+        let program = place.path().join("oomtop");
+        fs::copy(env!("CARGO_BIN_EXE_oomtop"), &program).expect("is there");
+        open(&program, 0o755);
+        let closed = place.path().join("closed");
+        fs::write(&closed, "").expect("our own");
+        open(&closed, 0o000);
+        Some(Self(place))
+    }
+
+    /// `oomtop snapshot --json` as nobody, after some more shell as root in a mount namespace of its own.
+    fn looking(&self, before: &str, arguments: &[&str]) -> Child {
+        let script = format!(
+            "mount --bind closed /dev/kmsg && {before} && \
+             exec setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all ./oomtop snapshot --json \"$@\""
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &script, "sh"]).args(arguments).current_dir(self.0.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
+    }
+}
+
+fn snapshot(looking: Child) -> Value {
+    let output = looking.wait_with_output().expect("ends by itself");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    value[field].as_array().expect("a list")
+}
+
+fn reason<'a>(snapshot: &'a Value, field: &str) -> &'a str {
+    let found = list(snapshot, "unreadable").iter().find(|entry| entry["field"] == field);
+    found.and_then(|entry| entry["reason"].as_str()).unwrap_or_default()
+}
+
+fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "waited a minute for {what}");
+        sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn of_whom_others_are_hidden_nothing_is_called_certain() {
+    let Some(outside) = Outside::new() else { return };
+    let snapshot = snapshot(outside.looking("mount -t proc -o hidepid=invisible proc /proc", &[]));
+    assert!(list(&snapshot, "processes").iter().all(|process| process["uid"] == 65534), "only its own are there");
+    let domains = list(&snapshot, "domains");
+    assert!(domains.iter().any(|domain| domain["kind"] == "host"));
+    for domain in domains {
+        assert_eq!(domain["certain"], false, "{domain}");
+        // Of a cgroup in which nobody is, or with nobody to take, there is nothing to doubt.
+        let alone = list(domain, "victims").is_empty();
+        let doubt = domain["doubt"].as_str().unwrap_or_default();
+        assert!(alone || doubt.contains("hidden from us") || doubt.contains("cannot be seen from here"), "{domain}");
+    }
+    assert!(reason(&snapshot, "kernel_log").contains("CAP_SYSLOG"), "{}", snapshot["unreadable"]);
+}
+
+#[test]
+fn a_kill_is_told_without_the_log_and_not_as_certain() {
+    let Some(outside) = Outside::new() else { return };
+    let Some(root) = require::memory_cgroups() else { return };
+    let Some(program) = hog::compiled() else {
+        require::missing("tools", "cc is not installed");
+        return;
+    };
+    let name = format!("oomtop-outside-{}", std::process::id());
+    let group = MemoryCgroup::new(&root, &name, Some(32 * MIB)).expect("makes a cgroup");
+    let mut hog = Hog::start(&program);
+    group.adopt(hog.pid()).expect("a process of our own moves");
+    assert!(hog.does("name outside-hog") && hog.does("anon 4096"));
+
+    let looking = outside.looking("true", &["--samples", "4", "-d", "2"]);
+    // Its first sample is where counting begins; then it sleeps.
+    let waits = || fs::read_to_string(format!("/proc/{}/wchan", looking.id())).unwrap_or_default();
+    wait_for("the first sample", || waits().contains("nanosleep"));
+    hog.tell("anon 65536");
+    wait_for("the kernel to kill", || hog.was_killed());
+    let snapshot = snapshot(looking);
+
+    let kills: Vec<_> = list(&snapshot, "kills").iter().filter(|kill| kill["victim"]["pid"] == hog.pid()).collect();
+    let [kill] = kills.as_slice() else { panic!("{} kills of it: {}", kills.len(), snapshot["kills"]) };
+    println!("{kill:#}");
+    assert!(["likely", "guess"].contains(&kill["confidence"].as_str().unwrap_or_default()), "{kill}");
+    let sources: Vec<_> = list(kill, "evidence").iter().map(|one| &one["source"]).collect();
+    assert!(!sources.contains(&&json!("kernel_log")) && sources.contains(&&json!("disappearance")), "{kill}");
+    assert!(sources.contains(&&json!("cgroup")) || sources.contains(&&json!("vmstat")), "a counter says so: {kill}");
+    // What only the log could tell.
+    assert_eq!((&kill["asked_by"], &kill["held_by_log"]), (&Value::Null, &json!(false)), "{kill}");
+    assert_eq!(kill["domain"]["by_log"], false, "{kill}");
+    assert!(list(&snapshot, "kills").iter().all(|kill| kill["confidence"] != "certain"), "{}", snapshot["kills"]);
+    assert!(reason(&snapshot, "kernel_log").contains("CAP_SYSLOG"), "{}", snapshot["unreadable"]);
+    assert!(reason(&snapshot, "pss_bytes").starts_with("permission denied"), "{}", snapshot["unreadable"]);
+}

@@ -26,15 +26,21 @@ fn mountinfo(fake: &FakeProc, line: &str) {
     fake.write("proc/self/mountinfo", format!("22 27 0:21 / /proc rw - proc proc rw\n{line}\n"));
 }
 
-#[test]
-fn v2_limits_and_all_below_them() {
+/// A machine with the memory controller on cgroup v2, and three processes in no cgroup yet.
+fn v2_machine() -> FakeProc {
     let fake = FakeProc::new();
     mountinfo(&fake, "41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw");
     for pid in [10, 11, 12] {
         fake.put(&FakeProcess::new(pid));
     }
+    fake.write("sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n");
+    fake
+}
+
+#[test]
+fn v2_limits_and_all_below_them() {
+    let fake = v2_machine();
     let file = |directory: &str, name: &str, text: &str| fake.write(&format!("sys/fs/cgroup/{directory}{name}"), text);
-    file("", "cgroup.controllers", "cpu memory pids\n");
     for (directory, limit, procs) in [
         ("free.slice/", "max\n", ""),
         ("free.slice/in/", "1048576\n", "12\n"),
@@ -77,13 +83,8 @@ fn v2_limits_and_all_below_them() {
 
 #[test]
 fn v2_groups_that_die_together_are_found_without_a_limit() {
-    let fake = FakeProc::new();
-    mountinfo(&fake, "41 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw");
-    for pid in [10, 11, 12] {
-        fake.put(&FakeProcess::new(pid));
-    }
+    let fake = v2_machine();
     let file = |directory: &str, name: &str, text: &str| fake.write(&format!("sys/fs/cgroup/{directory}{name}"), text);
-    file("", "cgroup.controllers", "cpu memory pids\n");
     for (directory, together, procs) in [
         ("pods/", "0\n", ""),
         ("pods/web/", "1\n", "10\n"),

@@ -61,19 +61,6 @@ fn domain<'a>(report: &'a Report, cgroup: &MemoryCgroup) -> &'a DomainReport {
     report.domains.iter().find(|domain| *domain.path.0 == *path.as_bytes()).expect("its cgroup is a domain")
 }
 
-/// Grows by so many MiB a second until it is killed; gives when that was.
-fn grow(mut hog: Hog, per_second: u64) -> Instant {
-    let begin = Instant::now();
-    let step = format!("anon {}", per_second * 1024 / 10);
-    for tenth in 1.. {
-        if !hog.does(&step) {
-            break;
-        }
-        thread::sleep((Duration::from_millis(100) * tenth).saturating_sub(begin.elapsed()));
-    }
-    Instant::now()
-}
-
 #[test]
 fn an_alarm_comes_before_the_kill() {
     let Some(root) = require::root().then(require::memory_cgroups).flatten() else { return };
@@ -93,7 +80,7 @@ fn an_alarm_comes_before_the_kill() {
         cgroup.adopt(pid).expect("adopted");
         let mut watch = Watch::new();
         let begin = Instant::now();
-        let growing = thread::spawn(move || grow(hog, per_second));
+        let growing = thread::spawn(move || hog.grow(per_second));
         let (mut of_process, mut of_domain) = (None, None);
         while !growing.is_finished() {
             let report = watch.look();

@@ -141,13 +141,8 @@ fn outlives(program: &Path, rights: Rights, interval: Duration, cgroup: Option<&
     assert_eq!((lowered, locked), (adjustment(own) == Some(-999), has_locked_memory(own)), "{said}");
     assert_eq!(lowered, rights == Rights::Root && may_lower(), "{said}");
 
-    let growing = thread::spawn(move || {
-        // Slow enough for a few looks, and for an alarm before the end.
-        while hog.does("anon 1024") {
-            thread::sleep(Duration::from_millis(100));
-        }
-        Instant::now()
-    });
+    // Slow enough for a few looks, and for an alarm before the end.
+    let growing = thread::spawn(move || hog.grow(10));
     // In the list, where kills of others on this machine stand as well.
     terminal.press("5");
     let victim = format!("glutton {pid}");

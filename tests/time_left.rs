@@ -25,18 +25,6 @@ use oomtop::source::live::Live;
 
 const MIB: u64 = 1 << 20;
 
-/// Grows by so many MiB a second until killed.
-fn grow(mut hog: Hog, per_second: u64) {
-    let begin = Instant::now();
-    let step = format!("anon {}", per_second * 1024 / 10);
-    for tenth in 1.. {
-        if !hog.does(&step) {
-            break;
-        }
-        thread::sleep((Duration::from_millis(100) * tenth).saturating_sub(begin.elapsed()));
-    }
-}
-
 /// When the kernel counted a kill: the victim needs seconds more to give five gigabytes back.
 fn watch(counters: &Path) -> Instant {
     let killed = |text: String| text.lines().any(|line| line == "oom_kill 1");
@@ -63,7 +51,7 @@ fn growth_of(per_second: u64, limit: u64) {
     let begin = Instant::now();
     let counters = cgroup.directory().join(if cgroup.is_v2() { "memory.events" } else { "memory.oom_control" });
     let watching = thread::spawn(move || watch(&counters));
-    let growing = thread::spawn(move || grow(hog, per_second));
+    let growing = thread::spawn(move || hog.grow(per_second));
     let mut told = Vec::new();
     let mut imminent_at = None;
     for second in 1.. {

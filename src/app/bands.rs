@@ -26,18 +26,20 @@ pub fn mappings(area: Area) -> [Area; 4] {
     [sums, bar, heading, list]
 }
 
-/// The risk pane: level, summary, headings, list.
+/// The risk pane: level, summary, a line for each of so many other killers, headings, list.
 #[must_use]
-pub fn risk(area: Area) -> [Area; 4] {
-    let level = u16::from(area.height >= 8);
+pub fn risk(area: Area, other_killers: u16) -> [Area; 5] {
+    let level = u16::from(area.height >= 8) + u16::from(area.height >= 14);
     let summary = match area.height {
         0..=2 => 0,
         3..=6 => 1,
         7..=9 => 2,
         _ => 3,
     };
-    let ([level, summary, heading], list) = split(area, [level, summary, u16::from(area.height >= 4)]);
-    [level, summary, heading, list]
+    // Half of what is there belongs to the victims.
+    let others = other_killers.min((area.height / 2).saturating_sub(level + summary));
+    let ([level, summary, others, heading], list) = split(area, [level, summary, others, u16::from(area.height >= 4)]);
+    [level, summary, others, heading, list]
 }
 
 /// The list of kills: headings, list.
@@ -81,7 +83,7 @@ mod tests {
     fn bands_cover_the_area_and_end_in_the_list() {
         for height in 0..30 {
             let area = Area { x: 3, y: 2, width: 40, height };
-            for bands in [&mappings(area)[..], &risk(area), &kills(area)] {
+            for bands in [&mappings(area)[..], &risk(area, 0), &risk(area, 3), &kills(area)] {
                 let mut y = area.y;
                 for band in bands {
                     assert_eq!((band.x, band.y, band.width), (area.x, y, area.width), "{height}");

@@ -1,7 +1,7 @@
 //! Getting about: which pane has the keys, what moves in it, what opens and how one gets out again. Refuses to change
 //! what a pane shows of the world.
 
-use crate::monitor::report::{DomainReport, Victim};
+use crate::monitor::report::{DomainKind, DomainReport, Victim};
 
 use super::bands;
 use super::keys::Move;
@@ -52,6 +52,13 @@ impl State {
     pub fn victims_in_sight<'a>(&self, domain: &'a DomainReport, rows: u16) -> Vec<&'a Victim> {
         let scroll = self.risk.scroll.min(domain.victims.len().saturating_sub(1));
         bands::in_sight(&domain.victims[scroll..], self.list.selected.as_slice(), rows)
+    }
+
+    /// How many daemons that kill before the kernel does the risk pane names: they watch the machine.
+    #[must_use]
+    pub fn other_killers_shown(&self) -> u16 {
+        let of_machine = self.risk_domain().is_some_and(|domain| domain.kind == DomainKind::Host);
+        if of_machine { self.report.other_killers.len() as u16 } else { 0 }
     }
 
     fn leading_domain(&self) -> Option<&DomainReport> {

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use crate::mapping_class::MappingClass;
 use crate::monitor::kill_report::{Confidence, Evidence, Held, KillDomain, KillGroup, KillReport, Killed, Spared};
+use crate::monitor::other_killers::{Floor, KillUnit, KillerReport, PressureRule, WatchedUnit};
 use crate::monitor::report::{
     ClassReport, DomainKind, DomainReport, Identity, Immune, Level, MappingSums, MappingsReport, MappingsState,
     ProcessDetail, ProcessReport, Report, UnreadableReport, Victim, WarningState,
 };
 use crate::snapshot::Unreadable;
 use crate::snapshot::mapping::{Mappings, Region};
+use crate::snapshot::other_killer::KillerProgram;
 use crate::snapshot::process::{CgroupPath, Command, Executable, GoBuild};
 use crate::snapshot::system::{Machine, MemoryInfo, Pressure, PressureLine, System, VirtualMemoryEvents};
 use crate::units::{Bytes, MaybeKib, Pages, Pid, ProcessId, Rate, StartTime, Timestamp, WallTime};
@@ -58,6 +60,17 @@ pub fn report() -> Report {
             reason: Unreadable::Denied,
             count: 1,
             pids: vec![Pid(1)],
+        }],
+        other_killers: vec![KillerReport {
+            id: ProcessId::new(1, 2),
+            program: KillerProgram::Earlyoom,
+            unreadable: None,
+            dry_run: false,
+            floor: Some(Floor { available: Bytes(1 << 30), swap_free: Bytes(0), headroom: Some(Bytes(4096)) }),
+            pressure: Some(PressureRule { percent: 50.0, seconds: 30 }),
+            watched: vec![WatchedUnit { name: "user.slice".into(), on_swap: true, pressure_percent: Some(50.0) }],
+            unit: KillUnit::ProcessGroup,
+            takes: Ok(ProcessId::new(30_987, 8_000)),
         }],
         ..Report::default()
     }
@@ -134,7 +147,10 @@ fn domain() -> DomainReport {
         unreclaimable: Some(Bytes::from_mib(478)),
         headroom: Some(Bytes::from_mib(34)),
         working_set: Some(Bytes::from_mib(490)),
-        high: None,
+        swap_usage: Some(Bytes(0)),
+        swap_room: Some(Bytes::from_mib(128)),
+        smallest_limit: Bytes::from_mib(512),
+        high: Some(Bytes::from_mib(448)),
         pressure: None,
         growth: Rate::new(1_258_291.0),
         time_left: Some(Duration::from_millis(28_400)),

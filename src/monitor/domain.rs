@@ -22,6 +22,10 @@ pub struct Measure {
     pub headroom: Option<Bytes>,
     /// As cAdvisor counts: usage - inactive_file.
     pub working_set: Option<Bytes>,
+    /// In swap.
+    pub swap_usage: Option<Bytes>,
+    /// What of it could still go to swap.
+    pub swap_room: Option<Bytes>,
     /// What the killer scales oom_score_adj by.
     pub total: Pages,
 }
@@ -46,6 +50,8 @@ pub fn of_machine(memory: &MemoryInfo, rules: &KernelRules) -> Option<Measure> {
         unreclaimable,
         headroom: memory.available.map(|available| available.saturating_add(memory.swap_free.unwrap_or_default())),
         working_set: memory.available.map(|available| limit.saturating_sub(available)),
+        swap_usage: memory.swap_total.zip(memory.swap_free).map(|(total, free)| total.saturating_sub(free)),
+        swap_room: memory.swap_free,
         total: rules.pages(limit.saturating_add(memory.swap_total.unwrap_or_default())),
     })
 }
@@ -78,6 +84,8 @@ pub fn of_cgroup(
         unreclaimable,
         headroom: unreclaimable.map(|unreclaimable| limit.saturating_sub(unreclaimable)),
         working_set: cgroup.usage.zip(stat.inactive_file).map(|(usage, inactive)| usage.saturating_sub(inactive)),
+        swap_usage: cgroup.swap_usage,
+        swap_room: memory.swap_free.map(|_| room),
         total: total_pages(cgroup, limit, memory, swaps, rules),
     })
 }

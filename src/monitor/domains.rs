@@ -95,9 +95,23 @@ impl Domains {
             let deserted = cgroup.is_some_and(|index| self.is_deserted(index));
             (deserted, domain.headroom.is_none(), domain.headroom, domain.limit)
         });
+        self.find_smallest_limits(&mut domains);
         spare(round, report, memories);
         self.rank(&mut domains, round, report, memories);
         report.domains = domains.into_iter().map(|(_, domain)| domain).collect();
+    }
+
+    /// Limits above count as well; a container sees of those only the number that v1 tells.
+    fn find_smallest_limits(&self, domains: &mut [(Option<usize>, DomainReport)]) {
+        for index in 0..domains.len() {
+            let (cgroup, domain) = &domains[index];
+            let above = domains.iter().filter(|(_, other)| {
+                other.kind == DomainKind::Host || other.kind == domain.kind && domain.path.is_within(&other.path)
+            });
+            let told = cgroup.and_then(|cgroup| self.cgroups[cgroup].hierarchical_limit);
+            let smallest = above.map(|(_, other)| other.limit).chain(told).min();
+            domains[index].1.smallest_limit = smallest.unwrap_or(domains[index].1.limit);
+        }
     }
 
     fn find(&self, round: &Round<'_>, report: &Report) -> Vec<Found> {
@@ -130,6 +144,9 @@ impl Domains {
         domain.unreclaimable = measure.unreclaimable;
         domain.headroom = measure.headroom;
         domain.working_set = measure.working_set;
+        domain.swap_usage = measure.swap_usage;
+        domain.swap_room = measure.swap_room;
+        domain.smallest_limit = measure.limit;
         domain.total_pages = measure.total;
         domain.high = cgroup.and_then(|cgroup| cgroup.high.flatten());
         domain.pressure = cgroup.map_or(report.system.pressure, |cgroup| cgroup.pressure);
@@ -350,6 +367,9 @@ impl DomainReport {
             unreclaimable: None,
             headroom: None,
             working_set: None,
+            swap_usage: None,
+            swap_room: None,
+            smallest_limit: Bytes(0),
             high: None,
             pressure: None,
             growth: None,

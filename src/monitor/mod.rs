@@ -17,6 +17,7 @@ pub mod label;
 mod mapping_change;
 mod mappings;
 mod memory;
+pub mod other_killers;
 mod own_cpu;
 mod ranking;
 pub mod report;
@@ -42,6 +43,7 @@ use kernel_rules::KernelRules;
 use kills::{Kills, Look};
 use mappings::Mapped;
 use memory::{EndedList, Memory};
+use other_killers::OtherKillers;
 use own_cpu::OwnCpu;
 use report::{DomainReport, ProcessDetail, ProcessReport, Report, UnreadableReport, WarningState};
 
@@ -67,6 +69,7 @@ pub struct Monitor {
     ended: EndedList,
     domains: Domains,
     kills: Kills,
+    other_killers: OtherKillers,
     alarms: Alarms,
     /// Rows that began to warn in the last pass, or warn of worse.
     raised: Vec<(usize, Option<f64>)>,
@@ -107,6 +110,7 @@ impl Monitor {
             ended: EndedList::default(),
             domains: Domains::default(),
             kills: Kills::default(),
+            other_killers: OtherKillers::default(),
             alarms: Alarms::default(),
             raised: Vec::new(),
             kernel_log: None,
@@ -179,6 +183,8 @@ impl Monitor {
             }
         }
         let report = Arc::make_mut(&mut self.report);
+        self.other_killers.hear(snapshot, report);
+        report.other_killers = self.other_killers.conclude(report, &self.rules);
         if let Some(fact) = &snapshot.mappings {
             let identity = report.process(fact.id).map(|row| &*row.identity);
             let context = mappings::context(identity, &report.machine);

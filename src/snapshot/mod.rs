@@ -7,6 +7,7 @@ pub mod go_memory;
 pub mod kernel_event;
 pub mod mapping;
 pub mod needs;
+pub mod other_killer;
 pub mod process;
 pub mod system;
 
@@ -19,6 +20,7 @@ use cgroup::Cgroup;
 use go_memory::GoMemory;
 use kernel_event::OutsideEvent;
 use mapping::{Mappings, Rollup};
+use other_killer::OtherKiller;
 use process::{CgroupPath, Command, Executable, Stat, Statm, Status};
 use system::{Machine, System};
 
@@ -60,6 +62,8 @@ pub struct Snapshot {
     pub executables: Vec<Fact<Arc<Executable>>>,
     /// Of a tree that we run: the smaller of the soft limits on address space and data, `None` for none.
     pub address_limits: Vec<Fact<Option<Bytes>>>,
+    /// From the prober, with their command lines: daemons that kill before the kernel does.
+    pub other_killers: Vec<Fact<Arc<OtherKiller>>>,
     /// Cold, from the prober: `/proc/PID/smaps_rollup`.
     pub rollups: Vec<Fact<Rollup>>,
     /// On demand, from the prober: `/proc/PID/smaps` of the selected process.

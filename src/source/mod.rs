@@ -19,6 +19,7 @@ mod go_memory;
 mod limits;
 mod listing;
 mod machine;
+mod other_killers;
 mod programs;
 mod recycler;
 mod regions;

@@ -17,6 +17,7 @@ use crate::units::{ProcessId, Timestamp};
 
 use super::files::{FileName, Tree};
 use super::go_memory::GoMemoryReader;
+use super::other_killers::other_killer;
 use super::programs::Programs;
 use super::recycler::Recycler;
 use super::regions::RegionReader;
@@ -157,6 +158,10 @@ impl Prober {
                 let fingerprint = hash(&reading);
                 if self.targets.is_news(id, due, fingerprint) {
                     let reading = reading.map(|command| self.commands.one(fingerprint, command));
+                    let killer =
+                        reading.as_ref().ok().and_then(|command| other_killer(&mut self.proc_root, id, command));
+                    let killer = killer.map(|killer| Fact { id, at: clock::now(), reading: Ok(Arc::new(killer)) });
+                    snapshot.other_killers.extend(killer);
                     snapshot.commands.push(Fact { id, at: clock::now(), reading });
                 }
             }

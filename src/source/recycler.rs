@@ -45,6 +45,7 @@ fn empty(snapshot: &mut Snapshot) {
     clear(&mut snapshot.memberships);
     clear(&mut snapshot.commands);
     clear(&mut snapshot.executables);
+    clear(&mut snapshot.other_killers);
     clear(&mut snapshot.rollups);
     snapshot.mappings = None;
     snapshot.portrait = None;

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use ratatui::layout::Rect;
 
 use crate::app::{State, Temporality};
+use crate::monitor::other_killers::{Floor, KillerReport};
 use crate::monitor::report::{DomainReport, Level, Report};
 use crate::snapshot::system::{MemoryInfo, PressureLine};
 use crate::text::printable;
@@ -146,6 +147,13 @@ fn memory(pen: &mut Pen<'_, '_>, state: &State, with_swap: bool) {
             pen.end(" ", Role::Plain);
         }
     }
+    if pen.room() > 60
+        && let Some((killer, floor)) = other_killer(report)
+    {
+        // They act before the kernel does.
+        pen.end(&format!("{} at {}", killer.program.name(), floor.available), Role::Dim);
+        pen.end(" ", Role::Plain);
+    }
     if let Some(available) = memory.available {
         if pen.room() > 20 {
             pen.end(if pen.room() > 60 { "available" } else { "avail" }, Role::Dim);
@@ -156,6 +164,12 @@ fn memory(pen: &mut Pen<'_, '_>, state: &State, with_swap: bool) {
     }
     let width = pen.room().saturating_sub(2);
     pen.put("[", Role::Dim).stacked(width, &memory_parts(memory, total)).put("]", Role::Dim);
+}
+
+/// The daemon that acts first for want of memory.
+fn other_killer(report: &Report) -> Option<(&KillerReport, Floor)> {
+    let acting = report.other_killers.iter().filter(|killer| !killer.dry_run);
+    acting.filter_map(|killer| Some((killer, killer.floor?))).max_by_key(|(_, floor)| floor.available)
 }
 
 /// What memory is used for, in the order of how hard it is to get back. The parts sum to the total: what no line of

@@ -39,7 +39,7 @@ fn lines(entries: &[HelpLine], width: usize) -> (Vec<Line>, Vec<usize>) {
         match entry {
             HelpLine::Heading(text) => heading(&mut lines, text),
             HelpLine::Keys(keys, text) => explain(&mut lines, 16, keys, text, width),
-            HelpLine::Term(term, text) => explain(&mut lines, 11, term, text, width),
+            HelpLine::Term(term, text) => explain(&mut lines, 12, term, text, width),
             HelpLine::Blank => heading(&mut lines, ""),
         }
     }

@@ -9,12 +9,14 @@ use ratatui::layout::Rect;
 use crate::app::layout::Area;
 use crate::app::{State, bands};
 use crate::monitor::kernel_rules::KernelRules;
+use crate::monitor::other_killers::{KillUnit, KillerReport};
 use crate::monitor::report::{DomainReport, Victim};
 use crate::monitor::victims;
+use crate::snapshot::Unreadable;
 use crate::text::printable;
 use crate::units::{Bytes, Pages, Rate, human_duration};
 
-use super::canvas::Canvas;
+use super::canvas::{Canvas, Pen};
 use super::header::{growth, urgency};
 use super::rect;
 use super::theme::Role;
@@ -53,9 +55,16 @@ pub fn victims(canvas: &mut Canvas<'_>, area: Area, state: &State) {
         canvas.pen(rect(area), 0).gap(1).put("No memory domain was read yet: who dies is not known.", Role::Dim);
         return;
     };
-    let [level_rows, summary_rows, heading, rows] = bands::risk(area).map(rect);
+    let [level_rows, summary_rows, other_rows, heading, rows] =
+        bands::risk(area, state.other_killers_shown()).map(rect);
     level(canvas, level_rows, domain);
+    if level_rows.height > 1 {
+        composition(&mut canvas.pen(level_rows, 1), domain);
+    }
     summary(canvas, summary_rows, state, domain);
+    for (row, killer) in (0..other_rows.height).zip(&state.report.other_killers) {
+        other_killer(&mut canvas.pen(other_rows, row), state, killer);
+    }
     list(canvas, heading, rows, state, domain);
 }
 
@@ -78,16 +87,36 @@ fn level(canvas: &mut Canvas<'_>, area: Rect, domain: &DomainReport) {
     if let Some(growth) = growth(domain) {
         pen.whole(&format!("  {}", growth.about()), Role::Plain);
     }
-    for (name, size) in [("usage", domain.usage), ("working set", domain.working_set)] {
-        if let Some(size) = size {
-            pen.whole(&format!("  {name} {size}"), Role::Dim);
-        }
+    if let Some(usage) = domain.usage {
+        pen.whole(&format!("  usage {usage}"), Role::Dim);
+    }
+    if let Some(set) = domain.working_set.filter(|_| area.height < 2) {
+        pen.whole(&format!("  working set {set}"), Role::Dim);
     }
     if let Some(pressure) = &domain.pressure {
         pen.whole(&format!("  PSI {:.2}/{:.2}", pressure.some.avg10, pressure.full.avg10), Role::Dim);
     }
     if let Some(kills) = domain.oom_kills.filter(|kills| *kills > 0) {
         pen.whole(&format!("  OOM kills {kills}"), Role::Danger);
+    }
+}
+
+/// What its usage consists of, by what can be done about it, and what else bounds it.
+fn composition(pen: &mut Pen<'_, '_>, domain: &DomainReport) {
+    let some = |size: Option<Bytes>| size.filter(|size| *size > Bytes(0));
+    let parts = [
+        ("unreclaimable", domain.unreclaimable, ""),
+        ("reclaimable", domain.reclaimable(), ""),
+        ("working set", domain.working_set, " (as cAdvisor)"),
+        ("memory.high", domain.high, ""),
+        ("limit above", Some(domain.smallest_limit).filter(|least| *least < domain.limit), ""),
+        ("in swap", some(domain.swap_usage), ""),
+        ("could go to swap", some(domain.swap_room), ""),
+    ];
+    for (name, size, remark) in parts {
+        if let Some(size) = size {
+            pen.whole(&format!(" {name} {size}{remark} "), Role::Dim);
+        }
     }
 }
 
@@ -243,13 +272,55 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
     // Shared and file pages stay while somebody else maps them: anonymous memory is what surely comes back.
     let Some(freed) = process.and_then(|process| process.rss_anon.get()) else { return };
     pen.put(&format!("Its death frees about {freed}"), Role::Dim);
+    if let Some(headroom) = domain.headroom {
+        pen.put(&format!(": {} left", headroom.saturating_add(freed).min(domain.limit)), Role::Dim);
+    }
     let growth = growth(domain).map_or(0.0, Rate::per_second);
     if growth > 0.0 {
         let seconds = (freed.0 as f64 / growth).min(1e9);
         let time = human_duration(Duration::from_secs_f64(seconds));
-        pen.whole(&format!(": enough for {time} at this growth"), Role::Dim);
+        pen.whole(&format!(", enough for {time} at this growth"), Role::Dim);
     }
 }
+
+/// A daemon that kills before the kernel does: how far that is, whom it takes, and at what. The more one needs to know,
+/// the further to the left.
+fn other_killer(pen: &mut Pen<'_, '_>, state: &State, killer: &KillerReport) {
+    let headroom = killer.floor.and_then(|floor| floor.headroom);
+    let role = if headroom.is_some_and(|headroom| headroom < NEAR) { Role::Danger } else { Role::Warned };
+    let what = if killer.dry_run { "would act (dry run)" } else { "acts first" };
+    pen.gap(1).put(&format!("! {} {what}", killer.program.name()), role);
+    if let Some(reason) = killer.unreadable {
+        let reason = if reason == Unreadable::Denied { "needs root" } else { reason.reason() };
+        pen.put(&format!(": when, its configuration would say ({reason})"), Role::Dim);
+        return;
+    }
+    if let Some(headroom) = headroom {
+        pen.put(&format!(" in {headroom}"), Role::Strong);
+    }
+    match (killer.unit, killer.takes) {
+        (KillUnit::Cgroup, _) if killer.watched.is_empty() => pen.put(", but watches no unit", Role::Dim),
+        (KillUnit::Cgroup, _) => {
+            let names: Vec<_> = killer.watched.iter().map(|unit| printable(unit.name.as_bytes())).collect();
+            pen.put(&format!(", takes a cgroup of {}", names.join(", ")), Role::Plain)
+        }
+        (_, Ok(id)) => pen.put(&format!(", takes {} {}", super::name_of(state, id), id.pid.0), Role::Plain),
+        (_, Err(why)) => pen.put(&format!(", whom is not known: {why}"), Role::Dim),
+    };
+    if let Some(floor) = killer.floor {
+        pen.put(&format!("; at {} available", floor.available), Role::Dim);
+        if state.report.system.memory.swap_total.is_some_and(|total| total > Bytes(0)) {
+            pen.put(&format!(" and {} swap free", floor.swap_free), Role::Dim);
+        }
+    }
+    if let Some(pressure) = killer.pressure {
+        pen.put(if killer.floor.is_some() { ", or at" } else { "; at" }, Role::Dim);
+        pen.put(&format!(" {:.0}% stalls for {}s", pressure.percent, pressure.seconds), Role::Dim);
+    }
+}
+
+/// Less than this before another killer acts is an alarm.
+const NEAR: Bytes = Bytes(512 << 20);
 
 /// What would make the selected process the next one, or stop it from being it.
 fn of_selected(state: &State, domain: &DomainReport) -> Option<String> {

@@ -1,14 +1,14 @@
-//! What a person sees, as text at four sizes and in both sets of characters; what colours mean; and that no size and
-//! no state makes drawing panic.
+//! What a person sees, as text at four sizes and in both sets of characters.
+
+mod laws;
+mod style;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Color, Modifier, Style};
 
 use crate::app::dialog::Dialog;
 use crate::app::list::Arrangement;
@@ -16,10 +16,12 @@ use crate::app::{Event, Mode, Outcome, Pane, State, Temporality, TextField, Tone
 use crate::config::{Glyphs, Look, ThemeName};
 use crate::mapping_class::MappingClass;
 use crate::monitor::kill_report::{KillGroup, Killed, Spared};
+use crate::monitor::other_killers::{Floor, KillUnit, KillerReport, PressureRule, WatchedUnit};
 use crate::monitor::report::{GoPart, MappingsState, ProcessDetail, UnreadableReport};
 use crate::snapshot::Unreadable;
 use crate::snapshot::go_memory::NoNumbers;
 use crate::snapshot::needs::FactGroups;
+use crate::snapshot::other_killer::KillerProgram;
 use crate::snapshot::process::CgroupPath;
 use crate::table::Column;
 use crate::units::{Bytes, Pid, ProcessId, Timestamp};
@@ -366,169 +368,41 @@ fn the_footer_shows_what_is_typed_and_where_it_is_wrong() {
     assert_eq!(draw(&state, &mut buffer), Some((79, 23)));
 }
 
-/// The style of the first cell of a text on the screen.
-fn style_of(buffer: &Buffer, line: &str, word: &str) -> Style {
-    let lines = text(buffer);
-    let (y, found) = lines.lines().enumerate().find(|(_, text)| text.contains(line)).expect("the line is there");
-    let x = super::canvas::columns(&found[..found.find(word).expect("the word is there")]);
-    buffer.cell((x, y as u16)).map(ratatui::buffer::Cell::style).unwrap_or_default()
-}
-
 #[test]
-fn the_eye_lands_on_what_is_about_to_go_wrong() {
-    let mut state = fixture::state((120, 34), UNICODE);
-    state.list.select_row(0, 10, &fixture::report());
-    let buffer = drawn(&state);
-    let theme = Theme::new(ThemeName::Default);
-    let looks = |line: &str, word: &str, role| {
-        let (found, wanted) = (style_of(&buffer, line, word), theme.style(role));
-        assert_eq!((found.fg, found.bg), (wanted.fg.or(found.fg), wanted.bg.or(found.bg)), "{word} of {line}");
-    };
-    looks("goleak/a", "1st", Role::Danger);
-    looks("goleak/a", "+1.90M/s", Role::Danger);
-    looks("Tightest", "93%", Role::Danger);
-    looks("402 root", "-1000", Role::Good);
-    looks("402 root", "safe", Role::Good);
-    looks("31002 ana", "300", Role::Warned);
-    looks("1204 postgres", "812M", Role::Selected);
-}
-
-#[test]
-fn a_selection_in_another_pane_is_marked_and_not_lit() {
-    let mut state = fixture::state((120, 34), UNICODE);
-    assert_eq!(style_of(&drawn(&state), "goleak/a", "475M").bg, Some(Color::Blue));
+fn who_kills_before_the_kernel_stands_where_the_machine_does() {
+    let mut state = fixture::state((80, 24), UNICODE);
     state.focus = Pane::Risk;
-    let style = style_of(&drawn(&state), "goleak/a", "475M");
-    assert_eq!(style.bg, Some(Color::Reset));
-    assert!(style.add_modifier.contains(Modifier::BOLD));
-}
-
-#[test]
-fn nothing_of_a_hostile_name_reaches_the_terminal() {
-    for look in [UNICODE, ASCII] {
-        let buffer = drawn(&fixture::state((200, 60), look));
-        for cell in buffer.content() {
-            assert!(!cell.symbol().chars().any(|sign| sign.is_control() || sign == '\u{202e}'), "{cell:?}");
-            assert!(look == UNICODE || cell.symbol().is_ascii(), "{cell:?}");
-        }
-    }
-}
-
-#[test]
-fn a_bar_of_parts_fills_its_width_exactly() {
-    let buffer = drawn(&fixture::state((120, 34), ASCII));
-    let lines = text(&buffer);
-    let memory = lines.lines().nth(1).unwrap_or_default();
-    let bar = &memory[memory.find('[').unwrap_or(0) + 1..memory.rfind(']').unwrap_or(0)];
-    assert_eq!(bar.len(), 120 - " Mem   15.6G []".len() - " 6.10G available".len());
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
-
-    #[test]
-    fn no_size_and_no_state_makes_it_panic(
-        width in 0u16..300,
-        height in 0u16..100,
-        buffer_width in 0u16..300,
-        buffer_height in 0u16..100,
-        pane in 0usize..6,
-        zoomed: bool,
-        ascii: bool,
-        dialog in 0usize..12,
-        arrangement in 0usize..5,
-        cursor in 0usize..40,
-        paused: bool,
-    ) {
-        let mut state = fixture::state((width, height), if ascii { ASCII } else { UNICODE });
-        state.focus = *Pane::ALL.get(pane).unwrap_or(if pane == 4 { &Pane::Kills } else { &Pane::Go });
-        state.companion = *Pane::ALL.get(pane).unwrap_or(&Pane::Risk);
-        state.zoomed = zoomed;
-        state.list.arrangement = Arrangement::ALL[arrangement];
-        state.mappings.cursor = cursor;
-        state.mappings.opened = (cursor % 2 == 1).then_some(MappingClass::GoHeap);
-        state.list_regions();
-        state.risk.scroll = cursor;
-        if paused {
-            state.temporality = Temporality::Paused;
-        }
-        if let Some((_, dialog)) = dialogs().into_iter().nth(dialog) {
-            state.mode = Mode::Dialog(dialog);
-        }
-        update(&mut state, Event::Report(fixture::report()));
-        draw(&state, &mut Buffer::empty(Rect::new(0, 0, width, height)));
-        // The terminal may have shrunk, or grown, since the state learnt of its size.
-        draw(&state, &mut Buffer::empty(Rect::new(0, 0, buffer_width, buffer_height)));
-    }
-
-    #[test]
-    fn typed_text_of_any_kind_is_drawn(text in "\\PC{0,300}", width in 0u16..120, at in 0usize..300) {
-        let mut state = fixture::state((width, 24), UNICODE);
-        let cursor = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        let error = (at % 2 == 0).then(|| (cursor, "wrong".to_owned()));
-        state.mode = Mode::Filter(TextField { text, cursor, error });
-        let mut buffer = Buffer::empty(Rect::new(0, 0, width, 24));
-        if let Some((x, y)) = draw(&state, &mut buffer) {
-            prop_assert!(x < width && y < 24);
-        }
-    }
-}
-
-/// The screens in colour, for a person: `cargo test --lib ui::tests::look -- --ignored --nocapture`.
-#[test]
-#[ignore = "shows, asserts nothing"]
-fn look() {
-    for theme in [ThemeName::Default, ThemeName::Light, ThemeName::Mono] {
-        for size in [(120, 34), (80, 24)] {
-            let state = fixture::state(size, Look { theme, ..UNICODE });
-            print!("{}", coloured(&drawn(&state)));
-        }
-    }
-}
-
-/// A buffer as a terminal would be told to show it.
-fn coloured(buffer: &Buffer) -> String {
-    let mut text = String::new();
-    for y in 0..buffer.area.height {
-        let mut x = 0;
-        while let Some(cell) = buffer.cell((x, y)) {
-            let mut codes = vec!["0".to_owned()];
-            for (modifier, code) in
-                [(Modifier::BOLD, "1"), (Modifier::DIM, "2"), (Modifier::UNDERLINED, "4"), (Modifier::REVERSED, "7")]
-            {
-                if cell.modifier.contains(modifier) {
-                    codes.push(code.to_owned());
-                }
-            }
-            codes.extend(number(cell.fg).map(|number| format!("38;5;{number}")));
-            codes.extend(number(cell.bg).map(|number| format!("48;5;{number}")));
-            let _ = write!(text, "\x1b[{}m{}", codes.join(";"), cell.symbol());
-            x += super::canvas::columns(cell.symbol()).max(1);
-        }
-        text.push_str("\x1b[0m\n");
-    }
-    text
-}
-
-/// The sixteen colours by their numbers.
-fn number(colour: Color) -> Option<u8> {
-    Some(match colour {
-        Color::Black => 0,
-        Color::Red => 1,
-        Color::Green => 2,
-        Color::Yellow => 3,
-        Color::Blue => 4,
-        Color::Magenta => 5,
-        Color::Cyan => 6,
-        Color::Gray => 7,
-        Color::DarkGray => 8,
-        Color::LightRed => 9,
-        Color::LightGreen => 10,
-        Color::LightYellow => 11,
-        Color::LightBlue => 12,
-        Color::LightMagenta => 13,
-        Color::LightCyan => 14,
-        Color::White => 15,
-        Color::Reset | Color::Rgb(..) | Color::Indexed(_) => return None,
-    })
+    state.zoomed = true;
+    state.risk.domain = Some(CgroupPath::new("/"));
+    let mut earlyoom = KillerReport {
+        id: ProcessId::new(402, 1),
+        program: KillerProgram::Earlyoom,
+        unreadable: None,
+        dry_run: false,
+        floor: Some(Floor {
+            available: Bytes::from_mib(1_600),
+            swap_free: Bytes::from_mib(205),
+            headroom: Some(Bytes::from_mib(6_295)),
+        }),
+        pressure: None,
+        watched: Vec::new(),
+        unit: KillUnit::Process,
+        takes: Ok(fixture::LEAKING),
+    };
+    let oomd = KillerReport {
+        program: KillerProgram::SystemdOomd,
+        floor: None,
+        pressure: Some(PressureRule { percent: 60.0, seconds: 30 }),
+        watched: vec![WatchedUnit { name: "user@.service".into(), on_swap: false, pressure_percent: Some(60.0) }],
+        unit: KillUnit::Cgroup,
+        takes: Err("it takes whole cgroups"),
+        ..earlyoom.clone()
+    };
+    Arc::make_mut(&mut state.report).other_killers = vec![earlyoom.clone(), oomd];
+    insta::assert_snapshot!(screen(&state));
+    // What may not be read is said to be so, and nothing is made up.
+    earlyoom = KillerReport { unreadable: Some(Unreadable::Denied), floor: None, takes: Err("-"), ..earlyoom };
+    Arc::make_mut(&mut state.report).other_killers = vec![earlyoom];
+    let shown = screen(&state);
+    assert!(shown.contains("its configuration would say (needs root)"), "{shown}");
 }

@@ -7,6 +7,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// Compiles `hog.c`, or takes the one that `OOMTOP_TEST_HOG` names; `None` without a compiler.
 pub fn compiled() -> Option<PathBuf> {
@@ -61,6 +63,19 @@ impl Hog {
     pub fn does(&mut self, command: &str) -> bool {
         self.tell(command);
         self.answered()
+    }
+
+    /// Grows by so many MiB a second, each tenth by its part, until it is killed; gives when that was.
+    pub fn grow(mut self, per_second: u64) -> Instant {
+        let begin = Instant::now();
+        let step = format!("anon {}", per_second * 1024 / 10);
+        for tenth in 1.. {
+            if !self.does(&step) {
+                break;
+            }
+            sleep((Duration::from_millis(100) * tenth).saturating_sub(begin.elapsed()));
+        }
+        Instant::now()
     }
 
     /// Whether SIGKILL has ended it.

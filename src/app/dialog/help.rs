@@ -17,6 +17,26 @@ const SIGNS: [(&str, &str); 9] = [
     ("?", "Behind a class of mappings: some of its regions are only probably of this class."),
 ];
 
+/// What is said of a memory domain: the machine, or a cgroup with a limit of its own.
+const DOMAIN: [(&str, &str); 8] = [
+    ("left", "The limit less what cannot be reclaimed; of the machine what is available, and free swap."),
+    ("usage", "All that is charged to it, page cache and all; of the machine what is not free."),
+    ("unreclaim.", "Anonymous and shared memory that no swap has room for, locked memory, the kernel's own."),
+    ("reclaim.", "The rest of the usage: the kernel takes it back before it kills."),
+    (
+        "working set",
+        "As cAdvisor and Kubernetes count it: usage less inactive file pages. The bar and the levels use what cannot be \
+         reclaimed instead.",
+    ),
+    ("high", "memory.high: beyond it the kernel slows the cgroup down and reclaims, but does not kill."),
+    ("limit above", "The smallest limit of all that it lies in, where that is smaller than its own."),
+    (
+        "acts first",
+        "earlyoom, nohang or systemd-oomd runs: when it kills, by its options or the files that it reads, and whom. They \
+         act before the kernel does, and leave no line in its log.",
+    ),
+];
+
 /// What becomes of oomtop where memory runs out.
 const OWN: [(&str, &str); 3] = [
     (
@@ -64,6 +84,9 @@ pub fn help() -> Vec<HelpLine> {
     }
     lines.push(HelpLine::Heading("What each number is"));
     lines.extend(COLUMNS.iter().map(|info| HelpLine::Term(info.title, info.help)));
+    lines.push(HelpLine::Blank);
+    lines.push(HelpLine::Heading("How full a domain is"));
+    lines.extend(DOMAIN.map(|(what, meaning)| HelpLine::Term(what, meaning)));
     lines.push(HelpLine::Blank);
     lines.push(HelpLine::Heading("Signs"));
     lines.extend(SIGNS.map(|(sign, meaning)| HelpLine::Term(sign, meaning)));

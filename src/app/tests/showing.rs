@@ -265,7 +265,7 @@ fn the_mouse_selects_in_dialogs_and_panes() {
 
     // A victim is selected where it stands in the order.
     let risk = layout(&state).pane(Pane::Risk).expect("four panes").inner;
-    let [.., victims] = bands::risk(risk);
+    let [.., victims] = bands::risk(risk, 0);
     mouse(&mut state, click, victims.x + 3, victims.y + 1);
     assert_eq!((state.focus, selected(&state)), (Pane::Risk, Some(30)));
 

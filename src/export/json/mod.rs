@@ -6,6 +6,7 @@ mod domain;
 mod golang;
 mod kill;
 mod mappings;
+mod other_killer;
 mod process;
 mod unreadable;
 
@@ -22,6 +23,7 @@ use domain::DomainJson;
 use golang::GoMemoryJson;
 use kill::KillJson;
 use mappings::MappingsJson;
+use other_killer::OtherKillerJson;
 use process::ProcessJson;
 use unreadable::UnreadableJson;
 
@@ -47,6 +49,7 @@ pub fn write(
         processes: Each(|| processes.iter().map(|process| ProcessJson::new(process, report))),
         domains: Each(|| report.domains.iter().map(|domain| DomainJson::new(domain, report))),
         kills: report.kills.iter().map(|kill| KillJson::new(kill)).collect(),
+        other_killers: report.other_killers.iter().map(OtherKillerJson::new).collect(),
         mappings: detail.and_then(|detail| MappingsJson::new(detail, report)),
         go: detail.and_then(|detail| detail.go.as_ref()).map(|go| GoMemoryJson::new(go, report)),
         unreadable: unreadable::all(report, processes),
@@ -65,6 +68,7 @@ struct SnapshotJson<'a, P: Serialize, D: Serialize> {
     host: HostJson<'a>,
     processes: P,
     domains: D,
+    other_killers: Vec<OtherKillerJson<'a>>,
     /// Seen while oomtop looked, the newest last: one sample sees none, because counting begins with it.
     kills: Vec<KillJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -107,11 +107,14 @@ fn of_host(report: &Report) -> impl Iterator<Item = UnreadableJson> {
 /// A field of a domain, whether it is null, and why that would be.
 type Unread = (&'static str, fn(&DomainReport) -> bool, fn(DomainKind) -> &'static str);
 
-const OF_DOMAINS: [Unread; 6] = [
+const OF_DOMAINS: [Unread; 9] = [
     ("usage_bytes", |domain| domain.usage.is_none(), no_file),
     ("unreclaimable_bytes", |domain| domain.unreclaimable.is_none(), no_file),
     ("headroom_bytes", |domain| domain.headroom.is_none(), no_file),
     ("working_set_bytes", |domain| domain.working_set.is_none(), no_file),
+    ("reclaimable_bytes", |domain| domain.reclaimable().is_none(), no_file),
+    ("swap_bytes", |domain| domain.swap_usage.is_none(), no_file),
+    ("swap_room_bytes", |domain| domain.swap_room.is_none(), no_file),
     ("oom_kills", |domain| domain.oom_kills.is_none(), no_file),
     (
         "pressure",

@@ -66,6 +66,12 @@ pub struct DomainReport {
     pub headroom: Option<Bytes>,
     /// usage - inactive_file, as cAdvisor counts.
     pub working_set: Option<Bytes>,
+    /// What of it is in swap.
+    pub swap_usage: Option<Bytes>,
+    /// What of it could still go to swap.
+    pub swap_room: Option<Bytes>,
+    /// The smallest limit of all above it, its own and the machine among them: no process in it can hold more.
+    pub smallest_limit: Bytes,
     /// `memory.high`.
     pub high: Option<Bytes>,
     /// PSI of the domain.
@@ -117,6 +123,12 @@ impl DomainReport {
     pub fn holds(&self, process: &ProcessReport) -> bool {
         self.kind == DomainKind::Host
             || process.identity.cgroup.as_ref().is_some_and(|cgroup| cgroup.is_within(&self.path))
+    }
+
+    /// What reclaim could give back.
+    #[must_use]
+    pub fn reclaimable(&self) -> Option<Bytes> {
+        Some(self.usage?.saturating_sub(self.unreclaimable?))
     }
 
     /// Share of the limit that cannot be reclaimed, 0.0 to about 1.0.

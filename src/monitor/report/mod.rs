@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::alarm::AlarmReport;
 use super::kill_report::KillReport;
+use super::other_killers::KillerReport;
 use crate::snapshot::needs::FactGroups;
 use crate::snapshot::process::{CgroupPath, Command, Executable};
 use crate::snapshot::system::{Machine, System};
@@ -44,6 +45,8 @@ pub struct Report {
     pub processes: Vec<ProcessReport>,
     /// Memory domains: the one with the least headroom first; the host is always among them when it was read.
     pub domains: Vec<DomainReport>,
+    /// Daemons that kill before the kernel does.
+    pub other_killers: Vec<KillerReport>,
     /// OOM kills that we saw, newest last; at most 32.
     pub kills: Vec<Arc<KillReport>>,
     /// What began to warn, newest last; at most 32.

@@ -1,0 +1,329 @@
+//! What the command line of earlyoom, the file of nohang and the files and units of systemd-oomd say, as rules. Refuses
+//! to fill in what is not written there, but for what their manuals give as defaults.
+
+use std::collections::BTreeMap;
+
+use regex_lite::Regex;
+
+use crate::snapshot::other_killer::{ConfigurationFile, KillerProgram, OtherKiller};
+use crate::units::Bytes;
+
+use super::{KillUnit, PressureRule, WatchedUnit};
+
+/// When a daemon acts, and whom it chooses.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rule {
+    /// It acts where both are fallen below; `None`: not for want of memory.
+    pub floor: Option<(Threshold, Threshold)>,
+    /// With nothing free where there is no swap at all it would act (earlyoom, nohang), or never (systemd-oomd).
+    pub needs_swap: bool,
+    pub pressure: Option<PressureRule>,
+    pub watched: Vec<WatchedUnit>,
+    pub unit: KillUnit,
+    pub dry_run: bool,
+    /// Whom it chooses among processes.
+    pub choice: Choice,
+}
+
+/// An amount, or a share of a total.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Threshold {
+    Percent(f64),
+    Size(Bytes),
+}
+
+impl Threshold {
+    pub(super) fn of(self, total: Bytes) -> Bytes {
+        match self {
+            Self::Percent(percent) => Bytes((total.0 as f64 * percent / 100.0) as u64),
+            Self::Size(size) => size,
+        }
+    }
+
+    fn least(self, other: Option<Self>, total: Option<Bytes>) -> Self {
+        match (other, total) {
+            (Some(other), Some(total)) if other.of(total) < self.of(total) => other,
+            _ => self,
+        }
+    }
+}
+
+/// How a process is chosen: by oom_score, with corrections.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Choice {
+    pub prefer: Option<Regex>,
+    pub avoid: Option<Regex>,
+    pub ignore: Option<Regex>,
+    pub spares_root: bool,
+    /// Why it cannot be told.
+    pub unknown: Option<&'static str>,
+}
+
+/// The rules of a daemon whose files could be read; `total` is the machine's memory and swap.
+pub(super) fn rule(killer: &OtherKiller, total: Option<(Bytes, Bytes)>) -> Option<Rule> {
+    let files = killer.files.as_ref().ok()?;
+    match killer.program {
+        KillerProgram::Earlyoom => Some(earlyoom(&killer.arguments, total)),
+        KillerProgram::Nohang => Some(nohang(&files.first()?.text)),
+        KillerProgram::SystemdOomd => Some(systemd_oomd(files)),
+    }
+}
+
+/// Its options (main.c): `-m PERCENT[,KILL]`, `-M KIB[,KILL]`, `-s`, `-S`, 10 % each by default; of a share and a size the
+/// smaller counts. Which total a share is of depends on its version: since 1.8 what processes can use, before that all.
+fn earlyoom(arguments: &[u8], total: Option<(Bytes, Bytes)>) -> Rule {
+    let mut rule = Rule::default();
+    let (mut memory, mut swap) = ([None, None], [None, None]);
+    let mut words = arguments.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    while let Some(word) = words.next() {
+        if let Some(long) = word.strip_prefix("--") {
+            let (name, given) =
+                long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value.to_owned())));
+            let mut pattern = || {
+                let text = given.clone().or_else(|| words.next().map(std::borrow::Cow::into_owned));
+                text.and_then(|text| Regex::new(&text).ok())
+            };
+            let (slot, pattern) = match name {
+                "prefer" => (&mut rule.choice.prefer, pattern()),
+                "avoid" => (&mut rule.choice.avoid, pattern()),
+                "ignore" => (&mut rule.choice.ignore, pattern()),
+                "dryrun" => {
+                    rule.dry_run = true;
+                    continue;
+                }
+                "ignore-root-user" => {
+                    rule.choice.spares_root = true;
+                    continue;
+                }
+                "sort-by-rss" => {
+                    rule.choice.unknown = Some("it sorts by RSS");
+                    continue;
+                }
+                _ => continue,
+            };
+            if pattern.is_none() {
+                rule.choice.unknown = Some("a pattern of its command line is not understood");
+            }
+            *slot = pattern;
+            continue;
+        }
+        let Some(mut letters) = word.strip_prefix('-').map(str::chars) else { continue };
+        while let Some(letter) = letters.next() {
+            if letter == 'g' {
+                rule.unit = KillUnit::ProcessGroup;
+            }
+            if !"msMSNrP".contains(letter) {
+                continue;
+            }
+            let rest = letters.as_str();
+            let value = if rest.is_empty() { words.next().unwrap_or_default() } else { rest.into() };
+            let first = value.split(',').next().and_then(|number| number.trim().parse::<f64>().ok());
+            let first = first.filter(|number| number.is_finite() && *number >= 0.0);
+            match letter {
+                'm' => memory[0] = first.map(Threshold::Percent),
+                's' => swap[0] = first.map(Threshold::Percent),
+                'M' => memory[1] = first.map(|kib| Threshold::Size(Bytes::from_kib(kib as u64))),
+                'S' => swap[1] = first.map(|kib| Threshold::Size(Bytes::from_kib(kib as u64))),
+                _ => {}
+            }
+            break;
+        }
+    }
+    let both = |[share, size]: [Option<Threshold>; 2], total: Option<Bytes>| match (share, size) {
+        (None, Some(size)) => size,
+        (share, size) => share.unwrap_or(Threshold::Percent(10.0)).least(size, total),
+    };
+    rule.floor = Some((both(memory, total.map(|(memory, _)| memory)), both(swap, total.map(|(_, swap)| swap))));
+    rule
+}
+
+/// `nohang.conf`: it asks a process to end at the soft thresholds.
+fn nohang(text: &[u8]) -> Rule {
+    let text = String::from_utf8_lossy(text);
+    let mut rule = Rule::default();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut keys = BTreeMap::new();
+    for line in lines {
+        if line.starts_with('@') {
+            rule.choice.unknown = Some("its file corrects badness by patterns");
+        } else if let Some((key, value)) = line.split_once('=') {
+            keys.insert(key.trim(), value.trim());
+        }
+    }
+    let threshold = |key: &str| {
+        let value = keys.get(key)?;
+        let number = |unit: char| value.strip_suffix(unit)?.trim().parse::<f64>().ok().filter(|number| *number >= 0.0);
+        number('%')
+            .map(Threshold::Percent)
+            .or_else(|| number('M').map(|mebibytes| Threshold::Size(Bytes((mebibytes * 1_048_576.0) as u64))))
+    };
+    let either = |resource: &str| {
+        threshold(&format!("soft_threshold_min_{resource}"))
+            .or_else(|| threshold(&format!("hard_threshold_min_{resource}")))
+    };
+    rule.floor = either("mem").zip(either("swap"));
+    let number = |key: &str| keys.get(key)?.parse::<f64>().ok();
+    if keys.get("psi_checking_enabled") == Some(&"True") {
+        rule.pressure = number("soft_threshold_max_psi")
+            .map(|percent| PressureRule { percent, seconds: number("psi_excess_duration").unwrap_or(0.0) as u64 });
+    }
+    if keys.get("ignore_positive_oom_score_adj") == Some(&"True") {
+        rule.choice.unknown = Some("its file takes positive oom_score_adj away");
+    }
+    rule
+}
+
+/// oomd.conf(5) and `ManagedOOM*` of systemd.resource-control(5). A later file overrules an earlier one, key by key.
+fn systemd_oomd(files: &[ConfigurationFile]) -> Rule {
+    let mut used_limit = 90.0;
+    let (mut pressure, mut seconds) = (60.0, 30);
+    let mut units: BTreeMap<String, (bool, bool, Option<f64>)> = BTreeMap::new();
+    for file in files {
+        let (path, text) = (String::from_utf8_lossy(&file.path), String::from_utf8_lossy(&file.text));
+        for (key, value) in text.lines().filter_map(|line| line.trim().split_once('=')) {
+            let value = value.trim();
+            match key.trim() {
+                "SwapUsedLimit" => used_limit = percent(value).unwrap_or(used_limit),
+                "DefaultMemoryPressureLimit" => pressure = percent(value).unwrap_or(pressure),
+                "DefaultMemoryPressureDurationSec" => seconds = whole_seconds(value).unwrap_or(seconds),
+                "ManagedOOMSwap" => units.entry(unit_of(&path)).or_default().0 = value == "kill",
+                "ManagedOOMMemoryPressure" => units.entry(unit_of(&path)).or_default().1 = value == "kill",
+                "ManagedOOMMemoryPressureLimit" => units.entry(unit_of(&path)).or_default().2 = percent(value),
+                _ => {}
+            }
+        }
+    }
+    let watched: Vec<_> = units
+        .into_iter()
+        .filter(|(_, (on_swap, on_pressure, _))| *on_swap || *on_pressure)
+        .map(|(name, (on_swap, on_pressure, limit))| WatchedUnit {
+            name: name.into(),
+            on_swap,
+            // 0 is "the default".
+            pressure_percent: on_pressure.then(|| limit.filter(|limit| *limit > 0.0).unwrap_or(pressure)),
+        })
+        .collect();
+    let free = Threshold::Percent(100.0 - used_limit);
+    Rule {
+        floor: watched.iter().any(|unit| unit.on_swap).then_some((free, free)),
+        needs_swap: true,
+        pressure: watched
+            .iter()
+            .filter_map(|unit| unit.pressure_percent)
+            .reduce(f64::min)
+            .map(|percent| PressureRule { percent, seconds }),
+        watched,
+        unit: KillUnit::Cgroup,
+        ..Rule::default()
+    }
+}
+
+/// The unit that a file is of: `user@.service` of `.../user@.service.d/10-x.conf`.
+fn unit_of(path: &str) -> String {
+    let mut parts = path.rsplit('/');
+    let (last, above) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    above.strip_suffix(".d").unwrap_or(last).to_owned()
+}
+
+/// `60%`, `600‰`, `6000‱`.
+fn percent(value: &str) -> Option<f64> {
+    let units = [('%', 1.0), ('\u{2030}', 10.0), ('\u{2031}', 100.0)];
+    let found =
+        units.into_iter().find_map(|(sign, parts)| Some(value.strip_suffix(sign)?.parse::<f64>().ok()? / parts));
+    found.filter(|percent| (0.0..=100.0).contains(percent))
+}
+
+/// `30s`, `30`, `2min` (systemd.time(7), as far as people write it here).
+fn whole_seconds(value: &str) -> Option<u64> {
+    let digits = value.trim_end_matches(|letter: char| letter.is_ascii_alphabetic() || letter == ' ');
+    let factor = match value[digits.len()..].trim() {
+        "" | "s" | "sec" | "second" | "seconds" => 1,
+        "min" | "m" | "minute" | "minutes" => 60,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TOTAL: Option<(Bytes, Bytes)> = Some((Bytes(10 << 30), Bytes(1 << 30)));
+
+    #[test]
+    fn the_options_of_earlyoom() {
+        use Threshold::{Percent, Size};
+        let mib = |count: u64| Size(Bytes(count << 20));
+        let cases: [(&[u8], Threshold, Threshold); 8] = [
+            (b"", Percent(10.0), Percent(10.0)),
+            (b"-m\x004\0-s\x0050,20\0", Percent(4.0), Percent(50.0)),
+            (b"-m4,2\0-gnr3600\0", Percent(4.0), Percent(10.0)),
+            (b"-M\x00204800,102400\0", mib(200), Percent(10.0)),
+            (b"-M\x00204800\0-m\x001\0", Percent(1.0), Percent(10.0)),
+            (b"-m\x0050\0-M\x00204800\0-S\x001024\0", mib(200), mib(1)),
+            (b"-r\x003600\0-N\0/bin/tell\0-p\0", Percent(10.0), Percent(10.0)),
+            (b"-m\0many\0--dryrun\0", Percent(10.0), Percent(10.0)),
+        ];
+        for (arguments, memory, swap) in cases {
+            let rule = earlyoom(arguments, TOTAL);
+            let words = String::from_utf8_lossy(arguments);
+            assert_eq!(rule.floor, Some((memory, swap)), "{words}");
+            assert_eq!(rule.dry_run, words.contains("dryrun"), "{words}");
+            assert_eq!(rule.unit == KillUnit::ProcessGroup, words.contains("-g"), "{words}");
+        }
+        let rule = earlyoom(b"--prefer=^(a|b)$\0--avoid\0sshd\0--ignore-root-user\0", TOTAL);
+        assert!(rule.choice.prefer.is_some_and(|pattern| pattern.is_match("b") && !pattern.is_match("bb")));
+        assert!(rule.choice.avoid.is_some_and(|pattern| pattern.is_match("sshd-session")));
+        assert!(rule.choice.spares_root && rule.choice.unknown.is_none());
+        assert!(earlyoom(b"--avoid\0(\0", TOTAL).choice.unknown.is_some());
+    }
+
+    #[test]
+    fn the_file_of_nohang() {
+        let text = b"## x\npsi_checking_enabled = True\npsi_excess_duration = 30\nsoft_threshold_max_psi  = 40\n\
+            soft_threshold_min_mem = 5 %\nsoft_threshold_min_swap = 512 M\nhard_threshold_min_mem = 2 %\n";
+        let rule = nohang(text);
+        assert_eq!(rule.floor, Some((Threshold::Percent(5.0), Threshold::Size(Bytes(512 << 20)))));
+        assert_eq!(rule.pressure, Some(PressureRule { percent: 40.0, seconds: 30 }));
+        assert!(rule.choice.unknown.is_none());
+        assert!(nohang(b"@BADNESS_ADJ_RE_NAME 900 /// ^x$\n").choice.unknown.is_some());
+        assert_eq!(nohang(b"hard_threshold_min_mem = 2 %\n").floor, None, "nothing is made up");
+    }
+
+    #[test]
+    fn the_files_of_systemd() {
+        let file =
+            |path: &str, text: &str| ConfigurationFile { path: path.as_bytes().into(), text: text.as_bytes().into() };
+        let files = [
+            file("usr/lib/systemd/oomd.conf", "[OOM]\n#SwapUsedLimit=90%\nDefaultMemoryPressureLimit=50%\n"),
+            file(
+                "etc/systemd/oomd.conf.d/x.conf",
+                "[OOM]\nSwapUsedLimit=800\u{2030}\nDefaultMemoryPressureDurationSec=2min\n",
+            ),
+            file("usr/lib/systemd/system/-.slice.d/10.conf", "[Slice]\nManagedOOMSwap=kill\n"),
+            file("usr/lib/systemd/system/user@.service.d/10.conf", "[Service]\nManagedOOMMemoryPressure=kill\n"),
+            file("etc/systemd/system/user@.service.d/20.conf", "[Service]\nManagedOOMMemoryPressureLimit=80%\n"),
+            file("etc/systemd/system/db.service", "[Service]\nManagedOOMSwap=auto\n"),
+        ];
+        let rule = systemd_oomd(&files);
+        assert_eq!(rule.floor, Some((Threshold::Percent(20.0), Threshold::Percent(20.0))));
+        assert_eq!(rule.pressure, Some(PressureRule { percent: 80.0, seconds: 120 }));
+        let watched: Vec<_> =
+            rule.watched.iter().map(|unit| (&*unit.name, unit.on_swap, unit.pressure_percent)).collect();
+        assert_eq!(watched, [("-.slice", true, None), ("user@.service", false, Some(80.0))]);
+        // Nothing is watched: it takes nobody.
+        assert_eq!(systemd_oomd(&files[..2]).floor, None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_there_is_survived(text in prop::collection::vec(any::<u8>(), 0..200), words in "[-msMSNr0-9,.%=\\x00 a-z]{0,60}") {
+            let _ = (nohang(&text), earlyoom(words.as_bytes(), TOTAL), earlyoom(&text, TOTAL));
+            let file = ConfigurationFile { path: text.clone().into(), text: text.into() };
+            let _ = systemd_oomd(&[file]);
+            let _ = (percent(&words), whole_seconds(&words));
+        }
+    }
+}

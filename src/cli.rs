@@ -61,6 +61,10 @@ struct Shared {
     /// Whose Go programs to look into, by reading their memory: own (your user's), all, or none [default: own]
     #[arg(long, value_name = "WHOSE", value_enum, global = true, hide_possible_values = true)]
     go_memory: Option<Whose>,
+    /// Of the time, spend at most so many percent in reading smaps and smaps_rollup, which hold up whom they describe
+    /// [default: 5]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=50), global = true)]
+    smaps_share: Option<u32>,
     /// Read this tree instead of /proc
     #[arg(long, value_name = "DIR", default_value = "/proc", global = true)]
     proc: PathBuf,
@@ -281,6 +285,7 @@ pub fn parse(
             Some(Whose::All) => GoMemoryOf::Everybody,
             Some(Whose::None) => GoMemoryOf::Nobody,
         },
+        smaps_share: shared.smaps_share.or(wished.smaps_share).unwrap_or(default.smaps_share),
         mouse: screen.mouse.or(wished.mouse).unwrap_or(default.mouse),
         warning: wishes.warning,
         alarm: wished.alarm,

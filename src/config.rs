@@ -37,6 +37,8 @@ pub struct Config {
     pub mouse: bool,
     /// Whose Go programs may be looked into.
     pub go_memory: GoMemoryOf,
+    /// How much of the time may go into reading `smaps` and `smaps_rollup`, in percent.
+    pub smaps_share: u32,
     /// How to draw.
     pub look: Look,
     /// When something is worth a warning.
@@ -60,6 +62,7 @@ impl Default for Config {
             protect: true,
             mouse: false,
             go_memory: GoMemoryOf::default(),
+            smaps_share: 5,
             look: Look::default(),
             warning: WarningConfig::default(),
             alarm: AlarmConfig::default(),

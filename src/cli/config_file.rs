@@ -43,6 +43,7 @@ pub(super) struct ScreenWishes {
     pub mouse: Option<bool>,
     pub read_only: Option<bool>,
     pub protect: Option<bool>,
+    pub smaps_share: Option<u32>,
     pub alarm: AlarmConfig,
 }
 
@@ -71,6 +72,9 @@ const SECTIONS: &[(&str, &[Key])] = &[
             key("mouse", |wishes, value| put(&mut wishes.screen.mouse, truth(value))),
             key("read_only", |wishes, value| put(&mut wishes.screen.read_only, truth(value))),
             key("protect", |wishes, value| put(&mut wishes.screen.protect, truth(value))),
+            key("smaps_share", |wishes, value| {
+                put(&mut wishes.screen.smaps_share, number(value, &(1.0..=50.0)).map(|percent| percent.round() as u32))
+            }),
         ],
     ),
     (

@@ -87,7 +87,7 @@ fn report(
     let mut report = MappingsReport {
         mappings: Arc::clone(mappings),
         took,
-        next_due: mappings.ended.after(Mappings::pause_after(took)),
+        next_due: mappings.ended.after(mappings.pause),
         total,
         classes,
         class_of,
@@ -182,6 +182,7 @@ mod tests {
             of: ID,
             began: Timestamp::from_secs(1),
             ended: Timestamp::from_secs(1).after(Duration::from_millis(100)),
+            pause: Duration::from_secs(2),
             regions: regions.iter().map(region).collect(),
             names: vec![Box::default()],
             ..Mappings::default()

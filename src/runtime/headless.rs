@@ -16,7 +16,7 @@ use crate::snapshot::Unreadable;
 use crate::snapshot::needs::{FactGroups, Needs};
 use crate::source::Source as _;
 use crate::source::live::Live;
-use crate::source::prober::Prober;
+use crate::source::prober::{Budget, Prober};
 use crate::table::COLUMNS;
 use crate::text::printable;
 use crate::units::ProcessId;
@@ -71,7 +71,9 @@ impl Look {
         list.roots = asked.found;
         Ok(Self {
             live: Live::open(&config.proc_root, &config.sys_root)?,
-            prober: Prober::open(&config.proc_root)?.looking_into(config.go_memory),
+            prober: Prober::open(&config.proc_root)?
+                .looking_into(config.go_memory)
+                .spending(Budget::of_percent(config.smaps_share)),
             monitor: Monitor::new(MonitorConfig::with_warning(&config.warning)),
             list,
         })

@@ -71,10 +71,11 @@ impl Ending {
 pub fn live(config: Config) -> Result<Ending> {
     let (proc_root, sys_root) = (config.proc_root.clone(), config.sys_root.clone());
     let (probed_root, whose) = (config.proc_root.clone(), config.go_memory);
+    let budget = source::prober::Budget::of_percent(config.smaps_share);
     watch(
         config,
         move || Live::open(&proc_root, &sys_root),
-        move || source::prober::Prober::open(&probed_root).map(|prober| prober.looking_into(whose)),
+        move || source::prober::Prober::open(&probed_root).map(|prober| prober.looking_into(whose).spending(budget)),
     )
 }
 

@@ -35,6 +35,8 @@ pub struct Mappings {
     pub began: Timestamp,
     /// When it ended.
     pub ended: Timestamp,
+    /// How long the process is left alone after this read, for what it took.
+    pub pause: Duration,
     /// In the order of the file.
     pub regions: Vec<Region>,
     /// Names, each once; a region refers to its own by index. Bytes as the kernel wrote them (newline is `\012`).
@@ -44,13 +46,6 @@ pub struct Mappings {
 }
 
 impl Mappings {
-    /// How long a process is left alone after a read that took this long: a twentieth of the time is spent in reading at
-    /// the most, and once a second is enough.
-    #[must_use]
-    pub fn pause_after(took: Duration) -> Duration {
-        Duration::from_secs(1).max(took * 20)
-    }
-
     /// Name of a region, empty for anonymous ones.
     #[must_use]
     pub fn name(&self, region: &Region) -> &[u8] {

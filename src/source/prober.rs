@@ -79,6 +79,14 @@ impl Prober {
         self
     }
 
+    /// What it may cost; without this, [`Budget::USUAL`] percent of the time.
+    #[must_use]
+    pub fn spending(mut self, budget: Budget) -> Self {
+        self.targets.budget = budget;
+        self.regions.budget = budget;
+        self
+    }
+
     /// Learns from a pass of the sampler who is there, how big, and who shows signs of exec.
     pub fn observe(&mut self, snapshot: &Snapshot) {
         self.targets.observe(snapshot);
@@ -269,9 +277,37 @@ impl<T: PartialEq> Shared<T> {
 /// How long to leave a process alone whose facts may not be read.
 pub(super) const AFTER_REFUSAL: Duration = Duration::from_secs(30);
 
-/// How often a read may be repeated: at most a twentieth of the time is spent in it.
-pub(super) fn pause_after(took: Duration, at_least: Duration) -> Duration {
-    at_least.max(took * 20)
+/// How much of the time may go into reads of `smaps` and `smaps_rollup`, which hold up whom they describe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    percent: u32,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::of_percent(Self::USUAL)
+    }
+}
+
+impl Budget {
+    /// In percent.
+    pub const USUAL: u32 = 5;
+
+    /// At most so many percent of the time, and at least one.
+    #[must_use]
+    pub const fn of_percent(percent: u32) -> Self {
+        Self { percent: if percent == 0 { 1 } else { percent } }
+    }
+
+    /// How long to leave a process alone after a read of it.
+    pub(super) fn pause_after(self, took: Duration, at_least: Duration) -> Duration {
+        at_least.max(took * 100 / self.percent)
+    }
+
+    /// A part of the budget, in percent of it: the pause between reads that took so long together.
+    pub(super) fn pause_of_part(self, part: u32, took: Duration, at_least: Duration) -> Duration {
+        at_least.max(took * 100 / self.percent * 100 / part)
+    }
 }
 
 /// Whether `pause` has passed since `then`.

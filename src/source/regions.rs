@@ -12,7 +12,7 @@ use crate::units::{ProcessId, Timestamp};
 
 use super::clock;
 use super::files::{FileName, Tree, each_entry, unreadable};
-use super::prober::{AFTER_REFUSAL, has_passed, pause_after};
+use super::prober::{AFTER_REFUSAL, Budget, has_passed};
 use super::proc_files::{self, hexadecimal, words};
 use super::roster::process_number;
 use super::smaps::{Malformed, Parser};
@@ -24,6 +24,7 @@ const THREADS: usize = 512;
 /// Reads mappings of one process after another.
 #[derive(Debug, Default)]
 pub(super) struct RegionReader {
+    pub(super) budget: Budget,
     visits: Visits,
     /// The last reads that somebody still shows, each with the parser that knows its names, and one to be filled.
     slots: Vec<(Parser, Arc<Mappings>)>,
@@ -57,7 +58,7 @@ impl Visits {
 
     /// Whether enough time has passed for the cost of the last read, or the user insists. `resident` is its size as
     /// last seen, in pages.
-    fn is_due(&self, id: ProcessId, resident: u32, insist: bool, now: Timestamp) -> bool {
+    fn is_due(&self, budget: Budget, id: ProcessId, resident: u32, insist: bool, now: Timestamp) -> bool {
         let Some(last) = self.0.iter().find(|visit| visit.of == id) else { return true };
         let returned = self.0.last().is_some_and(|latest| latest.of != id);
         let pause = if insist {
@@ -66,9 +67,9 @@ impl Visits {
             AFTER_REFUSAL
         } else if returned {
             // Another was read meanwhile: what is known is old, and only the cost speaks against reading at once.
-            pause_after(last.took, Duration::ZERO)
+            budget.pause_after(last.took, Duration::ZERO)
         } else {
-            pause_after(last.took, if resident == last.resident { Self::STILL } else { Self::INTERVAL })
+            budget.pause_after(last.took, if resident == last.resident { Self::STILL } else { Self::INTERVAL })
         };
         has_passed(pause, last.ended, now)
     }
@@ -91,7 +92,7 @@ impl RegionReader {
         insist: bool,
     ) -> Option<Fact<Arc<Mappings>>> {
         let began = clock::now();
-        if !self.visits.is_due(id, resident, insist, began) {
+        if !self.visits.is_due(self.budget, id, resident, insist, began) {
             return None;
         }
         let reading = self.read(tree, id, began);
@@ -122,6 +123,7 @@ impl RegionReader {
         stream(&descriptor, &mut self.buffer, &mut parser, mappings)?;
         stack_pointers(tree, id.pid, &mut mappings.stack_pointers);
         mappings.ended = clock::now();
+        mappings.pause = self.budget.pause_after(mappings.ended.since(began), Visits::INTERVAL);
         self.slots.push((parser, Arc::clone(&shared)));
         Ok(shared)
     }
@@ -206,7 +208,7 @@ mod tests {
         let mut visits = Visits::default();
         // A has sixty thousand mappings, B holds a few GiB, C is small.
         let (costly, dear, cheap) = (id(1), id(2), id(3));
-        assert!(visits.is_due(costly, 9, false, at(0)));
+        assert!(visits.is_due(Budget::default(), costly, 9, false, at(0)));
         visits.remember(visit(costly, 0, 250));
         visits.remember(visit(dear, 3, 80));
         visits.remember(visit(cheap, 4, 1));
@@ -224,12 +226,22 @@ mod tests {
             (cheap, 10, false, 14, true),
             (id(4), 0, false, 5, true),
         ] {
-            assert_eq!(visits.is_due(of, resident, insist, at(tenths)), due, "{of:?} after {tenths} tenths");
+            assert_eq!(
+                visits.is_due(Budget::default(), of, resident, insist, at(tenths)),
+                due,
+                "{of:?} after {tenths} tenths"
+            );
         }
         visits.remember(visit(dear, 5, 80));
-        assert!(visits.is_due(cheap, 9, false, at(6)), "come back to: a read that costs nothing is not put off");
+        assert!(
+            visits.is_due(Budget::default(), cheap, 9, false, at(6)),
+            "come back to: a read that costs nothing is not put off"
+        );
         visits.remember(Visit { refused: true, ..visit(cheap, 6, 1) });
-        assert!(!visits.is_due(cheap, 9, false, at(6 + 299)) && visits.is_due(cheap, 9, false, at(6 + 300)));
+        assert!(
+            !visits.is_due(Budget::default(), cheap, 9, false, at(6 + 299))
+                && visits.is_due(Budget::default(), cheap, 9, false, at(6 + 300))
+        );
         for pid in 10..200 {
             visits.remember(visit(id(pid), 400, 1));
         }

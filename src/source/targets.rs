@@ -8,7 +8,7 @@ use crate::snapshot::needs::{FactGroups, Needs};
 use crate::snapshot::{Scope, Snapshot};
 use crate::units::{ProcessId, Timestamp};
 
-use super::prober::{AFTER_REFUSAL, has_passed, pause_after};
+use super::prober::{AFTER_REFUSAL, Budget, has_passed};
 
 /// One thing to read of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,10 +69,10 @@ impl Target {
     }
 
     /// Whether its rollup may be read again, by its cost and `at_least`.
-    fn is_rollup_due(&self, at_least: Duration, now: Timestamp) -> bool {
+    fn is_rollup_due(&self, budget: Budget, at_least: Duration, now: Timestamp) -> bool {
         // Where nothing moved, only others that share its pages can have changed its share of them.
         let at_least = if self.rollup_resident == self.resident { at_least.max(Targets::STILL) } else { at_least };
-        let pause = if self.rollup_refused { AFTER_REFUSAL } else { pause_after(self.rollup_took(), at_least) };
+        let pause = if self.rollup_refused { AFTER_REFUSAL } else { budget.pause_after(self.rollup_took(), at_least) };
         has_passed(pause, self.rollup_at, now)
     }
 }
@@ -80,6 +80,7 @@ impl Target {
 /// Everyone of the last pass, sorted by number, and the plan of this slice.
 #[derive(Debug, Default)]
 pub(super) struct Targets {
+    pub(super) budget: Budget,
     processes: Vec<Target>,
     /// What is to be read in this slice, in order of importance; `next` of it is done.
     plan: Vec<(ProcessId, Due)>,
@@ -92,13 +93,13 @@ pub(super) struct Targets {
 
 impl Targets {
     /// Between two reads of the rollup of a process on screen: at least; and so seldom that all that are on screen
-    /// together take a hundredth of the time.
+    /// together take a fifth of the budget.
     const VISIBLE: Duration = Duration::from_secs(2);
     /// Of the selected one.
     const SELECTED: Duration = Duration::from_secs(1);
     /// Of a process whose size did not move since.
     const STILL: Duration = Duration::from_secs(10);
-    /// Of everyone: at least; and so seldom that all of them together take a fiftieth of the time.
+    /// Of everyone: at least; and so seldom that all of them together take two fifths of the budget.
     const EVERYONE: Duration = Duration::from_secs(10);
     /// No slice is long enough for more.
     const PLAN: usize = 2_048;
@@ -186,7 +187,8 @@ impl Targets {
         }
         if shown.contains(FactGroups::ROLLUP) {
             let took = |id| self.find(id).map_or(Duration::ZERO, |index| self.processes[index].rollup_took());
-            let visible = Self::VISIBLE.max(needs.visible.iter().map(|&id| took(id)).sum::<Duration>() * 100);
+            let visible = needs.visible.iter().map(|&id| took(id)).sum();
+            let visible = self.budget.pause_of_part(20, visible, Self::VISIBLE);
             for id in first() {
                 let pause = if needs.selected == Some(id) { Self::SELECTED } else { visible };
                 self.plan_rollup(id, pause, now);
@@ -207,7 +209,7 @@ impl Targets {
 
     fn plan_rollup(&mut self, id: ProcessId, pause: Duration, now: Timestamp) {
         let Some(target) = self.find(id).map(|index| &self.processes[index]) else { return };
-        if target.is_rollup_due(pause, now) {
+        if target.is_rollup_due(self.budget, pause, now) {
             self.plan.push((id, Due::Rollup));
         }
     }
@@ -217,8 +219,9 @@ impl Targets {
         let everyone = needs.of_everyone.contains(FactGroups::ROLLUP);
         let all_took: Duration =
             if everyone { self.processes.iter().map(Target::rollup_took).sum() } else { Duration::ZERO };
-        let pause = Self::EVERYONE.max(all_took * 50);
-        let rollup_due = |target: &Target| everyone && target.is_rollup_due(pause, now);
+        let budget = self.budget;
+        let pause = budget.pause_of_part(40, all_took, Self::EVERYONE);
+        let rollup_due = |target: &Target| everyone && target.is_rollup_due(budget, pause, now);
         self.order.clear();
         for (index, target) in self.processes.iter().enumerate() {
             if target.command_due || target.executable_due || rollup_due(target) {

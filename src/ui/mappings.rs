@@ -304,7 +304,11 @@ fn sums(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &MappingsRep
     let wait = report.next_due.since(state.now);
     if wait > state.config.interval.mul_f32(2.0) {
         let took = human_duration(report.took);
-        pen.whole(&format!("  (took {took}: again in {}, r reads now)", human_duration(wait)), Role::Dim);
+        let (again, share) = (human_duration(wait), state.config.smaps_share);
+        // The budget is worth its columns only where there are some to spare.
+        let _ = pen
+            .whole(&format!("  (took {took}: at {share}% of the time again in {again}, r reads now)"), Role::Dim)
+            || pen.whole(&format!("  (took {took}: again in {again}, r reads now)"), Role::Dim);
     } else if state.mappings.opened.is_none() {
         pen.whole("  Enter opens", Role::Dim);
     }

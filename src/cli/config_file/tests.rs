@@ -34,6 +34,7 @@ fn the_default_file_says_what_holds_without_it() {
             mouse: Some(default.mouse),
             read_only: Some(default.read_only),
             protect: Some(default.protect),
+            smaps_share: Some(default.smaps_share),
             alarm: default.alarm,
         },
         warning: default.warning,
@@ -68,6 +69,7 @@ fn every_key_changes_something() {
         ("mouse", "true"),
         ("read_only", "true"),
         ("protect", "false"),
+        ("smaps_share", "20"),
         ("levels", "[50, 60.5, 99]"),
         ("window", "\"6m\""),
         ("z_score", "5"),
@@ -103,7 +105,8 @@ fn what_is_wrong_is_told_where_it_is_with_what_was_meant() {
         ("[screen]\ncolums = []", "2:1: no key \"colums\" in [screen]: did you mean \"columns\"?"),
         (
             "[screen]\n  wibble = 1",
-            "2:3: no key \"wibble\" in [screen]; keys: interval columns sort tree theme color ascii mouse read_only protect",
+            "2:3: no key \"wibble\" in [screen]; keys: interval columns sort tree theme color ascii mouse read_only protect \
+             smaps_share",
         ),
         ("[screeen]\n", "1:2: no section [screeen]: did you mean [screen]?"),
         ("\n[wibble]", "2:2: no section or key \"wibble\"; sections: [screen] [warning] [alarm]"),

@@ -1,0 +1,121 @@
+//! Processes that hold up whoever looks at them: nothing on the screen waits for them. Every wait is for something on
+//! the screen.
+
+#![allow(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail where it stands")]
+
+mod require;
+mod session;
+mod support;
+mod terminal;
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use session::{PATIENCE, start, until_live, until_row};
+use support::fake_proc::{FakeProc, FakeProcess};
+use terminal::Terminal;
+
+/// Opens and leaves the help, which is there at once or not: how long that took.
+fn answers(terminal: &mut Terminal) -> Duration {
+    let begin = Instant::now();
+    terminal.press("?");
+    until_row(terminal, |row| row.contains("scroll  [Esc] leave"));
+    let took = begin.elapsed();
+    // ESC alone could be the beginning of another key.
+    terminal.press("q");
+    let gone = terminal.until(PATIENCE, |screen| {
+        let (_, columns) = screen.size();
+        !screen.rows(0, columns.get()).any(|row| row.contains("scroll  [Esc] leave"))
+    });
+    gone.unwrap();
+    took
+}
+
+#[test]
+fn files_that_never_answer_hold_up_nobody() {
+    let fake = FakeProc::new();
+    fake.put(&FakeProcess { name: b"steady".to_vec(), ..FakeProcess::new(20) });
+    let stuck = FakeProcess { name: b"stuck".to_vec(), anonymous: 90_000, size: 100_000, ..FakeProcess::new(30) };
+    fake.put(&stuck);
+    let mut silent = Vec::new();
+    for file in ["cmdline", "smaps", "smaps_rollup"] {
+        let path = fake.proc().join("30").join(file);
+        let _ = std::fs::remove_file(&path);
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        // It has a writer that never writes: whoever waits for a byte, or for the end, waits for ever.
+        silent.push(std::fs::File::options().read(true).write(true).open(&path).unwrap());
+    }
+    let (proc_root, sys_root) = (fake.proc(), fake.sys());
+    let roots = ["--proc", proc_root.to_str().unwrap(), "--sys", sys_root.to_str().unwrap(), "-d", "0.2"];
+    let mut terminal = start(&roots, 120, 34);
+    until_live(&mut terminal);
+    until_row(&mut terminal, |row| row.contains("stuck"));
+    terminal.press("3");
+    until_row(&mut terminal, |row| row.contains("n/a: "));
+    answers(&mut terminal);
+    // Others are looked at all the same.
+    fake.put(&FakeProcess { name: b"steady".to_vec(), anonymous: 300_000, size: 400_000, ..FakeProcess::new(20) });
+    until_row(&mut terminal, |row| row.contains("steady") && row.contains("1.1"));
+    terminal.press("6");
+    until_row(&mut terminal, |row| row.contains("its Go runtime says"));
+    answers(&mut terminal);
+    terminal.press("q");
+    assert!(terminal.ended(PATIENCE).expect("it ends").success());
+}
+
+/// Killed when the test is over.
+struct Forker(Child);
+
+impl Drop for Forker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Three gigabytes in small pages, copied by fork over and over: each time it holds the lock of its mappings for long.
+const FORKER: &str = "
+import ctypes, os, signal
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE
+ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+held = bytearray(3 << 30)
+held[::4096] = b'1' * (len(held) // 4096)
+open('/proc/self/comm', 'w').write('forker')
+print('ready', flush=True)
+while True:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+";
+
+#[test]
+fn a_large_process_that_forks_in_a_loop_holds_up_no_key() {
+    if !require::tool("python3") {
+        return;
+    }
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let available = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.split_whitespace().next());
+    if available.and_then(|kib| kib.parse().ok()).unwrap_or(0_u64) < 5 << 20 {
+        require::missing("memory", "needs 5 GiB of free memory");
+        return;
+    }
+    let mut child = Command::new("python3").args(["-c", FORKER]).stdout(Stdio::piped()).spawn().unwrap();
+    let ready = child.stdout.take().unwrap();
+    let forker = Forker(child);
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(ready), &mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    let mut terminal = start(&["-p", &forker.0.id().to_string()], 120, 34);
+    until_live(&mut terminal);
+    // PSS of all, and the mappings of this one.
+    terminal.press("3");
+    until_row(&mut terminal, |row| row.contains("anonymous 3.0"));
+    let mut took: Vec<_> = (0..20).map(|_| answers(&mut terminal)).collect();
+    took.sort();
+    println!("from key to screen: median {:?}, longest {:?}", took[10], took[19]);
+    terminal.press("q");
+    assert!(terminal.ended(PATIENCE).expect("it ends").success());
+}

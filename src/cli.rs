@@ -3,6 +3,7 @@
 //! be wrong without looking at the machine is a usage error here.
 
 mod config_file;
+mod pprof;
 mod run;
 
 use std::ffi::OsString;
@@ -124,6 +125,8 @@ enum Subcommands {
     /// nothing in the log did
     #[command(after_help = EXPLAIN_HELP)]
     Explain(Explain),
+    /// Tell which functions a Go profile is made of: what they hold themselves (flat) and with all that they call (cum)
+    Pprof(pprof::Arguments),
     /// Run a command and watch its memory: oomtop run -- go test ./...
     #[command(after_help = run::HELP)]
     Run(run::Arguments),
@@ -252,18 +255,19 @@ pub fn parse(
             },
             json: explain.json,
         }),
+        Some(Subcommands::Pprof(pprof)) => Task::Pprof(pprof.into()),
         Some(Subcommands::Run(run)) => Task::Run(run.into()),
         Some(Subcommands::Start(start)) => Task::Start(start.into()),
     };
     let wishes = match task {
         // To print what a file looks like, or to tell an old log, none is read.
-        Task::PrintConfig | Task::Explain(_) | Task::Run(_) | Task::Start(_) => Wishes::default(),
+        Task::PrintConfig | Task::Explain(_) | Task::Pprof(_) | Task::Run(_) | Task::Start(_) => Wishes::default(),
         Task::Watch | Task::Snapshot(_) => wishes(shared.config.as_ref(), environment)
             .map_err(|mistake| clap::Error::raw(ErrorKind::ValueValidation, format!("{mistake}\n")))?,
     };
     let wished = match task {
         Task::Watch => wishes.screen,
-        Task::PrintConfig | Task::Snapshot(_) | Task::Explain(_) | Task::Run(_) | Task::Start(_) => {
+        Task::PrintConfig | Task::Snapshot(_) | Task::Explain(_) | Task::Pprof(_) | Task::Run(_) | Task::Start(_) => {
             ScreenWishes::default()
         }
     };

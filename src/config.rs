@@ -144,6 +144,8 @@ pub enum Task {
     Snapshot(SnapshotConfig),
     /// Tell the OOM kills in a kernel log.
     Explain(ExplainConfig),
+    /// Tell which functions a profile is made of.
+    Pprof(PprofConfig),
     /// Run a command and watch it.
     Run(RunConfig),
     /// Become a command, after what must happen between fork and exec.
@@ -181,6 +183,21 @@ pub struct ExplainConfig {
     /// Where the kernel's log is.
     pub log: KernelLogSource,
     /// As one object, schema `oomtop.explain/1`.
+    pub json: bool,
+}
+
+/// Choices of `oomtop pprof`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PprofConfig {
+    /// The profile.
+    pub file: PathBuf,
+    /// Which of its values; `None`: the one that it names itself.
+    pub value_type: Option<String>,
+    /// What a function and all that it calls hold leads, not what it holds itself.
+    pub cumulative: bool,
+    /// At most so many functions.
+    pub limit: Option<usize>,
+    /// As one object, schema `oomtop.pprof/1`.
     pub json: bool,
 }
 

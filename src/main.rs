@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Task::Watch => runtime::live(config).map(runtime::Ending::exit_code),
         Task::Snapshot(snapshot) => headless::snapshot(&config, snapshot).map(|()| ExitCode::SUCCESS),
         Task::Explain(explain) => runtime::explain::run(&config, &explain),
+        Task::Pprof(pprof) => runtime::pprof::run(&pprof).map(|()| ExitCode::SUCCESS),
         Task::Run(run) => Ok(runtime::run::run(&config, &run)),
         Task::Start(start) => Ok(runtime::child::become_command(&start)),
     });

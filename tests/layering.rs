@@ -112,6 +112,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("color_eyre", &["cli", "runtime", "main"]),
     ("clap", &["cli", "main"]),
     ("toml", &["cli"]),
+    ("flate2", &["golang"]),
 ];
 
 /// Modules that may touch clocks, files, the environment and processes.

@@ -7,6 +7,7 @@ pub mod explain_text;
 #[cfg(test)]
 mod fixture;
 pub mod json;
+pub mod pprof;
 pub mod run;
 pub mod text;
 

@@ -12,6 +12,7 @@ mod hook;
 pub mod input;
 pub mod latest;
 pub mod own_cgroup;
+pub mod pprof;
 pub mod prober;
 mod protection;
 pub mod run;

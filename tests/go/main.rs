@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "builds and runs programs")]
 
 mod held;
+mod pprof;
 #[path = "../require/mod.rs"]
 mod require;
 mod toolchain;

@@ -1,0 +1,92 @@
+//! Real profiles: every function has the values that `go tool pprof` gives it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::toolchain::{Build, Toolchain, toolchains};
+
+/// Flat and cumulative of each function.
+type Functions = BTreeMap<String, (i64, i64)>;
+
+/// Of the tool of that version; it is compiled at its first use.
+fn by_go(toolchain: &Toolchain, profile: &Path, value_type: &str) -> Functions {
+    let mut command = Command::new("timeout");
+    toolchain.set_environment(&mut command);
+    let all = ["-top", "-nodefraction=0", "-edgefraction=0", "-nodecount=0", "-unit=B", "-symbolize=none"];
+    let output = command
+        .env("GOFLAGS", "")
+        .arg("300")
+        .arg(toolchain.program())
+        .args(["tool", "pprof"])
+        .args(all)
+        .arg(format!("-sample_index={value_type}"))
+        .arg(profile)
+        .output()
+        .expect("timeout runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let mut lines = text.lines().skip_while(|line| !line.trim_start().starts_with("flat "));
+    assert!(lines.next().is_some(), "{text}");
+    let value = |text: &str| text.trim_end_matches('B').parse().unwrap_or_else(|_| panic!("{text}"));
+    lines
+        .map(|line| {
+            let mut rest = line.trim_start();
+            let mut next = || {
+                let (word, behind) = rest.split_once(' ').expect("five numbers and a name");
+                rest = behind.trim_start();
+                word
+            };
+            let (flat, _, _, cum, _) = (next(), next(), next(), next(), next());
+            let name = rest.trim_end_matches(" (inline)").trim_end_matches(" (partial-inline)");
+            (name.to_owned(), (value(flat), value(cum)))
+        })
+        .collect()
+}
+
+fn by_oomtop(profile: &Path, value_type: &str) -> (Functions, Value) {
+    let output = Command::new(env!("CARGO_BIN_EXE_oomtop"))
+        .args(["pprof", "--json", "--type", value_type])
+        .arg(profile)
+        .output()
+        .expect("oomtop runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let functions = told["functions"].as_array().expect("a list").iter();
+    let number = |function: &Value, key: &str| function[key].as_i64().expect("a number");
+    let functions = functions.map(|function| {
+        let name = function["name"].as_str().expect("a name").to_owned();
+        (name, (number(function, "flat"), number(function, "cum")))
+    });
+    (functions.collect(), told)
+}
+
+#[test]
+fn every_function_of_a_profile_has_the_values_that_go_tool_pprof_gives_it() {
+    const OF_MEMORY: &[&str] = &["inuse_space", "inuse_objects", "alloc_space", "alloc_objects"];
+    for toolchain in toolchains() {
+        let program = toolchain.build_package("./profiles", Build::Plain);
+        let directory = tempfile::tempdir().expect("a directory");
+        let status = Command::new(&program).arg(directory.path()).status().expect("it starts");
+        assert!(status.success());
+        for (name, types) in [("heap", OF_MEMORY), ("allocs", OF_MEMORY), ("goroutine", &["goroutine"])] {
+            let profile = directory.path().join(format!("{name}.pb.gz"));
+            for value_type in types {
+                let ((told, object), expected) =
+                    (by_oomtop(&profile, value_type), by_go(&toolchain, &profile, value_type));
+                assert_eq!(told, expected, "{:?} {name} {value_type}", toolchain.version);
+                let least = if name == "goroutine" { 4 } else { 8 };
+                assert!(told.len() >= least, "{told:?}");
+                println!(
+                    "{:?} {name} {value_type}: {} functions of {} stacks, {} in all",
+                    toolchain.version,
+                    told.len(),
+                    object["stacks"],
+                    object["total"]
+                );
+            }
+        }
+    }
+}

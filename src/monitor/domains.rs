@@ -1,11 +1,10 @@
-//! All memory domains over time: which there are, how each one moves, who is in it, who leads. Refuses to rank (that is
-//! `ranking`) and to sum (that is `domain`).
+//! All memory domains over time: which there are, how each one moves, who leads. Refuses to rank (that is `ranking`), to
+//! sum (that is `domain`) and to know who is in them (that is `membership`).
 
 use std::sync::Arc;
 
-use crate::snapshot::cgroup::{Cgroup, Version};
+use crate::snapshot::Snapshot;
 use crate::snapshot::process::CgroupPath;
-use crate::snapshot::{Scope, Snapshot};
 use crate::units::{Bytes, Pages, ProcessId, Timestamp};
 
 use super::config::{MonitorConfig, WarningConfig};
@@ -13,10 +12,10 @@ use super::domain::{self, Measure};
 use super::growth::{Scratch, Track};
 use super::history::{Epoch, Millis};
 use super::kernel_rules::KernelRules;
-use super::label::label;
+use super::membership::Membership;
 use super::memory::Memory;
-use super::ranking::{self, Members, Partial, Pass, Ranking, Scan};
-use super::report::{DomainKind, DomainReport, Identity, Immune, Level, ProcessReport, Report};
+use super::ranking::{self, Members, Pass, Ranking, Scan};
+use super::report::{DomainKind, DomainReport, Identity, Immune, Level, Report};
 
 /// A process that ended in this pass and what it held: a fall that it explains is no sign of anything.
 pub(super) type Left = (Arc<Identity>, Bytes);
@@ -24,8 +23,7 @@ pub(super) type Left = (Arc<Identity>, Bytes);
 /// What is remembered of the domains.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Domains {
-    /// As last read.
-    cgroups: Vec<Cgroup>,
+    cgroups: Membership,
     tracks: Vec<(DomainKind, CgroupPath, Track)>,
     ranking: Ranking,
     scratch: Scratch,
@@ -73,7 +71,7 @@ impl Domains {
     /// Measures, orders and ranks all domains of a pass, and marks each row with its place in the one that leads.
     pub(super) fn update(&mut self, round: &Round<'_>, report: &mut Report, memories: &mut [Memory]) {
         if let Some(cgroups) = &round.snapshot.cgroups {
-            self.cgroups.clone_from(cgroups);
+            self.cgroups.follow(cgroups);
         }
         let found = self.find(round, report);
         self.forget_absent(&found);
@@ -92,7 +90,7 @@ impl Domains {
         }
         // A cgroup in which nobody is has nobody to lose: it never leads, however small its limit.
         domains.sort_by_key(|(cgroup, domain)| {
-            let deserted = cgroup.is_some_and(|index| self.is_deserted(index));
+            let deserted = cgroup.is_some_and(|index| self.cgroups.is_deserted(index));
             (deserted, domain.headroom.is_none(), domain.headroom, domain.limit)
         });
         self.find_smallest_limits(&mut domains);
@@ -198,8 +196,8 @@ impl Domains {
         let swapped = rules.pages(swapped);
         let mut budget = config.candidates_in_all;
         for (place, (cgroup, domain)) in domains.iter_mut().enumerate() {
-            let hidden = self.gather(*cgroup, &report.processes);
-            let partial = self.partial(*cgroup, round.snapshot.scope, report);
+            let hidden = self.cgroups.gather(*cgroup, &report.processes, &mut self.members);
+            let partial = self.cgroups.partial(*cgroup, round.snapshot.scope, report);
             let pass = Pass { rules, rows: &report.processes, memories, swapped };
             let members = if cgroup.is_some() { Members::These(&self.members) } else { Members::All };
             self.ranking.rank(domain, members, &pass, Scan { hidden, partial, now });
@@ -207,7 +205,7 @@ impl Domains {
             let before = self.wanted.len();
             self.wanted.extend(self.ranking.wanted(members, pass, most));
             budget = budget.saturating_sub(self.wanted.len() - before);
-            domain.kill_group = self.kill_group(domain, &report.processes);
+            domain.kill_group = self.cgroups.kill_group(domain, &report.processes);
             let track = self.tracks.iter().find(|(kind, path, _)| *kind == domain.kind && *path == domain.path);
             let rush = track
                 .and_then(|(_, _, track)| track.rush(domain.headroom, domain.limit, config.warning.imminent))
@@ -227,80 +225,6 @@ impl Domains {
         self.wanted.sort_unstable();
         self.wanted.dedup();
         self.wanted.truncate(config.candidates_in_all.saturating_mul(2));
-    }
-
-    /// Collects the rows of a cgroup in the order of the kernel's scan; gives whether that order is hidden. The machine
-    /// needs no list.
-    fn gather(&mut self, cgroup: Option<usize>, rows: &[ProcessReport]) -> bool {
-        self.members.clear();
-        let Some(first) = cgroup else {
-            return false;
-        };
-        let path = &self.cgroups[first].path;
-        let subtree = self.cgroups[first..].iter().take_while(|cgroup| cgroup.path.is_within(path));
-        for member in subtree.flat_map(|cgroup| &cgroup.members) {
-            if let Ok(index) = rows.binary_search_by_key(&member.pid, |row| row.id.pid)
-                && rows[index].id == *member
-            {
-                self.members.push(index as u32);
-            }
-        }
-        if !self.members.is_empty() {
-            return self.cgroups[first].version == Version::V1;
-        }
-        // Its cgroup.procs could not be read: what each process says of itself has no order.
-        let within = |row: &ProcessReport| row.identity.cgroup.as_ref().is_some_and(|own| own.is_within(path));
-        let members = rows.iter().enumerate().filter(|(_, row)| within(row));
-        self.members.extend(members.map(|(index, _)| index as u32));
-        true
-    }
-
-    /// Whether somebody is in the domain whom we do not see: its own list tells of a cgroup; of the machine, where we are.
-    fn partial(&self, cgroup: Option<usize>, scope: Scope, report: &Report) -> Option<Partial> {
-        let unseen = cgroup.map(|first| self.subtree(first).filter_map(|cgroup| cgroup.unseen).sum::<u32>());
-        match unseen {
-            Some(0) => None,
-            Some(unseen) => Some(Partial::Members(unseen)),
-            None if scope != Scope::All => Some(Partial::Scope),
-            None => match report.machine.initial_pid_namespace {
-                Some(false) => Some(Partial::Namespace),
-                // Number 1 is always there, and belongs to root.
-                Some(true) => report.system.init.is_none().then_some(Partial::Hidden),
-                // A tree of files is all there is of its machine.
-                None => None,
-            },
-        }
-    }
-
-    /// A cgroup and all below it.
-    fn subtree(&self, first: usize) -> impl Iterator<Item = &Cgroup> {
-        let path = &self.cgroups[first].path;
-        self.cgroups[first..].iter().take_while(move |cgroup| cgroup.path.is_within(path))
-    }
-
-    /// Nobody is in it, and next to nothing is charged to it: where something is, its members could only not be read.
-    fn is_deserted(&self, index: usize) -> bool {
-        let charged = self.cgroups[index].usage.is_none_or(|usage| usage > Bytes::from_mib(1));
-        !charged && self.subtree(index).all(|cgroup| cgroup.members.is_empty() && cgroup.unseen.unwrap_or(0) == 0)
-    }
-
-    /// How many die together with the first: all of the highest cgroup above it, inside of the domain, that says so.
-    fn kill_group(&self, domain: &DomainReport, rows: &[ProcessReport]) -> Option<u32> {
-        let first = domain.victims.first().filter(|first| first.immune.is_none())?;
-        let row = rows.binary_search_by_key(&first.id.pid, |row| row.id.pid).ok()?;
-        let own = rows[row].identity.cgroup.as_ref()?;
-        let inside = |path: &CgroupPath| domain.kind == DomainKind::Host || path.is_within(&domain.path);
-        let group = self
-            .cgroups
-            .iter()
-            .position(|cgroup| cgroup.oom_group == Some(true) && inside(&cgroup.path) && own.is_within(&cgroup.path))?;
-        let spared = |member: &ProcessId| {
-            rows.binary_search_by_key(&member.pid, |row| row.id.pid)
-                .is_ok_and(|index| matches!(rows[index].immune, Some(Immune::Adjustment | Immune::Init)))
-        };
-        let seen = self.subtree(group).flat_map(|cgroup| &cgroup.members).filter(|member| !spared(member)).count();
-        let unseen: u32 = self.subtree(group).filter_map(|cgroup| cgroup.unseen).sum();
-        Some(seen as u32 + unseen)
     }
 }
 
@@ -348,47 +272,6 @@ fn root() -> CgroupPath {
 
 fn rules_bytes(total: Pages, rules: &KernelRules) -> Bytes {
     total.bytes(rules.page_size)
-}
-
-impl DomainReport {
-    /// A domain of which only the name is known.
-    #[must_use]
-    pub fn unranked(kind: DomainKind, path: CgroupPath) -> Self {
-        let name = match kind {
-            DomainKind::Host => "this machine".into(),
-            DomainKind::CgroupV1 | DomainKind::CgroupV2 => label(&path.0).into(),
-        };
-        Self {
-            kind,
-            path,
-            label: name,
-            limit: Bytes(0),
-            usage: None,
-            unreclaimable: None,
-            headroom: None,
-            working_set: None,
-            swap_usage: None,
-            swap_room: None,
-            smallest_limit: Bytes(0),
-            high: None,
-            pressure: None,
-            growth: None,
-            time_left: None,
-            level: Level::Calm,
-            kill_group: None,
-            oom_kills: None,
-            total_pages: Pages(0),
-            candidates: 0,
-            ranked: 0,
-            victims: Vec::new(),
-            margin: None,
-            adjustments_age: None,
-            certain: false,
-            tied_with: Vec::new(),
-            doubt: None,
-            policy: None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod kills;
 pub mod label;
 mod mapping_change;
 mod mappings;
+mod membership;
 mod memory;
 pub mod other_killers;
 mod own_cpu;

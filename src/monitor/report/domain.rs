@@ -7,6 +7,7 @@ use crate::snapshot::process::CgroupPath;
 use crate::snapshot::system::Pressure;
 use crate::units::{Bytes, Pages, ProcessId, Rate};
 
+use super::super::label::label;
 use super::ProcessReport;
 
 /// How near a domain is to its limit: by what in it cannot be reclaimed, or by the time that is left.
@@ -117,6 +118,45 @@ impl DomainReport {
 
     /// How long an oom_score_adj that was read is taken for the one that is.
     pub const ADJUSTMENTS_HOLD: Duration = Duration::from_secs(60);
+
+    /// A domain of which only the name is known.
+    #[must_use]
+    pub fn unranked(kind: DomainKind, path: CgroupPath) -> Self {
+        let name = match kind {
+            DomainKind::Host => "this machine".into(),
+            DomainKind::CgroupV1 | DomainKind::CgroupV2 => label(&path.0).into(),
+        };
+        Self {
+            kind,
+            path,
+            label: name,
+            limit: Bytes(0),
+            usage: None,
+            unreclaimable: None,
+            headroom: None,
+            working_set: None,
+            swap_usage: None,
+            swap_room: None,
+            smallest_limit: Bytes(0),
+            high: None,
+            pressure: None,
+            growth: None,
+            time_left: None,
+            level: Level::Calm,
+            kill_group: None,
+            oom_kills: None,
+            total_pages: Pages(0),
+            candidates: 0,
+            ranked: 0,
+            victims: Vec::new(),
+            margin: None,
+            adjustments_age: None,
+            certain: false,
+            tied_with: Vec::new(),
+            doubt: None,
+            policy: None,
+        }
+    }
 
     /// Whether the process belongs to it.
     #[must_use]

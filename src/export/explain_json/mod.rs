@@ -2,15 +2,20 @@
 //! log does not say is null; numbers are whole and in the unit of their name; bytes of names and paths that are not UTF-8
 //! become U+FFFD. Refuses to hold a log: stories are written one by one.
 
+mod domain;
+mod processes;
+
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::monitor::label::label;
-use crate::oom_log::{Constraint, Counter, Domain, Episode, Name, Outcome, Reaped, Span, Stamp, Victim};
-use crate::post_mortem::{Because, Ranked, Reason, Story, words};
-use crate::units::{Bytes, Pages, Pid};
+use crate::oom_log::{Constraint, Outcome, Span, Stamp};
+use crate::post_mortem::{Because, Reason, Story, words};
+use crate::units::Pid;
+
+use domain::DomainJson;
+use processes::{AskedByJson, CandidateJson, ChosenJson, VictimJson};
 
 /// The name of the schema, in the field `schema`.
 pub const SCHEMA: &str = "oomtop.explain/1";
@@ -141,11 +146,7 @@ impl<'a> StoryJson<'a> {
             domain: episode.domain.as_ref().map(|domain| DomainJson::new(domain, story)),
             asked_by: AskedByJson::new(story),
             victims: episode.victims.iter().map(VictimJson::new).collect(),
-            chosen: episode.chosen.as_ref().map(|chosen| ChosenJson {
-                pid: chosen.pid.0,
-                name: chosen.name.as_ref().map(name),
-                score: chosen.score,
-            }),
+            chosen: episode.chosen.as_ref().map(ChosenJson::new),
             victim_cgroup: episode.victim_cgroup.as_deref().map(String::from_utf8_lossy),
             kill_group: episode.kill_group.as_deref().map(String::from_utf8_lossy),
             page_size_bytes: story.scale.page_size.0,
@@ -207,201 +208,4 @@ impl ReasonJson {
         };
         json
     }
-}
-
-#[derive(Serialize)]
-struct DomainJson<'a> {
-    kind: &'static str,
-    path: Option<Cow<'a, str>>,
-    name: Option<String>,
-    usage_bytes: Option<u64>,
-    limit_bytes: Option<u64>,
-    fail_count: Option<u64>,
-    swap: Option<CounterJson>,
-    memory_and_swap: Option<CounterJson>,
-    kernel: Option<CounterJson>,
-    anon_bytes: Option<u64>,
-    file_bytes: Option<u64>,
-    shmem_bytes: Option<u64>,
-    kernel_bytes: Option<u64>,
-    /// Of the machine: RAM that the kernel can give out, and swap.
-    ram_bytes: Option<u64>,
-    swap_total_bytes: Option<u64>,
-    swap_free_bytes: Option<u64>,
-    cpuset: Option<Cow<'a, str>>,
-    mems_allowed: Option<&'a str>,
-    nodemask: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct CounterJson {
-    usage_bytes: u64,
-    limit_bytes: Option<u64>,
-}
-
-impl<'a> DomainJson<'a> {
-    fn new(domain: &'a Domain, story: &'a Story) -> Self {
-        let episode = &story.episode;
-        let path = if let Domain::Cgroup(path) = domain { path.as_deref() } else { None };
-        let counter = |counter: Option<Counter>| {
-            counter.map(|counter| CounterJson {
-                usage_bytes: counter.usage.0,
-                limit_bytes: counter.limit.map(|limit| limit.0),
-            })
-        };
-        let bytes = |size: Option<Bytes>| size.map(|size| size.0);
-        let ram = episode.host.usable();
-        Self {
-            kind: if matches!(domain, Domain::Host) { "host" } else { "cgroup" },
-            path: path.map(String::from_utf8_lossy),
-            name: path.map(label),
-            usage_bytes: episode.counters.memory.map(|memory| memory.usage.0),
-            limit_bytes: episode.counters.memory.and_then(|memory| bytes(memory.limit)),
-            fail_count: episode.counters.memory.and_then(|memory| memory.fail_count),
-            swap: counter(episode.counters.swap),
-            memory_and_swap: counter(episode.counters.memory_and_swap),
-            kernel: counter(episode.counters.kernel),
-            anon_bytes: bytes(episode.usage.anon),
-            file_bytes: bytes(episode.usage.file),
-            shmem_bytes: bytes(episode.usage.shmem),
-            kernel_bytes: bytes(episode.usage.kernel),
-            ram_bytes: ram.map(|ram| ram.bytes(story.scale.page_size).0),
-            swap_total_bytes: bytes(episode.host.swap_total),
-            swap_free_bytes: bytes(episode.host.swap_free),
-            cpuset: episode.cpuset.as_deref().map(String::from_utf8_lossy),
-            mems_allowed: episode.mems_allowed.as_deref(),
-            nodemask: episode.nodemask.as_deref(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct AskedByJson<'a> {
-    pid: Option<u32>,
-    name: Cow<'a, str>,
-    gfp_mask: &'a str,
-    order: Option<i64>,
-    oom_score_adj: Option<i64>,
-    /// Asked for by hand, by SysRq f.
-    by_hand: bool,
-}
-
-impl<'a> AskedByJson<'a> {
-    fn new(story: &'a Story) -> Option<Self> {
-        let invoker = story.episode.invoker.as_ref()?;
-        Some(Self {
-            pid: invoker.pid.map(|pid| pid.0),
-            name: name(&invoker.name),
-            gfp_mask: &invoker.gfp_mask,
-            order: invoker.order,
-            oom_score_adj: invoker.oom_score_adj,
-            by_hand: invoker.order == Some(-1),
-        })
-    }
-}
-
-#[derive(Serialize)]
-struct ChosenJson<'a> {
-    pid: u32,
-    name: Option<Cow<'a, str>>,
-    /// Thousandths of the total, by the kernel's own count (5.0 and older).
-    score: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct VictimJson<'a> {
-    /// Of the process, where the log tells; else of the thread.
-    pid: u32,
-    /// As printed with the kill.
-    thread: u32,
-    name: Option<Cow<'a, str>>,
-    uid: Option<u32>,
-    at: TimeJson<'a>,
-    virtual_bytes: Option<u64>,
-    rss_bytes: Option<u64>,
-    rss_anon_bytes: Option<u64>,
-    rss_file_bytes: Option<u64>,
-    rss_shmem_bytes: Option<u64>,
-    page_table_bytes: Option<u64>,
-    oom_score_adj: Option<i64>,
-    /// What the reaper left, or that it could not take anything.
-    reaper: Option<&'static str>,
-    left_bytes: Option<u64>,
-    freed_bytes: Option<u64>,
-}
-
-impl<'a> VictimJson<'a> {
-    fn new(victim: &'a Victim) -> Self {
-        let bytes = |size: Option<Bytes>| size.map(|size| size.0);
-        let left = match victim.reaped {
-            Some(Reaped::Left { anon, file, shmem }) => {
-                Some(anon.saturating_add(file).saturating_add(shmem.unwrap_or_default()))
-            }
-            Some(Reaped::Unable) | None => None,
-        };
-        Self {
-            pid: victim.tgid.unwrap_or(victim.pid).0,
-            thread: victim.pid.0,
-            name: victim.name.as_ref().map(name),
-            uid: victim.uid,
-            at: TimeJson::new(&victim.at),
-            virtual_bytes: bytes(victim.total_vm),
-            rss_bytes: bytes(victim.rss()),
-            rss_anon_bytes: bytes(victim.anon),
-            rss_file_bytes: bytes(victim.file),
-            rss_shmem_bytes: bytes(victim.shmem),
-            page_table_bytes: bytes(victim.page_tables),
-            oom_score_adj: victim.oom_score_adj,
-            reaper: victim.reaped.map(|reaped| if reaped == Reaped::Unable { "unable" } else { "reaped" }),
-            left_bytes: bytes(left),
-            freed_bytes: left.and_then(|left| victim.rss().map(|rss| rss.saturating_sub(left).0)),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct CandidateJson<'a> {
-    pid: u32,
-    thread: u32,
-    name: Cow<'a, str>,
-    uid: u32,
-    virtual_pages: u64,
-    rss_pages: u64,
-    rss_anon_pages: Option<u64>,
-    rss_file_pages: Option<u64>,
-    rss_shmem_pages: Option<u64>,
-    swap_pages: Option<u64>,
-    page_table_pages: Option<u64>,
-    oom_score_adj: Option<i16>,
-    adj_pages: Option<i64>,
-    badness_pages: Option<i64>,
-    never_taken: bool,
-}
-
-impl<'a> CandidateJson<'a> {
-    fn new(ranked: &Ranked, episode: &'a Episode) -> Self {
-        let row = &episode.tasks.rows[ranked.row];
-        let pages = |pages: Option<Pages>| pages.map(|pages| pages.0);
-        Self {
-            pid: row.tgid.0,
-            thread: row.pid.0,
-            name: name(&row.name),
-            uid: row.uid,
-            virtual_pages: row.total_vm.0,
-            rss_pages: row.rss.0,
-            rss_anon_pages: pages(row.anon),
-            rss_file_pages: pages(row.file),
-            rss_shmem_pages: pages(row.shmem),
-            swap_pages: pages(row.swap),
-            page_table_pages: pages(ranked.score.page_tables),
-            oom_score_adj: row.oom_score_adj,
-            adj_pages: ranked.score.adj,
-            badness_pages: ranked.score.points,
-            never_taken: ranked.score.is_never_taken,
-        }
-    }
-}
-
-fn name(name: &Name) -> Cow<'_, str> {
-    String::from_utf8_lossy(name.as_bytes())
 }

@@ -222,6 +222,8 @@ pub struct RunConfig {
     pub command: Vec<OsString>,
     /// Draw nothing, whatever the terminal.
     pub headless: bool,
+    /// Put -json under `go test`, so that memory is told per test.
+    pub tests: bool,
     /// Files to write the report to; the format by the ending.
     pub reports: Vec<PathBuf>,
     /// Run in a memory cgroup of its own with this limit.

@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// Draw nothing: the command keeps the terminal, the report comes at the end on standard error
     #[arg(long)]
     headless: bool,
+    /// Tell memory per test: puts -json under a command that begins with `go test`, and prints what it would have printed
+    #[arg(long)]
+    tests: bool,
     /// Write the report: FILE.json (schema oomtop.run/1), FILE.md (Markdown), FILE.xml (JUnit); may be given again
     #[arg(long, value_name = "FILE")]
     report: Vec<PathBuf>,
@@ -79,6 +82,7 @@ impl From<Arguments> for RunConfig {
         Self {
             command: typed.command,
             headless: typed.headless,
+            tests: typed.tests,
             reports: typed.report,
             memory_max: typed.memory_max,
             swap_max: typed.swap_max,

@@ -7,3 +7,4 @@ pub mod elf;
 pub mod environment;
 pub mod pprof;
 pub mod runtime_memory;
+pub mod test_events;

@@ -7,7 +7,7 @@ use crate::text::joined;
 use crate::units::{ProcessId, Timestamp};
 
 use super::phase::{Phase, Role};
-use super::report::{Exit, Peak, ProcessLine, RunReport, Sight};
+use super::report::{Exit, Peak, ProcessLine, RunReport, Sight, Verdict};
 use super::watched::Watched;
 use super::{Moment, Run, advice, verdict};
 
@@ -19,7 +19,7 @@ impl Run {
         let (began, wall) = self.began.unwrap_or_default();
         let sight = Sight { kernel_log: self.kernel_log, exit_records, passes: self.passes, own_cpu: self.own_cpu };
         let room = self.surroundings.room(self.plan.own_cgroup.as_deref());
-        let verdict = verdict::judge(&verdict::Case {
+        let mut verdict = verdict::judge(&verdict::Case {
             exit,
             processes: &self.processes,
             kills: &self.kills,
@@ -33,6 +33,7 @@ impl Run {
             sight,
         });
 
+        self.name_tests(&mut verdict);
         let order = by_peak(&self.processes);
         let processes: Vec<ProcessLine> = order.iter().map(|place| line(&self.processes[*place], began)).collect();
         let peak = self.most.take().map(|most| moment(&most, &processes));
@@ -48,12 +49,28 @@ impl Run {
             left_out: self.left_out,
             room,
             budget: self.plan.budget,
+            tests: self.tests.into_all(),
             advice: Vec::new(),
             sight,
         };
         advice::check_budget(&mut report);
         report.advice = advice::advise(&report, self.processes.iter().any(|process| process.role.race));
         report
+    }
+
+    /// Which test ran when a test binary was taken: one alone, or all that ran together.
+    fn name_tests(&self, verdict: &mut Verdict) {
+        let Some(victim) = &mut verdict.victim else { return };
+        let Some(package) = victim.package.as_deref() else { return };
+        let running: Vec<&str> = self.tests.running(package).iter().map(|test| &*test.test).collect();
+        match running.as_slice() {
+            [] => {}
+            [one] => {
+                verdict.story.push(format!("{one} ran then"));
+                victim.test = Some((*one).into());
+            }
+            several => verdict.story.push(format!("these ran then, and share what it held: {}", several.join(", "))),
+        }
     }
 
     /// A linker has the package of the test binary that it made, a vet that of the compiler in the same directory.

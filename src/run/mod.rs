@@ -4,6 +4,7 @@
 
 pub mod advice;
 mod conclude;
+pub mod per_test;
 pub mod phase;
 pub mod progress;
 pub mod report;
@@ -14,6 +15,7 @@ pub mod watched;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::golang::test_events::TestEvent;
 use crate::oom_log::Follower;
 use crate::post_mortem::{Story, Teller};
 use crate::snapshot::kernel_event::{OutsideEvent, ProcessExit};
@@ -21,7 +23,8 @@ use crate::snapshot::process::{Name, Stat};
 use crate::snapshot::{Snapshot, Unreadable};
 use crate::units::{Bytes, Pid, ProcessId, Timestamp, WallTime};
 
-use phase::role;
+use per_test::Tests;
+use phase::{Phase, role};
 use report::Budget;
 use surroundings::Surroundings;
 use watched::Watched;
@@ -54,6 +57,7 @@ pub struct Run {
     log: Follower,
     teller: Teller,
     kills: Vec<Story>,
+    tests: Tests,
     signals: Vec<i32>,
     surroundings: Surroundings,
     kernel_log: Result<(), Unreadable>,
@@ -91,6 +95,7 @@ impl Run {
             log: Follower::default(),
             teller: Teller::default(),
             kills: Vec::new(),
+            tests: Tests::default(),
             signals: Vec::new(),
             surroundings: Surroundings::default(),
             kernel_log: Err(Unreadable::Unsupported),
@@ -117,6 +122,20 @@ impl Run {
         self.happen(snapshot);
         self.surroundings.absorb(snapshot);
         self.forget_small();
+    }
+
+    /// Takes what a test told, just after a pass.
+    pub fn take_test(&mut self, event: &TestEvent) {
+        let binary = self.processes.iter().rev().find(|process| {
+            process.role.phase == Phase::Test && process.role.package.as_deref() == Some(&*event.package)
+        });
+        // The last test of a binary is told when that is gone: then its last look counts, if the test had begun by then.
+        let rss = binary.filter(|binary| !binary.is_embryo).and_then(|binary| {
+            let seen_since = |began: Timestamp| binary.last_seen >= began;
+            let began = self.tests.began(&event.package, &event.test);
+            binary.last_rss.filter(|_| binary.ended.is_none() || began.is_some_and(seen_since))
+        });
+        self.tests.take(&event.action, &event.package, &event.test, self.now, rss);
     }
 
     /// Whether the kernel's log told of a kill.
@@ -194,6 +213,12 @@ impl Run {
             let status = status.and_then(|at| snapshot.statuses[at].reading.as_ref().ok());
             self.processes[place].is_embryo = self.is_embryo(place, stat, fact.at);
             self.processes[place].observe(fact.at, stat, status);
+            let process = &self.processes[place];
+            if let (Phase::Test, Some(package), Some(rss)) =
+                (process.role.phase, &process.role.package, process.last_rss)
+            {
+                self.tests.observe(package, rss);
+            }
         }
     }
 

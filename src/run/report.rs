@@ -9,6 +9,7 @@ use crate::snapshot::Unreadable;
 use crate::text::printable;
 use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime};
 
+use super::per_test::TestMemory;
 use super::phase::Phase;
 use super::watched::PeakSource;
 
@@ -37,6 +38,8 @@ pub struct RunReport {
     pub room: Option<Room>,
     /// What was promised not to be exceeded.
     pub budget: Option<Budget>,
+    /// What each test did, in the order in which they began; empty where tests were not asked.
+    pub tests: Vec<TestMemory>,
     /// What would help.
     pub advice: Vec<Advice>,
     /// What could be seen.

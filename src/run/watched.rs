@@ -56,8 +56,10 @@ pub struct Watched {
     pub wait_status: Option<i32>,
     /// It was not there any more.
     pub ended: Option<Timestamp>,
-    /// What it held at the last look.
+    /// What it holds; nothing when it is gone.
     pub rss: Bytes,
+    /// What it held at the last look.
+    pub last_rss: Option<Bytes>,
     /// The part of it that is pages of files: of the same program they are the same pages.
     pub file: Bytes,
     /// Address space at the most.
@@ -91,6 +93,7 @@ impl Watched {
             wait_status: None,
             ended: None,
             rss: Bytes(0),
+            last_rss: None,
             file: Bytes(0),
             address_space: Bytes(0),
             address_space_limit: None,
@@ -112,6 +115,7 @@ impl Watched {
         self.rss = if self.is_embryo { Bytes(0) } else { rss.unwrap_or_default() };
         self.file = status.and_then(|status| status.rss_file).unwrap_or_default().min(self.rss);
         let (Some(rss), false) = (rss, self.is_embryo) else { return };
+        self.last_rss = Some(rss);
         self.high_water = self.high_water.max(status.and_then(|status| status.peak_rss));
         let (began, from) = *self.rise.get_or_insert((at, rss));
         if rss < from {

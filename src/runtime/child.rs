@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::StartConfig;
+use crate::golang::test_events::TestEvent;
 use crate::units;
 
 /// Why a command could not be started, as a shell tells it apart.
@@ -100,12 +101,16 @@ pub fn reap(mut each: impl FnMut(units::Pid, i32)) {
 }
 
 /// What comes from outside while a command runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Some child has ended.
     ChildEnded,
     /// This signal was sent to us.
     Signal(i32),
+    /// A test told this.
+    Test(TestEvent),
+    /// No test will tell more.
+    TestsEnded,
 }
 
 /// The signals that are passed on. What was ignored when we were started (nohup, a shell's background job) stays ignored,

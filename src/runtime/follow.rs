@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io::{self, PipeWriter};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use color_eyre::Result;
@@ -20,10 +21,13 @@ use crate::source::tree::TreeSource;
 use crate::units::{Bytes, Pid, Timestamp};
 
 use super::child::{self, Child, NotStarted, Notice};
+use super::go_test;
 use super::own_cgroup::OwnCgroup;
 
 /// How long the kernel may take to write of a kill that it counted.
 const LOG_COMES: Duration = Duration::from_millis(300);
+/// How long after the end of the command its tests may tell.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A command that was started.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct Followed {
     run: Run,
     notices: Receiver<Notice>,
     sender: Sender<Notice>,
+    /// Reads what tests tell, and prints it.
+    told: Option<JoinHandle<()>>,
     /// Removed when all has been read.
     _cgroup: Option<OwnCgroup>,
 }
@@ -58,9 +64,11 @@ impl Followed {
             source.expect_in(&cgroup.membership());
         }
         let is_apart = apart.is_some();
-        let command = command(asked, cgroup.as_ref(), go_memory_limit, apart)?;
-        let started = child::find(&asked.command[0]).and_then(|()| Child::start(command, is_apart));
-        Ok(started.map(|child| Self { child, source, run, notices, sender, _cgroup: cgroup }))
+        let mut start = command(asked, cgroup.as_ref(), go_memory_limit, apart.as_ref())?;
+        let told =
+            if asked.tests { Some(go_test::tell_through(asked, &mut start, apart, sender.clone())?) } else { None };
+        let started = child::find(&asked.command[0]).and_then(|()| Child::start(start, is_apart));
+        Ok(started.map(|child| Self { child, source, run, notices, sender, told, _cgroup: cgroup }))
     }
 
     /// The number of the command. It is not reaped before it was followed to its end: nobody else can have it.
@@ -78,8 +86,26 @@ impl Followed {
     /// Follows it to its end; `look_on` is shown the run after every pass.
     pub async fn to_end(mut self, mut look_on: impl FnMut(&Run)) -> RunReport {
         let wait_status = self.until_end(&mut look_on).await;
+        self.hear_tests_out().await;
         settle(&mut self.source, &mut self.run, wait_status).await;
         self.run.finish(Exit::of_wait_status(wait_status), self.source.exit_records())
+    }
+
+    /// What tests told comes through go: the last of it may be on its way. Who was left behind may hold the pipe for long.
+    async fn hear_tests_out(&mut self) {
+        let Some(told) = self.told.take() else { return };
+        let until = Instant::now() + LAST_WORDS;
+        loop {
+            match tokio::time::timeout_at(until, self.notices.recv()).await {
+                Ok(Some(Notice::Test(event))) => self.run.take_test(&event),
+                Ok(Some(Notice::TestsEnded)) => {
+                    let _ = told.join();
+                    return;
+                }
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
     }
 
     /// Looks at the tree until the command has ended; its wait status.
@@ -106,6 +132,12 @@ impl Followed {
                             events.push(OutsideEvent::Signalled { signal, at });
                             self.child.pass_on(signal);
                         }
+                        Some(Notice::Test(event)) => {
+                            self.source.hurry();
+                            self.run.absorb(&self.source.pass(std::mem::take(&mut events), false));
+                            self.run.take_test(&event);
+                        }
+                        Some(Notice::TestsEnded) => self.told = None,
                         // We hold a sender ourselves.
                         None => break,
                     },
@@ -150,9 +182,9 @@ fn command(
     asked: &RunConfig,
     cgroup: Option<&OwnCgroup>,
     go_memory_limit: Option<Bytes>,
-    apart: Option<PipeWriter>,
+    apart: Option<&PipeWriter>,
 ) -> io::Result<Command> {
-    let (program, arguments) = (&asked.command[0], &asked.command[1..]);
+    let (program, arguments) = (&asked.command[0], go_test::arguments(asked)?);
     let mut command = if cgroup.is_none() && asked.oom_score_adj.is_none() && apart.is_none() {
         Command::new(program)
     } else {
@@ -176,7 +208,7 @@ fn command(
         command.env("GOMEMLIMIT", limit.0.to_string());
     }
     if let Some(output) = apart {
-        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
     }
     Ok(command)
 }

@@ -7,6 +7,7 @@ pub mod child;
 pub mod encoder;
 pub mod explain;
 pub mod follow;
+mod go_test;
 pub mod headless;
 mod hook;
 pub mod input;

@@ -56,6 +56,8 @@ pub struct TreeSource {
     surroundings_read: Timestamp,
     last_arrival: Timestamp,
     sequence: u64,
+    /// The next pass looks at everybody.
+    hurried: bool,
 }
 
 #[derive(Debug)]
@@ -115,6 +117,7 @@ impl TreeSource {
             surroundings_read: Timestamp::default(),
             last_arrival: Timestamp::default(),
             sequence: 0,
+            hurried: false,
             machine: Arc::new(machine),
             proc_root: tree,
         })
@@ -146,6 +149,11 @@ impl TreeSource {
     pub fn pause(&self) -> Duration {
         let lively = !self.unborn.is_empty() || clock::now().since(self.last_arrival) < Self::YOUTH;
         if lively { Self::LIVELY } else { Self::CALM }
+    }
+
+    /// The next pass looks at everybody, whether it is their turn or not.
+    pub fn hurry(&mut self) {
+        self.hurried = true;
     }
 
     /// One pass; `events` are what the caller saw happen since the last one. With `surroundings` the cgroups and the
@@ -275,11 +283,12 @@ impl TreeSource {
     /// Looks at everybody whose turn it is.
     fn look(&mut self, snapshot: &mut Snapshot) {
         let now = snapshot.began;
+        let hurried = std::mem::take(&mut self.hurried);
         let (departed, proc_root, programs) = (&mut self.departed, &mut self.proc_root, &mut self.programs);
         self.members.retain_mut(|member| {
             let young = now.since(member.first_seen) < Self::YOUTH;
             // A little early is on time: the next pass would be late.
-            if !young && now.since(member.read) + Self::LIVELY / 2 < Self::CALM {
+            if !hurried && !young && now.since(member.read) + Self::LIVELY / 2 < Self::CALM {
                 return true;
             }
             member.read = now;

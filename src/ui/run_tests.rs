@@ -110,6 +110,7 @@ fn over(size: (u16, u16)) -> State {
         left_out: 12,
         room: Some(room()),
         budget: None,
+        tests: Vec::new(),
         advice: vec![Advice {
             what: "go test -p 1".into(),
             why: "the biggest and go need at least 147M of 192M".into(),

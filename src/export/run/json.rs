@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::rfc3339;
+use crate::run::per_test::TestMemory;
 use crate::run::report::{Exit, ProcessLine, RunReport};
-use crate::units::WallTime;
+use crate::units::{Bytes, Timestamp, WallTime};
 
 #[derive(Serialize)]
 struct RunJson {
@@ -23,7 +24,7 @@ struct RunJson {
     budget: Option<BudgetJson>,
     processes: Vec<ProcessJson>,
     processes_left_out: u64,
-    tests: [(); 0],
+    tests: Vec<TestJson>,
     advice: Vec<AdviceJson>,
     unreadable: Vec<UnreadableJson>,
     passes: u64,
@@ -110,6 +111,19 @@ struct ProcessJson {
 }
 
 #[derive(Serialize)]
+struct TestJson {
+    package: String,
+    test: String,
+    result: Option<String>,
+    started: Option<String>,
+    ended: Option<String>,
+    rss_before_bytes: Option<u64>,
+    rss_peak_bytes: Option<u64>,
+    rss_after_bytes: Option<u64>,
+    concurrent_with: Vec<String>,
+}
+
+#[derive(Serialize)]
 struct AdviceJson {
     what: String,
     why: String,
@@ -119,6 +133,21 @@ struct AdviceJson {
 struct UnreadableJson {
     field: &'static str,
     reason: &'static str,
+}
+
+fn test_json(test: &TestMemory, started: Timestamp, at: &impl Fn(Duration) -> Option<String>) -> TestJson {
+    let bytes = |bytes: Option<Bytes>| bytes.map(|bytes| bytes.0);
+    TestJson {
+        package: test.package.to_string(),
+        test: test.test.to_string(),
+        result: test.result.as_deref().map(Into::into),
+        started: at(test.began.since(started)),
+        ended: test.ended.and_then(|ended| at(ended.since(started))),
+        rss_before_bytes: bytes(test.before),
+        rss_peak_bytes: bytes(test.peak),
+        rss_after_bytes: bytes(test.after),
+        concurrent_with: test.beside.iter().map(ToString::to_string).collect(),
+    }
 }
 
 pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
@@ -181,7 +210,7 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         }),
         processes: report.processes.iter().map(|process| process_json(process, &at)).collect(),
         processes_left_out: report.left_out,
-        tests: [],
+        tests: report.tests.iter().map(|test| test_json(test, report.started, &at)).collect(),
         advice: report
             .advice
             .iter()

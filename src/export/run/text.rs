@@ -4,7 +4,10 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::holder;
+use crate::run::per_test::TestMemory;
 use crate::run::report::{RunReport, SMALL, worth_telling};
+use crate::text::printable;
+use crate::units::Bytes;
 
 /// Lines of the table.
 const LINES: usize = 15;
@@ -26,6 +29,7 @@ pub fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         writeln!(out, "  {lead} {}: {}", evidence.source, evidence.text)?;
     }
     table(out, report)?;
+    tests(out, report)?;
     if let Some(peak) = &report.peak {
         let shown = peak.holders.iter().filter(|(_, rss)| *rss >= SMALL).take(HOLDERS);
         let names: Vec<_> = shown.map(|(place, rss)| format!("{} {rss}", holder(&report.processes[*place]))).collect();
@@ -74,6 +78,35 @@ fn table(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
     let rest = (report.processes.len() - rows.len()) as u64 + report.left_out;
     if rest > 0 {
         writeln!(out, "  and {rest} smaller ones")?;
+    }
+    Ok(())
+}
+
+/// The tests that held the most, where they were asked.
+fn tests(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
+    let mut tests: Vec<_> = report.tests.iter().filter(|test| test.peak.is_some_and(|peak| peak >= SMALL)).collect();
+    if tests.is_empty() {
+        return Ok(());
+    }
+    tests.sort_by_key(|test| std::cmp::Reverse((test.kept(), test.peak)));
+    let shown = &tests[..tests.len().min(LINES)];
+    let name = |test: &TestMemory| printable(format!("{} {}", test.package, test.test).as_bytes()).into_owned();
+    let width = shown.iter().map(|test| name(test).chars().count()).max().unwrap_or(0).min(70);
+    writeln!(out, "\n  {:<8}{:<8}{:<8}{:<8}{:<width$}  BESIDE IT", "BEFORE", "PEAK", "AFTER", "KEPT", "TEST")?;
+    for test in shown {
+        let cell = |bytes: Option<Bytes>| bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
+        let beside = match test.beside.len() {
+            0 => "-".to_owned(),
+            1..=3 => {
+                test.beside.iter().map(|name| printable(name.as_bytes()).into_owned()).collect::<Vec<_>>().join(" ")
+            }
+            count => format!("{count} tests"),
+        };
+        let [before, peak, after, kept] = [test.before, test.peak, test.after, test.kept()].map(cell);
+        writeln!(out, "  {before:<8}{peak:<8}{after:<8}{kept:<8}{:<width$}  {beside}", name(test))?;
+    }
+    if tests.len() > shown.len() {
+        writeln!(out, "  and {} other tests", tests.len() - shown.len())?;
     }
     Ok(())
 }

@@ -1,0 +1,204 @@
+//! What single tests did to the memory of their test binary: before, at the most, after, and who ran beside them. Refuses to
+//! divide what tests that ran together hold: they share, and it is said with whom.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::units::{Bytes, Timestamp};
+
+/// One test, folded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestMemory {
+    /// Import path of its package.
+    pub package: Box<str>,
+    /// Its name, subtests with those of their parents.
+    pub test: Box<str>,
+    /// `pass`, `fail`, `skip`; `None`: its end was not told.
+    pub result: Option<Box<str>>,
+    /// When it began.
+    pub began: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// RSS of its test binary when it began.
+    pub before: Option<Bytes>,
+    /// The most that was seen while it ran.
+    pub peak: Option<Bytes>,
+    /// When it ended.
+    pub after: Option<Bytes>,
+    /// Tests that ran at the same time in the same binary, neither above nor below it: what was held was held by all.
+    pub beside: BTreeSet<Box<str>>,
+    paused: bool,
+}
+
+impl TestMemory {
+    /// What stayed when it had ended; `None` where that is not known or it gave more back than it took.
+    #[must_use]
+    pub fn kept(&self) -> Option<Bytes> {
+        let (before, after) = (self.before?, self.after?);
+        (after > before).then(|| after.saturating_sub(before))
+    }
+
+    fn runs(&self) -> bool {
+        self.ended.is_none() && !self.paused
+    }
+
+    fn is_kin(&self, other: &Self) -> bool {
+        let below = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
+        below(&self.test, &other.test) || below(&other.test, &self.test)
+    }
+}
+
+/// Two events that come in so short a time are one.
+const SAME_MOMENT: Duration = Duration::from_millis(20);
+/// More tests than this are not kept.
+const MOST: usize = 50_000;
+
+/// All tests of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tests {
+    all: Vec<TestMemory>,
+    /// Places of those that have not ended.
+    living: Vec<usize>,
+    /// The last reading that came with an event: of which package, when, how much.
+    last: Option<(Box<str>, Timestamp, Bytes)>,
+}
+
+impl Tests {
+    /// A test began, paused, went on or ended (`action` as test2json has it) while its binary held `rss`.
+    pub fn take(&mut self, action: &str, package: &str, test: &str, at: Timestamp, rss: Option<Bytes>) {
+        if test.is_empty() {
+            return;
+        }
+        // A test begins where the one before ended, or the one above began: when we are told it has gone on already.
+        let same_moment =
+            self.last.as_ref().filter(|(last, since, _)| **last == *package && at.since(*since) < SAME_MOMENT);
+        let rss = if action == "run" { same_moment.map(|(_, _, rss)| *rss).or(rss) } else { rss };
+        if let Some(rss) = rss {
+            self.last = Some((package.into(), at, rss));
+        }
+        if action == "run" && self.all.len() < MOST {
+            self.all.push(TestMemory {
+                package: package.into(),
+                test: test.into(),
+                result: None,
+                began: at,
+                ended: None,
+                before: rss,
+                peak: rss,
+                after: None,
+                beside: BTreeSet::new(),
+                paused: false,
+            });
+            self.living.push(self.all.len() - 1);
+            self.meet(self.all.len() - 1);
+            return;
+        }
+        let same = |place: &usize| &*self.all[*place].package == package && &*self.all[*place].test == test;
+        let Some(place) = self.living.iter().copied().rfind(same) else { return };
+        let found = &mut self.all[place];
+        match action {
+            "pause" => found.paused = true,
+            "cont" => {
+                found.paused = false;
+                self.meet(place);
+            }
+            "pass" | "fail" | "skip" => {
+                found.result = Some(action.into());
+                found.ended = Some(at);
+                found.after = rss;
+                found.peak = found.peak.max(rss);
+                self.living.retain(|living| *living != place);
+            }
+            _ => {}
+        }
+    }
+
+    /// Who runs now beside this one.
+    fn meet(&mut self, place: usize) {
+        for other in self.living.clone() {
+            let (a, b) = (&self.all[place], &self.all[other]);
+            if other != place && a.package == b.package && b.runs() && !a.is_kin(b) {
+                let (a, b) = (a.test.clone(), b.test.clone());
+                self.all[place].beside.insert(b);
+                self.all[other].beside.insert(a);
+            }
+        }
+    }
+
+    /// The binary of this package was seen to hold so much.
+    pub fn observe(&mut self, package: &str, rss: Bytes) {
+        for place in &self.living {
+            let test = &mut self.all[*place];
+            if &*test.package == package && test.runs() {
+                test.peak = test.peak.max(Some(rss));
+            }
+        }
+    }
+
+    /// When a test that runs began.
+    #[must_use]
+    pub fn began(&self, package: &str, test: &str) -> Option<Timestamp> {
+        let mut living = self.living.iter().map(|place| &self.all[*place]);
+        living.rfind(|living| &*living.package == package && &*living.test == test).map(|test| test.began)
+    }
+
+    /// The lowest tests of a package that run: those that stand for their parents too.
+    #[must_use]
+    pub fn running(&self, package: &str) -> Vec<&TestMemory> {
+        let of_package = || {
+            self.living.iter().map(|place| &self.all[*place]).filter(|test| &*test.package == package && test.runs())
+        };
+        let is_parent = |test: &TestMemory| {
+            of_package().any(|other| other.test.strip_prefix(&*test.test).is_some_and(|rest| rest.starts_with('/')))
+        };
+        of_package().filter(|test| !is_parent(test)).collect()
+    }
+
+    /// All, in the order in which they began.
+    #[must_use]
+    pub fn into_all(self) -> Vec<TestMemory> {
+        self.all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stayed_is_told_of_the_test_that_kept_it() {
+        let mib = |mib| Some(Bytes::from_mib(mib));
+        let mut tests = Tests::default();
+        let at = Timestamp::from_secs;
+        tests.take("run", "m/a", "TestFine", at(1), mib(10));
+        tests.observe("m/a", Bytes::from_mib(50));
+        tests.take("pass", "m/a", "TestFine", at(2), mib(10));
+        tests.take("run", "m/a", "TestLeak", at(2), mib(10));
+        tests.take("run", "m/a", "TestLeak/x", at(2), mib(10));
+        tests.observe("m/b", Bytes::from_mib(500));
+        assert_eq!(tests.running("m/a").iter().map(|test| &*test.test).collect::<Vec<_>>(), ["TestLeak/x"]);
+        tests.take("pass", "m/a", "TestLeak/x", at(3), mib(40));
+        tests.take("pass", "m/a", "TestLeak", at(3), mib(40));
+        let told: Vec<_> = tests.into_all().iter().map(|test| (test.peak, test.kept(), test.beside.len())).collect();
+        assert_eq!(told, [(mib(50), None, 0), (mib(40), mib(30), 0), (mib(40), mib(30), 0)]);
+    }
+
+    #[test]
+    fn tests_that_run_together_say_so_and_one_that_waits_holds_nothing() {
+        let mib = |mib| Some(Bytes::from_mib(mib));
+        let mut tests = Tests::default();
+        let at = Timestamp::from_secs(1);
+        for test in ["TestA", "TestB"] {
+            tests.take("run", "m/a", test, at, mib(10));
+            tests.take("pause", "m/a", test, at, mib(10));
+        }
+        tests.observe("m/a", Bytes::from_mib(90));
+        tests.take("cont", "m/a", "TestA", at, mib(10));
+        tests.take("cont", "m/a", "TestB", at, mib(10));
+        tests.observe("m/a", Bytes::from_mib(60));
+        let all = tests.into_all();
+        assert_eq!(all.iter().map(|test| test.peak).collect::<Vec<_>>(), [mib(60), mib(60)]);
+        assert_eq!(all[0].beside.iter().map(|test| &**test).collect::<Vec<_>>(), ["TestB"]);
+        assert_eq!(all[1].beside.len(), 1);
+    }
+}

@@ -1,0 +1,134 @@
+//! `oomtop run --tests`: what `go test` prints is what it would have printed without us, and each test is told with the
+//! memory that it took, kept and gave back.
+
+#![expect(clippy::disallowed_methods, reason = "starts the program, as a user does")]
+
+mod require;
+#[path = "go/toolchain.rs"]
+mod toolchain;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use toolchain::Toolchain;
+
+const MIB: i64 = 1 << 20;
+
+fn start(go: &Toolchain, words: &[&str], watched: Option<&Path>) -> Output {
+    let mut command = match watched {
+        Some(report) => {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
+            command.args(["run", "--headless", "--tests", "--report"]).arg(report).args(["--", "go"]);
+            command
+        }
+        None => Command::new(go.program()),
+    };
+    go.set_environment(&mut command);
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run/suite");
+    command.args(words).current_dir(suite).stdin(Stdio::null()).env("GOFLAGS", "-mod=mod -vet=off");
+    command.output().expect("starts")
+}
+
+/// Durations, addresses and numbers of goroutines are never the same twice.
+fn masked(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text).into_owned();
+    let lines = text.lines().filter(|line| !line.starts_with('\t') || !line.contains(" +0x"));
+    let mask = |line: &str| {
+        let mut masked = String::new();
+        let mut rest = line;
+        while let Some(at) = rest.find(|letter: char| letter.is_ascii_digit()) {
+            masked.push_str(&rest[..at]);
+            let number = &rest[at..];
+            let end = number.find(|letter: char| !(letter.is_ascii_hexdigit() || letter == '.' || letter == 'x'));
+            let (number, behind) = number.split_at(end.unwrap_or(number.len()));
+            let is_time = number.contains('.') && behind.starts_with('s');
+            let is_goroutine = masked.ends_with("goroutine ");
+            masked.push_str(if is_time || is_goroutine || number.starts_with("0x") { "#" } else { number });
+            rest = behind;
+        }
+        masked + rest
+    };
+    lines.map(mask).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_is_printed_is_what_go_prints() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let report: PathBuf = folder.path().join("run.json");
+    for go in toolchain::toolchains() {
+        for words in [
+            &["test", "-count=1", "-p=1", "./passes", "./mixed"][..],
+            &["test", "-count=1", "-v", "-p=1", "./passes", "./mixed"],
+            &["test", "-count=1", "./panics"],
+            &["test", "-count=1", "-p=1", "./broken", "./passes"],
+            &["test", "-count=1", "-run", "Prints", "./passes", "./mixed"],
+        ] {
+            let (plain, watched) = (start(&go, words, None), start(&go, words, Some(&report)));
+            let (plain_text, watched_text) = (masked(&plain.stdout), masked(&watched.stdout));
+            assert_eq!(watched_text, plain_text, "{:?} {words:?}", go.version);
+            assert_eq!(watched.status.code(), plain.status.code(), "{:?} {words:?}", go.version);
+        }
+    }
+}
+
+#[test]
+fn each_test_is_told_with_what_it_kept() {
+    let Some(go) = toolchain::toolchains().pop() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = folder.path().join("run.json");
+    let output = start(&go, &["test", "-count=1", "./measured"], Some(&report));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
+    let tests: BTreeMap<&str, &Value> = report["tests"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|test| (test["test"].as_str().expect("a name"), test))
+        .collect();
+    let of = |test: &str, field: &str| tests[test][field].as_i64().unwrap_or_else(|| panic!("{test} {field}: {told}"));
+    let near = |what: &str, got: i64, mib: i64| {
+        let off = (got - mib * MIB).abs();
+        assert!(off <= mib * MIB / 10 + 2 * MIB, "{what}: {} instead of {mib} MiB: {told}", got / MIB);
+    };
+    let kept = |test: &str| of(test, "rss_after_bytes") - of(test, "rss_before_bytes");
+    near("TestKeeps kept", kept("TestKeeps"), 60);
+    near("TestBelow/keeps kept", kept("TestBelow/keeps"), 30);
+    near("TestBelow kept", kept("TestBelow"), 30);
+    near("TestFrees took", of("TestFrees", "rss_peak_bytes") - of("TestFrees", "rss_before_bytes"), 100);
+    assert!(kept("TestFrees") < 10 * MIB, "{told}");
+    assert!(kept("TestBelow/holds_nothing") < 3 * MIB, "{told}");
+    assert_eq!(tests["TestBesideA"]["concurrent_with"], serde_json::json!(["TestBesideB"]), "{told}");
+    assert_eq!(tests["TestKeeps"]["concurrent_with"], serde_json::json!([]), "{told}");
+    assert!(told.contains("KEPT"), "{told}");
+}
+
+#[test]
+fn the_test_that_ran_is_named_with_the_binary_that_was_taken() {
+    let Some(go) = toolchain::toolchains().pop() else { return };
+    if !require::root() || require::memory_cgroups().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = folder.path().join("run.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
+    go.set_environment(&mut command);
+    command.args(["run", "--headless", "--tests", "--memory-max", "200m", "--report"]).arg(&report);
+    command.args(["--", "go", "test", "-count=1", "-vet=off", "./leak"]);
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run/suite");
+    let output = command.current_dir(suite).stdin(Stdio::null()).output().expect("starts");
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).expect("a report")).expect("JSON");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(report["verdict"]["kind"], "oom_killed_cgroup", "{told}");
+    assert_eq!(report["verdict"]["victim"]["test"], "TestLeak", "{told}");
+}
+
+#[test]
+fn another_command_is_refused() {
+    let output = Command::new(env!("CARGO_BIN_EXE_oomtop")).args(["run", "--tests", "--", "true"]).output();
+    let output = output.expect("starts");
+    assert_eq!(output.status.code(), Some(125));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("go test"), "{output:?}");
+}

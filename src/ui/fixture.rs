@@ -2,6 +2,7 @@
 //! a history and mappings of the one that leaks.
 
 mod go;
+mod selected;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +13,15 @@ use crate::mapping_class::MappingClass;
 use crate::monitor::alarm::{AlarmReport, Classes, Portrait};
 use crate::monitor::kill_report::{Candidate, Confidence, Evidence, Held, KillDomain, KillReport, Killed, Spared};
 use crate::monitor::report::{
-    ClassChange, ClassReport, DomainKind, DomainReport, Identity, Immune, Level, MappingSums, MappingsReport,
-    MappingsState, ProcessDetail, ProcessReport, Report, Victim, WarningState,
+    ClassReport, DomainKind, DomainReport, Identity, Immune, Level, MappingSums, ProcessReport, Report, Victim,
+    WarningState,
 };
 use crate::snapshot::Cost;
-use crate::snapshot::mapping::{Mappings, Region};
 use crate::snapshot::process::{CgroupPath, Command};
 use crate::snapshot::system::{Machine, MemoryInfo, Pressure, PressureLine, System, VirtualMemoryEvents};
 use crate::units::{Bytes, MaybeKib, Pages, Pid, ProcessId, Rate, Timestamp, WallTime};
+
+pub use selected::detail;
 
 /// When it is.
 pub const NOW: Timestamp = Timestamp::from_secs(1_051_200);
@@ -281,108 +283,6 @@ pub fn report() -> Arc<Report> {
         cost: Cost { own_rss: Bytes(5_347_737), pinned: Bytes(903_000), descriptors: 214, ..Cost::default() },
         own_cpu: Some(0.006),
         ..Report::default()
-    })
-}
-
-fn mappings() -> MappingsReport {
-    let names: Vec<Box<[u8]>> =
-        ["", "/tmp/go-build1/b001/a.test", "[heap]", "/lib/x86_64-linux-gnu/libc.so.6", "[stack]"]
-            .map(|name| name.as_bytes().into())
-            .to_vec();
-    let region = |start: u64, mib: f64, name: u32, permissions: u8| Region {
-        start,
-        end: start + 512 * 1_048_576,
-        name,
-        permissions,
-        rss: kib(mib),
-        pss: kib(mib),
-        private_dirty: kib(mib),
-        swap: kib(0.0),
-        ..Region::default()
-    };
-    let regions = vec![
-        region(0x40_0000, 3.0, 1, Region::READ | Region::EXECUTE),
-        region(0xc0_0000_0000, 461.0, 0, Region::READ | Region::WRITE),
-        region(0xc1_0000_0000, 6.1, 0, Region::READ | Region::WRITE),
-        region(0x7f12_0000_0000, 3.9, 0, Region::READ | Region::WRITE),
-        region(0x7f13_0000_0000, 0.9, 3, Region::READ | Region::EXECUTE),
-        region(0x7ffc_0000_0000, 0.1, 4, Region::READ | Region::WRITE),
-    ];
-    let class = |class, mib: f64, regions, change_mib: f64| ClassReport {
-        class,
-        sums: MappingSums {
-            rss: kib(mib).get().unwrap(),
-            pss: kib(mib).get().unwrap(),
-            regions,
-            ..MappingSums::default()
-        },
-        probable: u32::from(class == MappingClass::ThreadStack),
-        change: (change_mib * 1_048_576.0) as i64,
-        step: (change_mib * 104_857.6) as i64,
-        trend: if change_mib > 1.0 { [255, 255, 0, 1, 3, 4, 6, 7] } else { [255, 255, 3, 3, 3, 3, 3, 3] },
-    };
-    MappingsReport {
-        mappings: Arc::new(Mappings {
-            of: LEAKING,
-            ended: Timestamp(NOW.0 - 12_000_000_000),
-            regions,
-            names,
-            ..Mappings::default()
-        }),
-        took: Duration::from_millis(310),
-        next_due: NOW.after(Duration::from_secs(8)),
-        total: MappingSums {
-            rss: Bytes::from_mib(475),
-            pss: Bytes::from_mib(471),
-            regions: 62,
-            ..MappingSums::default()
-        },
-        classes: vec![
-            class(MappingClass::GoHeap, 467.1, 2, 22.8),
-            class(MappingClass::GoRuntime, 3.9, 21, 0.0),
-            class(MappingClass::Executable, 3.0, 4, 0.0),
-            class(MappingClass::Library, 0.9, 30, 0.0),
-            class(MappingClass::ThreadStack, 0.1, 5, -0.1),
-        ],
-        class_of: vec![
-            (MappingClass::Executable, false),
-            (MappingClass::GoHeap, false),
-            (MappingClass::GoHeap, false),
-            (MappingClass::GoRuntime, false),
-            (MappingClass::Library, false),
-            (MappingClass::Stack, false),
-        ],
-        change_of: vec![Some(0), Some(23_347), None, Some(0), Some(0), Some(-100)],
-        step_of: vec![Some(0), Some(2_334), Some(0), Some(0), Some(0), Some(-10)],
-        changes: vec![
-            ClassChange { class: MappingClass::GoHeap, bytes: 23_907_532, regions: 1, new: 1, is_page_cache: false },
-            ClassChange { class: MappingClass::ThreadStack, bytes: -104_857, regions: 1, new: 0, is_page_cache: false },
-        ],
-        since: Timestamp(NOW.0 - 52_000_000_000),
-        marked: true,
-    }
-}
-
-/// What is known of the process that leaks: three minutes of growth with a kink.
-pub fn detail() -> Arc<ProcessDetail> {
-    let series = (0..180u64)
-        .map(|second| {
-            let mib = if second < 60 { 118 + second / 2 } else { 148 + (second - 60) * 327 / 119 };
-            (Timestamp(NOW.0 - (179 - second) * 1_000_000_000), Bytes::from_mib(mib))
-        })
-        .collect();
-    Arc::new(ProcessDetail {
-        id: LEAKING,
-        series,
-        peak: Some((NOW, Bytes::from_mib(476))),
-        slope: Rate::new(1.9 * 1_048_576.0).map(|rate| (rate, 0.98)),
-        limit: Some((DOCKER.into(), Bytes::from_mib(512))),
-        time_left: Some(Duration::from_secs(28)),
-        warning: (WarningState::Leak, Some(Timestamp(NOW.0 - 160_000_000_000))),
-        z_score: Some(4.1),
-        ended: None,
-        mappings: MappingsState::Known(Arc::new(mappings())),
-        go: Some(go::report()),
     })
 }
 

@@ -34,7 +34,7 @@ use terminal::Terminal;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How much later than due a program may run on such a machine.
-const WAKING: Duration = Duration::from_secs(2);
+const WAKING: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rights {

@@ -39,9 +39,7 @@ pub fn write_story(out: &mut impl Write, story: &Story) -> io::Result<()> {
         }
     }
     if let Some(score) = episode.chosen.and_then(|chosen| chosen.score).filter(|_| !episode.allocating_task) {
-        // Before 2.6.36 it was a number on no scale.
-        let scale = if score < 10_000 { " of 1000" } else { "" };
-        line("score", &format!("{score}{scale} by the kernel's own count"))?;
+        line("score", &format!("{score} of 1000 by the kernel's own count"))?;
     }
     if let Some(usage) = words::usage(story) {
         line("memory", &usage)?;

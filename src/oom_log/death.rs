@@ -85,7 +85,8 @@ pub(super) fn act(text: &[u8], cause: Option<Cause>, complete: bool) -> Option<M
     cursor.tag(b" (")?;
     let end = find_last(cursor.0, b") score ");
     let mut behind = Cursor(end.map_or(b"", |end| &cursor.0[end + b") score ".len()..]));
-    let score = behind.unsigned().filter(|_| behind.0.starts_with(b" or "));
+    // Before 2.6.36 (`or a child`) it was a number on no scale.
+    let score = behind.unsigned().filter(|_| behind.0.starts_with(b" or sacrifice"));
     Some(Message::Chosen { cause, pid, name: end.map(|end| Name::new(&cursor.0[..end])), score })
 }
 
@@ -101,7 +102,9 @@ fn killed(text: &[u8], cause: Option<Cause>, complete: bool) -> Option<Killed> {
         // Only a blank or a comma tells that the number is whole.
         return cursor.0.starts_with(b" ").then_some(killed);
     }
-    let Some(end) = [&b"), UID "[..], b") total-vm:"].iter().filter_map(|mark| find_last(cursor.0, mark)).min() else {
+    let Some(end) =
+        [&b"), UID "[..], b") total-vm:", b") vsz:"].iter().filter_map(|mark| find_last(cursor.0, mark)).min()
+    else {
         // 2.6.18 says no more than this: `Killed process 22222 (nginx).`
         let name = cursor.0.strip_suffix(b".").unwrap_or(cursor.0).strip_suffix(b")");
         killed.name = name.map(Name::new);
@@ -113,7 +116,8 @@ fn killed(text: &[u8], cause: Option<Cause>, complete: bool) -> Option<Killed> {
         killed.uid = cursor.unsigned_32();
     }
     let mut kib = |label: &[u8]| cursor.number_between(label, b"kB").map(Bytes::from_kib);
-    killed.total_vm = kib(b"total-vm:");
+    // 2.6.33 to 2.6.35 call it vsz.
+    killed.total_vm = kib(b"total-vm:").or_else(|| kib(b"vsz:"));
     killed.anon = kib(b"anon-rss:");
     killed.file = kib(b"file-rss:");
     killed.shmem = kib(b"shmem-rss:");
@@ -233,6 +237,13 @@ mod tests {
                 Some(152_704),
             ),
             (
+                "Killed process 1917 (php-cgi) vsz:467184kB, anon-rss:101196kB, file-rss:204kB",
+                None,
+                1917,
+                None,
+                Some(101_196),
+            ),
+            (
                 "Killed process 101 (trig) total-vm:29576kB, anon-rss:28172kB, file-rss:780kB",
                 None,
                 101,
@@ -257,7 +268,7 @@ mod tests {
             let found = killed(text);
             assert_eq!((found.cause, found.pid, found.uid), (cause, Pid(pid), uid), "{text}");
             assert_eq!(found.anon, anon.map(Bytes::from_kib), "{text}");
-            assert!(found.name.is_some(), "{text}");
+            assert!(found.name.is_some() && found.total_vm.is_some() == anon.is_some(), "{text}");
         }
     }
 
@@ -284,10 +295,11 @@ mod tests {
             score: Some(999),
         };
         assert_eq!(parse(text, true), Some(expected));
+        // On no scale.
         let old = b"Out of memory: kill process 4688 (postgres) score 119871 or a child";
-        assert!(matches!(parse(old, true), Some(Message::Chosen { score: Some(119_871), .. })));
+        assert!(matches!(parse(old, true), Some(Message::Chosen { score: None, .. })));
         // Cut within the number.
-        let cut = b"Out of memory: kill process 4688 (postgres) score 1198";
+        let cut = b"Out of memory: Kill process 4688 (postgres) score 98";
         assert!(matches!(parse(cut, false), Some(Message::Chosen { score: None, .. })));
     }
 

@@ -269,6 +269,10 @@ impl Dump {
         if self.episode.domain.is_none() && (host.ram.is_some() || !host.present.is_empty()) {
             self.episode.domain = Some(Domain::Host);
         }
+        // 4.9 and 4.10 print what the cpuset allows where there is no policy.
+        if self.episode.constraint.is_none() && self.episode.nodemask == self.episode.mems_allowed {
+            self.episode.nodemask = None;
+        }
         self.episode
     }
 }

@@ -99,11 +99,11 @@ pub(super) fn open(line: &[u8]) -> Unwrapped<'_> {
         [b'0'..=b'9', ..] => device_record(line).or_else(|| headed(line)).or_else(|| dated_alone(line).map(Ok)),
         [b'<', ..] => with_priority(line),
         [b'{', ..] => Some(super::journal::open(line)),
-        [b'A'..=b'Z', ..] => headed(line).or_else(|| glued(line).map(Ok)),
+        [b'A'..=b'Z' | 0x80.., ..] => headed(line).or_else(|| glued(line).map(Ok)),
         [b'a'..=b'z', ..] => facility_in_words(line).or_else(|| headed(line)).or_else(|| glued(line).map(Ok)),
         _ => glued(line).map(Ok),
     };
-    unwrapped.unwrap_or_else(|| Ok(bare(line)))
+    unwrapped.or_else(|| of_node(line)).unwrap_or_else(|| Ok(bare(line)))
 }
 
 fn bare(line: &[u8]) -> Envelope<'_> {
@@ -199,7 +199,7 @@ fn stamped(line: &[u8]) -> Option<Envelope<'_>> {
     let mut cursor = Cursor(line);
     let time = bracketed_time(&mut cursor)?;
     let mut caller = bracketed_caller(&mut cursor);
-    cursor.tag(b" ").or_else(|| cursor.0.is_empty().then_some(()))?;
+    cursor.tag(b" ").or_else(|| cursor.tag(b": ")).or_else(|| cursor.0.is_empty().then_some(()))?;
     if caller.is_none() {
         caller = bracketed_caller(&mut cursor);
         if caller.is_some() {
@@ -222,7 +222,8 @@ fn bracketed_time<'a>(cursor: &mut Cursor<'a>) -> Option<Time<'a>> {
     let length = ahead.0.iter().take(42).position(|byte| *byte == b']')?;
     let date = ahead.0[..length].trim_ascii();
     let is_delta = matches!(date, [b'+' | b'<', ..]);
-    let is_date = date.first().is_some_and(u8::is_ascii_alphanumeric) && date.contains(&b':');
+    let begins = date.first().is_some_and(|first| first.is_ascii_alphanumeric() || !first.is_ascii());
+    let is_date = begins && date.contains(&b':');
     if !is_delta && !is_date {
         return None;
     }
@@ -310,12 +311,19 @@ fn facility_in_words(line: &[u8]) -> Option<Unwrapped<'_>> {
     let facility = line[..colon].trim_ascii_end();
     let mut cursor = Cursor(&line[colon + 1..]);
     if facility == b"kern" {
-        let level = cursor.until_byte(b':').filter(|level| level.len() <= 7)?;
-        level.trim_ascii_end().iter().all(u8::is_ascii_lowercase).then_some(())?;
+        let level = cursor.until_byte(b':')?.trim_ascii();
+        (level.len() <= 7 && level.iter().all(u8::is_ascii_lowercase)).then_some(())?;
         cursor.blanks();
         return Some(behind_facility(cursor.0));
     }
     (OTHERS.contains(&facility) || facility.starts_with(b"local")).then(|| Err(Foreign::timeless()))
+}
+
+/// `10.1.1.2: kern: warning: [2026-11-21T08:41:22.123456789Z]: text` (`talosctl dmesg`).
+fn of_node(line: &[u8]) -> Option<Unwrapped<'_>> {
+    let mut cursor = Cursor(line);
+    let machine = cursor.until(b": ").filter(|machine| head::is_host(machine))?;
+    Some(facility_in_words(cursor.0)?.map(|inner| Envelope { machine: Some(machine), ..inner }))
 }
 
 /// A serial console glues a record to what a terminal had left unfinished: `login: [  145.593060] text`.

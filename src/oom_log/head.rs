@@ -28,15 +28,14 @@ impl Head {
 
 /// The head of a line; another's tag makes the line another's, `None` is no head.
 pub(super) fn read(line: &[u8]) -> Option<Result<Head, Foreign<'_>>> {
+    let mut cursor = Cursor(line);
+    if kernel_tag(&mut cursor).is_some() {
+        // `kernel: text`, with nothing ahead.
+        return Some(Ok(Head { length: line.len() - cursor.0.len(), ..Head::default() }));
+    }
     let date = match line {
         [b'0'..=b'9', ..] => dated_by_number(line)?,
-        [b'A'..=b'Z', ..] => dated_by_name(line)?,
-        // `kernel: text`, with nothing ahead.
-        [b'k', ..] => {
-            let mut cursor = Cursor(line);
-            kernel_tag(&mut cursor)?;
-            return Some(Ok(Head { length: line.len() - cursor.0.len(), ..Head::default() }));
-        }
+        [b'A'..=b'Z' | b'a'..=b'z' | 0x80.., ..] => dated_by_words(line)?,
         _ => return None,
     };
     Some(machine_and_tag(line, date))
@@ -65,7 +64,7 @@ pub(super) fn iso_date(line: &[u8]) -> Option<&[u8]> {
     if is_iso { Some(&line[..19 + memchr::memchr(b' ', &line[19..])?]) } else { None }
 }
 
-/// `2026-11-21T08:41:22.123456+00:00` (rsyslog, journal) and `1763714482.123456`: bytes of the date.
+/// `2026-11-21T08:41:22.123456+00:00` (rsyslog, journal), `1763714482.123456`, `21 nov. 08:41:22`: bytes of the date.
 fn dated_by_number(line: &[u8]) -> Option<usize> {
     if let Some(date) = iso_date(line) {
         let is_alone = date[19..].starts_with(b",") || line[date.len() + 1..].starts_with(b"[");
@@ -73,45 +72,26 @@ fn dated_by_number(line: &[u8]) -> Option<usize> {
     }
     let mut cursor = Cursor(line);
     cursor.unsigned()?;
-    cursor.tag(b".")?;
-    cursor.unsigned()?;
-    cursor.0.starts_with(b" ").then(|| line.len() - cursor.0.len())
+    if cursor.tag(b".").and_then(|()| cursor.unsigned()).is_some() {
+        return cursor.0.starts_with(b" ").then(|| line.len() - cursor.0.len());
+    }
+    dated_by_words(line)
 }
 
-/// `Nov 21 08:41:22`, `Tue 2026-11-21 08:41:22 UTC`, `Tue Nov 21 08:41:22 2026`: bytes of the date.
-fn dated_by_name(line: &[u8]) -> Option<usize> {
-    let (name, b' ') = (line.get(..3)?, line.get(3)?) else { return None };
-    let is_month_or_day = matches!(
-        name,
-        b"Jan"
-            | b"Feb"
-            | b"Mar"
-            | b"Apr"
-            | b"May"
-            | b"Jun"
-            | b"Jul"
-            | b"Aug"
-            | b"Sep"
-            | b"Oct"
-            | b"Nov"
-            | b"Dec"
-            | b"Mon"
-            | b"Tue"
-            | b"Wed"
-            | b"Thu"
-            | b"Fri"
-            | b"Sat"
-            | b"Sun"
-    );
-    if !is_month_or_day {
+/// `Nov 21 08:41:22`, `Tue 2026-11-21 08:41:22 UTC`, `Tue Nov 21 08:41:22 2026`, and in the words of other languages: bytes of
+/// the date. Its words are anybody's; its clock is not.
+fn dated_by_words(line: &[u8]) -> Option<usize> {
+    let colon = memchr::memchr(b':', &line[..line.len().min(48)])?;
+    let clock = line.get(colon.checked_sub(3)?..colon + 6)?;
+    let [b' ', h1, h2, b':', m1, m2, b':', s1, s2] = clock else { return None };
+    if ![h1, h2, m1, m2, s1, s2].into_iter().all(u8::is_ascii_digit) {
         return None;
     }
-    // The clock ends the date, but for a year or a time zone behind it.
-    let colon = memchr::memchr(b':', &line[..line.len().min(32)])?;
+    // The clock ends the date, but for a year or, where an ISO date stands before it, a time zone behind it.
     let mut end = colon + memchr::memchr(b' ', &line[colon..])?;
     let following = line[end + 1..].split(|byte| *byte == b' ').next()?;
     let is_year = following.len() == 4 && following.iter().all(u8::is_ascii_digit);
-    let is_zone = line.get(4).is_some_and(u8::is_ascii_digit) && line.get(8) == Some(&b'-');
+    let is_zone = matches!(line[..colon - 3], [.., b'-', _, _, b'-', _, _]);
     if is_year || is_zone {
         end += 1 + following.len();
     }
@@ -152,10 +132,8 @@ fn kernel_tag(cursor: &mut Cursor<'_>) -> Option<()> {
     Some(())
 }
 
-/// Whether a word can be the name of a machine.
+/// Whether a word can be the name of a machine, or what somebody who shows a log to others put in its place. Another
+/// program's tag has a colon behind it.
 pub(super) fn is_host(word: &[u8]) -> bool {
-    !word.is_empty()
-        && word.len() <= 255
-        && word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':'))
-        && word.last() != Some(&b':')
+    !word.is_empty() && word.len() <= 255 && word.iter().all(|byte| *byte > b' ') && word.last() != Some(&b':')
 }

@@ -103,8 +103,8 @@ impl LogReader {
             }
             let end = memchr::memchr(b'\n', &block[at..]).map_or(block.len(), |length| at + length);
             let line = &block[at..end];
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let line = &line[..line.len().min(LONGEST_LINE)];
+            // A carriage return, and the blanks that a terminal's copy leaves, are nobody's.
+            let line = line[..line.len().min(LONGEST_LINE)].trim_ascii_end();
             if looks_for_time {
                 self.head_lines += 1;
                 self.span.first = Some(envelope::time(line).stamp()).filter(Stamp::is_known);

@@ -35,13 +35,19 @@ impl Stamp {
         Self { since_boot: Some(microseconds), ..Self::default() }
     }
 
-    /// From the text of a date; characters that are not printable ASCII are left out.
+    /// From the text of a date, in any language: letters, digits and ASCII signs; anything else is left out.
     #[must_use]
     pub fn from_text(text: &[u8]) -> Self {
         let mut given = Given::default();
-        for &byte in text.iter().filter(|byte| (0x20..0x7f).contains(*byte)).take(GIVEN_CAPACITY) {
-            given.bytes[usize::from(given.length)] = byte;
-            given.length += 1;
+        for chunk in text.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                let end = usize::from(given.length) + character.len_utf8();
+                let shows = character.is_alphanumeric() || (' '..='~').contains(&character);
+                if shows && end <= GIVEN_CAPACITY {
+                    character.encode_utf8(&mut given.bytes[usize::from(given.length)..end]);
+                    given.length = end as u8;
+                }
+            }
         }
         Self { given, ..Self::default() }
     }
@@ -57,5 +63,28 @@ impl Stamp {
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.since_boot.is_some() || self.wall.is_some() || self.given.length > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn dates_of_any_language_are_kept() {
+        for date in ["Nov 21 08:41:22", "févr. 03 19:57:08", "四 3月 18 18:47:12 2021"] {
+            assert_eq!(Stamp::from_text(date.as_bytes()).date(), Some(date));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_byte_of_a_date_moves_a_cursor(text in prop::collection::vec(any::<u8>(), 0..60)) {
+            let stamp = Stamp::from_text(&text);
+            let date = stamp.date().unwrap_or_default();
+            prop_assert!(date.chars().all(|character| character == ' ' || character.is_alphanumeric() || character.is_ascii_graphic()));
+        }
     }
 }

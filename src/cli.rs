@@ -26,55 +26,63 @@ pub use config_file::DEFAULT as DEFAULT_CONFIG;
 
 /// htop for memory: who holds it, what grew, and whom the kernel's OOM killer takes next.
 #[derive(Debug, Parser)]
-#[command(name = "oomtop", version, max_term_width = 100, args_conflicts_with_subcommands = false)]
+#[command(name = "oomtop", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(flatten)]
-    shared: Shared,
+    chosen: Chosen,
+    #[command(flatten)]
+    looking: Looking,
     #[command(flatten)]
     screen: Screen,
     #[command(subcommand)]
     command: Option<Subcommands>,
 }
 
-#[derive(Debug, Args)]
-struct Shared {
-    /// Time between two looks: 2, 0.5, 500ms, 3m; a bare number is seconds (htop takes it for tenths) [default: 1]
-    #[arg(short, long, value_name = "TIME", value_parser = interval, global = true)]
-    delay: Option<Duration>,
+/// Which processes, and in what order: of the screen and of `snapshot`.
+#[derive(Debug, Default, Args)]
+struct Chosen {
     /// Only these processes and their descendants, with commas between them or several -p
-    #[arg(short, long, value_name = "PID", value_parser = pid, value_delimiter = ',', global = true)]
+    #[arg(short, long, value_name = "PID", value_parser = pid, value_delimiter = ',')]
     pid: Vec<Pid>,
     /// Only processes that match, like 'rss>1g user=ci' (oomtop --help explains filters)
-    #[arg(short, long, value_name = "FILTER", value_parser = filter, global = true)]
+    #[arg(short, long, value_name = "FILTER", value_parser = filter)]
     filter: Option<String>,
     /// Sort by this column (oomtop --help lists them)
-    #[arg(short, long, value_name = "COLUMN", value_parser = table::named, global = true)]
+    #[arg(short, long, value_name = "COLUMN", value_parser = table::named)]
     sort: Option<Column>,
     /// Arrange processes as a tree of parents and children
-    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     tree: Option<bool>,
-    /// Only ASCII characters; so it is anyway where the locale is not UTF-8
-    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
-    ascii: Option<bool>,
-    /// Take what is not typed from this file [default: ~/.config/oomtop/config.toml, if it is there]
-    #[arg(long, value_name = "FILE", global = true)]
-    config: Option<PathBuf>,
     /// Whose Go programs to look into, by reading their memory: own (your user's), all, or none [default: own]
-    #[arg(long, value_name = "WHOSE", value_enum, global = true, hide_possible_values = true)]
+    #[arg(long, value_name = "WHOSE", value_enum, hide_possible_values = true)]
     go_memory: Option<Whose>,
     /// Of the time, spend at most so many percent in reading smaps and smaps_rollup, which hold up whom they describe
     /// [default: 5]
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=50), global = true)]
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=50))]
     smaps_share: Option<u32>,
-    /// Read this tree instead of /proc
-    #[arg(long, value_name = "DIR", default_value = "/proc", global = true)]
-    proc: PathBuf,
-    /// Read this tree instead of /sys
-    #[arg(long, value_name = "DIR", default_value = "/sys", global = true)]
-    sys: PathBuf,
+    /// Take what is not typed from this file [default: ~/.config/oomtop/config.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+/// How and where to look: of all but `explain`.
+#[derive(Debug, Default, Args)]
+struct Looking {
+    /// Time between two looks: 2, 0.5, 500ms, 3m; a bare number is seconds (htop takes it for tenths) [default: 1]
+    #[arg(short, long, value_name = "TIME", value_parser = interval)]
+    delay: Option<Duration>,
+    /// Only ASCII characters; so it is anyway where the locale is not UTF-8
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    ascii: Option<bool>,
+    /// Read this tree instead of /proc
+    #[arg(long, value_name = "DIR")]
+    proc: Option<PathBuf>,
+    /// Read this tree instead of /sys
+    #[arg(long, value_name = "DIR")]
+    sys: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Args)]
 struct Screen {
     /// Never send a signal or write an oom_score_adj
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
@@ -120,9 +128,9 @@ enum Theme {
 #[derive(Debug, Subcommand)]
 enum Subcommands {
     /// Look once and print it, for scripts and cron
+    #[command(after_help = SNAPSHOT_HELP)]
     Snapshot(Snapshot),
-    /// Tell the OOM kills in a kernel log: who died, by whose limit, why that one; -p PID says what killed it, or that
-    /// nothing in the log did
+    /// Tell the OOM kills in a kernel log: who died, by whose limit, and why that one
     #[command(after_help = EXPLAIN_HELP)]
     Explain(Explain),
     /// Tell which functions a Go profile is made of: what they hold themselves (flat) and with all that they call (cum)
@@ -140,12 +148,15 @@ struct Explain {
     /// The log: dmesg, journalctl or syslog text, journal JSON, or records of /dev/kmsg; - is standard input, as is nothing
     #[arg(value_name = "FILE", conflicts_with_all = ["kernel", "journal"])]
     file: Option<PathBuf>,
-    /// The kernel's ring buffer, from its oldest record
+    /// The kernel's ring buffer, from its oldest record (needs root where kernel.dmesg_restrict is 1)
     #[arg(long, conflicts_with = "journal")]
     kernel: bool,
-    /// The journal of this boot (journalctl -k -o json)
+    /// The journal of this boot (journalctl -k; for root and members of adm or systemd-journal)
     #[arg(long)]
     journal: bool,
+    /// What killed this process? Or nothing in this log; with commas between several
+    #[arg(short, long, value_name = "PID", value_parser = pid, value_delimiter = ',')]
+    pid: Vec<Pid>,
     /// One JSON object, schema oomtop.explain/1
     #[arg(long)]
     json: bool,
@@ -160,8 +171,27 @@ Examples:
 
 Exit status: 0 also when the log has no kill (it says so), 1 failed, 2 wrong usage.";
 
+const SNAPSHOT_HELP: &str = "\
+Examples:
+  oomtop snapshot -n 10                         the ten biggest
+  oomtop snapshot --samples 2 -d 10 -s growth   who grew in ten seconds
+  oomtop snapshot --json | jq .domains[0]       who dies next, and by whose limit
+  oomtop snapshot --mappings 4711               what process 4711 holds
+
+Exit status: 0 fine, 1 failed, 2 wrong usage.";
+
+const SHORT_HELP: &str = "\
+Examples:
+  oomtop                                     this machine
+  oomtop -p \"$(pgrep -d, -f 'go test')\"      a tree of processes, as it grows
+  oomtop -f 'user=ci rss>100m' --read-only   only look
+
+--help tells more: filters, columns, exit status";
+
 #[derive(Debug, Args)]
 struct Snapshot {
+    #[command(flatten)]
+    chosen: Chosen,
     /// One JSON object, schema oomtop.snapshot/1
     #[arg(long, conflicts_with_all = ["csv", "table"])]
     json: bool,
@@ -180,6 +210,8 @@ struct Snapshot {
     /// What this process holds, by class and region: with --json beside the rest, else instead
     #[arg(long, value_name = "PID", value_parser = pid)]
     mappings: Option<Pid>,
+    #[command(flatten)]
+    looking: Looking,
 }
 
 /// What the environment says about the terminal and the language.
@@ -230,39 +262,48 @@ pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &Environment,
 ) -> Result<(Config, Task), clap::Error> {
-    let matches = Arguments::command().after_help("--help tells more: filters, columns, exit status");
+    let matches = Arguments::command().after_help(SHORT_HELP);
     let matches = matches.after_long_help(long_help()).try_get_matches_from(arguments)?;
-    let Arguments { shared, screen, command } = Arguments::from_arg_matches(&matches)?;
+    let Arguments { mut chosen, mut looking, screen, command } = Arguments::from_arg_matches(&matches)?;
     let task = match command {
         None if screen.print_config => Task::PrintConfig,
         None => Task::Watch,
-        Some(Subcommands::Snapshot(snapshot)) => Task::Snapshot(SnapshotConfig {
-            format: match (snapshot.json, snapshot.csv) {
-                (true, _) => Format::Json,
-                (false, true) => Format::Csv,
-                (false, false) => Format::Table,
-            },
-            limit: snapshot.limit,
-            samples: snapshot.samples,
-            mappings: snapshot.mappings,
-        }),
-        Some(Subcommands::Explain(explain)) => Task::Explain(ExplainConfig {
-            log: match explain.file {
-                _ if explain.kernel => KernelLogSource::RingBuffer,
-                _ if explain.journal => KernelLogSource::Journal,
-                Some(file) if file.as_os_str() != "-" => KernelLogSource::File(file),
-                _ => KernelLogSource::StandardInput,
-            },
-            json: explain.json,
-        }),
+        Some(Subcommands::Snapshot(snapshot)) => {
+            (chosen, looking) = (snapshot.chosen, snapshot.looking);
+            Task::Snapshot(SnapshotConfig {
+                format: match (snapshot.json, snapshot.csv) {
+                    (true, _) => Format::Json,
+                    (false, true) => Format::Csv,
+                    (false, false) => Format::Table,
+                },
+                limit: snapshot.limit,
+                samples: snapshot.samples,
+                mappings: snapshot.mappings,
+            })
+        }
+        Some(Subcommands::Explain(explain)) => {
+            chosen.pid = explain.pid;
+            Task::Explain(ExplainConfig {
+                log: match explain.file {
+                    _ if explain.kernel => KernelLogSource::RingBuffer,
+                    _ if explain.journal => KernelLogSource::Journal,
+                    Some(file) if file.as_os_str() != "-" => KernelLogSource::File(file),
+                    _ => KernelLogSource::StandardInput,
+                },
+                json: explain.json,
+            })
+        }
         Some(Subcommands::Pprof(pprof)) => Task::Pprof(pprof.into()),
-        Some(Subcommands::Run(run)) => Task::Run(run.into()),
+        Some(Subcommands::Run(mut run)) => {
+            looking = std::mem::take(&mut run.looking);
+            Task::Run(run.into())
+        }
         Some(Subcommands::Start(start)) => Task::Start(start.into()),
     };
     let wishes = match task {
         // To print what a file looks like, or to tell an old log, none is read.
         Task::PrintConfig | Task::Explain(_) | Task::Pprof(_) | Task::Run(_) | Task::Start(_) => Wishes::default(),
-        Task::Watch | Task::Snapshot(_) => wishes(shared.config.as_ref(), environment)
+        Task::Watch | Task::Snapshot(_) => wishes(chosen.config.as_ref(), environment)
             .map_err(|mistake| clap::Error::raw(ErrorKind::ValueValidation, format!("{mistake}\n")))?,
     };
     let wished = match task {
@@ -273,23 +314,23 @@ pub fn parse(
     };
     let default = Config::default();
     let config = Config {
-        look: look(&shared, &screen, &wished, environment),
-        proc_root: shared.proc,
-        sys_root: shared.sys,
-        interval: shared.delay.or(wished.interval).unwrap_or(default.interval),
-        pids: shared.pid,
-        filter: shared.filter,
+        look: look(&looking, &screen, &wished, environment),
+        proc_root: looking.proc.unwrap_or(default.proc_root),
+        sys_root: looking.sys.unwrap_or(default.sys_root),
+        interval: looking.delay.or(wished.interval).unwrap_or(default.interval),
+        pids: chosen.pid,
+        filter: chosen.filter,
         columns: wished.columns.unwrap_or(default.columns),
-        sort: shared.sort.or(wished.sort).unwrap_or(default.sort),
-        tree: shared.tree.or(wished.tree).unwrap_or(default.tree),
+        sort: chosen.sort.or(wished.sort).unwrap_or(default.sort),
+        tree: chosen.tree.or(wished.tree).unwrap_or(default.tree),
         protect: screen.protect.or(wished.protect).unwrap_or(default.protect),
         read_only: screen.read_only.or(wished.read_only).unwrap_or(default.read_only),
-        go_memory: match shared.go_memory {
+        go_memory: match chosen.go_memory {
             None | Some(Whose::Own) => GoMemoryOf::OwnUser,
             Some(Whose::All) => GoMemoryOf::Everybody,
             Some(Whose::None) => GoMemoryOf::Nobody,
         },
-        smaps_share: shared.smaps_share.or(wished.smaps_share).unwrap_or(default.smaps_share),
+        smaps_share: chosen.smaps_share.or(wished.smaps_share).unwrap_or(default.smaps_share),
         mouse: screen.mouse.or(wished.mouse).unwrap_or(default.mouse),
         warning: wishes.warning,
         alarm: wished.alarm,
@@ -314,7 +355,7 @@ fn wishes(named: Option<&PathBuf>, environment: &Environment) -> Result<Wishes, 
     }
 }
 
-fn look(shared: &Shared, screen: &Screen, wished: &ScreenWishes, environment: &Environment) -> Look {
+fn look(looking: &Looking, screen: &Screen, wished: &ScreenWishes, environment: &Environment) -> Look {
     let has_colors = match screen.color.or(wished.color).unwrap_or(When::Auto) {
         When::Always => true,
         When::Never => false,
@@ -327,7 +368,7 @@ fn look(shared: &Shared, screen: &Screen, wished: &ScreenWishes, environment: &E
     });
     let theme = typed.or(wished.theme).filter(|_| has_colors);
     let theme = theme.unwrap_or(if has_colors { ThemeName::Default } else { ThemeName::Mono });
-    let ascii = shared.ascii.or(wished.ascii).unwrap_or(false);
+    let ascii = looking.ascii.or(wished.ascii).unwrap_or(false);
     let plain = ascii || !environment.is_utf8() || environment.is_terminal(&["dumb", "linux"]);
     Look { glyphs: if plain { Glyphs::Ascii } else { Glyphs::Unicode }, theme }
 }
@@ -362,8 +403,11 @@ fn filter(text: &str) -> Result<String, String> {
 /// Printed under the options by `--help`.
 fn long_help() -> String {
     let columns: Vec<_> = COLUMNS.iter().map(|info| format!("  {:<9} {}", info.key, info.summary())).collect();
+    let examples = SHORT_HELP.rsplit_once("\n\n").map_or(SHORT_HELP, |(examples, _)| examples);
     format!(
         "\
+{examples}
+
 Filters: a word is a substring of command, name, user, Go module or package, in any case.
   rss>1g  adj<=-500  growth>1m    a column compared with a number, a size, a size per second
   user=ci  cgroup~web  name~/^go/ text: = is, != is not, ~ contains or matches a regular expression

@@ -56,6 +56,11 @@ fn help_says_what_it_said() {
     let help = output(&["snapshot", "-h"]);
     assert!(help.status.success());
     insta::assert_snapshot!("help_snapshot", text(&help.stdout));
+    for command in ["explain", "run"] {
+        let help = output(&[command, "--help"]);
+        assert!(help.status.success());
+        insta::assert_snapshot!(format!("help_{command}"), text(&help.stdout));
+    }
     assert_eq!(text(&output(&["--version"]).stdout), concat!("oomtop ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 

@@ -3,6 +3,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "reads fixtures and runs the program")]
 
+#[path = "fuzzed/check.rs"]
+mod check;
+
 use std::path::{Path, PathBuf};
 
 use oomtop::oom_log::{Domain, Episode, LogReader, Outcome, Span};
@@ -79,13 +82,18 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/oom-logs")
 }
 
-/// Every log of the corpus, by name.
-fn logs() -> Vec<(String, Vec<u8>)> {
+fn logs_of_the_corpus() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder()).expect("the folder of logs").map(|entry| entry.expect("an entry").path());
     let mut paths: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
     paths.sort();
+    paths
+}
+
+/// Every log of the corpus, by name.
+fn logs() -> Vec<(String, Vec<u8>)> {
     let read = |path: &PathBuf| std::fs::read(path).expect("a log");
-    paths.iter().map(|path| (path.file_stem().expect("a name").to_string_lossy().into_owned(), read(path))).collect()
+    let name = |path: &PathBuf| path.file_stem().expect("a name").to_string_lossy().into_owned();
+    logs_of_the_corpus().iter().map(|path| (name(path), read(path))).collect()
 }
 
 fn log(name: &str) -> Vec<u8> {
@@ -461,6 +469,20 @@ proptest! {
             // All that is made of it can be said.
             let _ = (words::headline(&story), words::why(&story), words::who_asked(&story), words::usage(&story));
         }
+    }
+}
+
+/// A fuzzer made these out of the logs: a few for each path through the parser (see `fuzz/Cargo.toml`).
+#[test]
+fn what_a_fuzzer_found_worth_keeping_is_survived() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fuzzed-logs");
+    let logs: Vec<_> =
+        std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
+    assert!(logs.len() > 100, "{}", logs.len());
+    for path in logs.iter().chain(&logs_of_the_corpus()) {
+        let log = std::fs::read(path).expect("a log");
+        let outcome = std::panic::catch_unwind(|| check::check(&log));
+        assert!(outcome.is_ok(), "{}", path.display());
     }
 }
 

@@ -64,6 +64,35 @@ fn a_log_without_a_kill_is_said_to_have_none() {
     );
 }
 
+/// Nothing was killed in a log of nothing, but that says little.
+#[test]
+fn an_empty_log_is_said_to_be_empty() {
+    let (status, text, _) = explain(&[], "");
+    assert_eq!(status, Some(0));
+    assert_eq!(text, "No process was killed by the kernel's OOM killer in this log (it is empty).\n");
+}
+
+/// A journal that shows nothing, as it does to those without the right, is no log without kills.
+#[test]
+fn a_journal_that_shows_nothing_is_a_failure_that_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("journalctl");
+    std::fs::write(&program, "#!/bin/sh\nexit 0\n").expect("written");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("made executable");
+    let mut command = Command::cargo_bin("oomtop").expect("the program");
+    let output = command.args(["explain", "--journal"]).env("PATH", folder.path()).output().expect("it runs");
+    let errors = String::from_utf8(output.stderr).expect("text");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+    assert!(errors.starts_with("oomtop: the journal shows no message of the kernel: "), "{errors}");
+
+    std::fs::remove_file(&program).expect("removed");
+    let mut command = Command::cargo_bin("oomtop").expect("the program");
+    let output = command.args(["explain", "--journal"]).env("PATH", folder.path()).output().expect("it runs");
+    let errors = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors.contains("cannot run journalctl: name a log file instead, or try --kernel"), "{errors}");
+}
+
 #[test]
 fn a_process_is_asked_for() {
     let name = path("6.12.107-dead-leader");

@@ -18,11 +18,11 @@ terminal: --headless gives it this one) and, when it has ended, the verdict.
 
 Examples:
   oomtop run -- go test ./...
-  oomtop run --memory-max 512m -- go test ./...            does it fit?
+  oomtop run --memory-max 512m -- go test ./...                  does it fit?
   oomtop run --report memory.json --budget 1g -- go test ./...   in CI
 
-Exit status: the command's own; 128+N when signal N ended it; 124 over budget; 125 oomtop itself failed, wrong usage
-included; 126 the command cannot be executed; 127 it was not found.";
+Exit status: the command's own; 128+N when signal N ended it; 124 over budget; 125 oomtop itself
+failed, wrong usage included; 126 the command cannot be executed; 127 it was not found.";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -56,6 +56,8 @@ pub(super) struct Arguments {
     /// Only say so when a budget is exceeded
     #[arg(long)]
     warn: bool,
+    #[command(flatten)]
+    pub looking: super::Looking,
     /// The command and its arguments
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
     command: Vec<OsString>,

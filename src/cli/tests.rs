@@ -36,15 +36,31 @@ fn everything_typed_arrives() {
 }
 
 #[test]
-fn snapshot_takes_shared_options_on_either_side() {
+fn snapshot_takes_what_it_needs() {
+    let (config, task) =
+        parsed("oomtop snapshot --json -n 5 --samples 3 --mappings 7 -d 2 -s pid --proc /a").expect("right");
+    assert_eq!((config.interval, config.sort), (Duration::from_secs(2), Column::Pid));
+    assert_eq!((config.proc_root, config.sys_root), ("/a".into(), "/sys".into()));
+    let expected = SnapshotConfig { format: Format::Json, limit: Some(5), samples: 3, mappings: Some(Pid(7)) };
+    assert_eq!(task, Task::Snapshot(expected));
+}
+
+/// An option that does nothing would be taken for one that does.
+#[test]
+fn options_are_only_taken_where_they_act() {
     for line in [
-        "oomtop snapshot --json -n 5 --samples 3 --mappings 7 -d 2 -s pid",
-        "oomtop -d 2 -s pid snapshot --json -n 5 --samples 3 --mappings 7",
+        "oomtop explain -d 2",
+        "oomtop explain --filter rss>1g",
+        "oomtop explain --config x",
+        "oomtop explain --proc /a",
+        "oomtop run -p 7 -- true",
+        "oomtop run --tree -- true",
+        "oomtop snapshot --read-only",
+        "oomtop snapshot --theme light",
+        "oomtop -d 2 snapshot",
+        "oomtop --read-only run -- true",
     ] {
-        let (config, task) = parsed(line).expect(line);
-        assert_eq!((config.interval, config.sort), (Duration::from_secs(2), Column::Pid));
-        let expected = SnapshotConfig { format: Format::Json, limit: Some(5), samples: 3, mappings: Some(Pid(7)) };
-        assert_eq!(task, Task::Snapshot(expected));
+        assert_eq!(parsed(line).expect_err(line).exit_code(), 2, "{line}");
     }
 }
 
@@ -57,7 +73,7 @@ fn explain_reads_from_one_place() {
         ("oomtop explain - --json", vec![], KernelLogSource::StandardInput, true),
         ("oomtop explain -p 7 kern.log", vec![Pid(7)], KernelLogSource::File("kern.log".into()), false),
         ("oomtop explain --kernel", vec![], KernelLogSource::RingBuffer, false),
-        ("oomtop -p 7,8 explain --journal", vec![Pid(7), Pid(8)], KernelLogSource::Journal, false),
+        ("oomtop explain -p 7,8 --journal", vec![Pid(7), Pid(8)], KernelLogSource::Journal, false),
     ] {
         assert_eq!(task(line).ok(), Some((pids, explain(log, json))), "{line}");
     }

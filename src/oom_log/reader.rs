@@ -22,6 +22,8 @@ pub struct Span {
     pub first: Option<Stamp>,
     /// The last.
     pub last: Option<Stamp>,
+    /// There is not a byte in it.
+    pub is_empty: bool,
 }
 
 /// The reader of one log.
@@ -72,6 +74,7 @@ impl LogReader {
             self.keep_tail(&line);
         }
         let times = self.tail.rsplit(|byte| *byte == b'\n').map(|line| envelope::time(line).stamp());
+        self.span.is_empty = self.is_empty();
         self.span.last = times.into_iter().find(Stamp::is_known);
         self.assembler.finish();
     }
@@ -79,6 +82,12 @@ impl LogReader {
     /// The next episode that is complete, in the order of the log.
     pub fn next_episode(&mut self) -> Option<Episode> {
         self.assembler.next_ready()
+    }
+
+    /// Whether nothing came yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.is_begun
     }
 
     /// The times of the log; the last one is known after [`Self::finish`].

@@ -136,7 +136,17 @@ impl<W: Write> Telling<W> {
         }
         let status = journal.wait()?;
         told?;
-        if status.success() { Ok(()) } else { Err(eyre!("journalctl failed ({status}): try --kernel or a log file")) }
+        if !status.success() {
+            return Err(eyre!("journalctl failed ({status}): try --kernel or a log file"));
+        }
+        if self.reader.is_empty() {
+            // It shows those without the right nothing, and calls that success.
+            return Err(eyre!(
+                "the journal shows no message of the kernel: it keeps none here, or you may not see them (that needs root, or \
+                 membership of adm or systemd-journal). Try sudo, --kernel or a log file"
+            ));
+        }
+        Ok(())
     }
 
     fn push(&mut self, chunk: &[u8]) -> Result<()> {

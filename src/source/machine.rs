@@ -76,9 +76,10 @@ fn users() -> Vec<(u32, Box<str>)> {
     std::fs::read("/etc/passwd").map(|text| system_files::users(&text)).unwrap_or_default()
 }
 
+/// The line that a file is; empty where it is not there or was cut: half a release would be another kernel's.
 fn line(root: &mut Tree, name: &str) -> String {
     let text = root.read(&FileName::of_root(name)).unwrap_or_default();
-    String::from_utf8_lossy(text).trim_end().to_owned()
+    String::from_utf8_lossy(text.strip_suffix(b"\n").unwrap_or_default()).into_owned()
 }
 
 fn number<T: TryFrom<u64>>(root: &mut Tree, name: &str) -> Option<T> {

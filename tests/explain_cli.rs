@@ -1,5 +1,7 @@
 //! `oomtop explain` as a person and a script meet it: where it reads, what it prints, how it ends.
 
+#![expect(clippy::disallowed_methods, reason = "puts a program in the place of journalctl")]
+
 use std::path::PathBuf;
 
 use assert_cmd::Command;

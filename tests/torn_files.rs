@@ -8,12 +8,16 @@ mod support;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use oomtop::snapshot::Fact;
+use oomtop::snapshot::cgroup::Cgroup;
+use oomtop::snapshot::mapping::Rollup;
 use oomtop::snapshot::needs::{FactGroups, Needs};
 use oomtop::source::Source;
 use oomtop::source::live::Live;
 use oomtop::source::prober::Prober;
+use oomtop::units::Timestamp;
 use support::fake_proc::{FakeProc, FakeProcess};
 
 /// A machine whose numbers all have five digits and more, so that a part of one is told from the whole.
@@ -153,8 +157,7 @@ fn said(fake: &FakeProc) -> String {
         write_readings(&mut text, &snapshot.adjustments);
         write_readings(&mut text, &snapshot.oom_scores);
         for cgroup in snapshot.cgroups.iter().flatten() {
-            let cgroup =
-                oomtop::snapshot::cgroup::Cgroup { at: Default::default(), members: Vec::new(), ..cgroup.clone() };
+            let cgroup = Cgroup { at: Timestamp::default(), members: Vec::new(), ..cgroup.clone() };
             let _ = writeln!(text, "{cgroup:?}");
         }
         needs.selected = snapshot.roster.first().copied();
@@ -162,8 +165,7 @@ fn said(fake: &FakeProc) -> String {
         prober.observe(&snapshot);
         while let Some(slice) = prober.probe(&needs) {
             for fact in &slice.rollups {
-                let reading =
-                    fact.reading.map(|rollup| oomtop::snapshot::mapping::Rollup { took: Default::default(), ..rollup });
+                let reading = fact.reading.map(|rollup| Rollup { took: Duration::ZERO, ..rollup });
                 let _ = writeln!(text, "{reading:?}");
             }
             if let Some(fact) = &slice.mappings {

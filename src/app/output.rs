@@ -1,15 +1,18 @@
 //! What a command has written, line by line: it scrolls, it can be searched, and it stays when the command is gone. Refuses
 //! to obey it: what would move the cursor or change a colour is made visible or dropped.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use crate::text::printable;
+use crate::text::{holds, printable};
 
 use super::keys::Move;
 use super::list::Direction;
 
 /// More than this (bytes) is not kept: the oldest lines go, and it is said how many.
 const KEPT: usize = 16 << 20;
+/// What a line costs beside its bytes, an empty one too: its place in the list and what the allocator adds.
+const LINE_COSTS: usize = 48;
 /// A line that goes on is broken here.
 const LINE: usize = 4096;
 /// Columns from one tab stop to the next.
@@ -50,12 +53,12 @@ impl Output {
     fn end_line(&mut self) {
         let line = plain(&self.begun);
         self.begun.clear();
-        self.bytes += line.len();
+        self.bytes += line.len() + LINE_COSTS;
         self.lines.push_back(line.into());
         while self.bytes > KEPT
             && let Some(oldest) = self.lines.pop_front()
         {
-            self.bytes -= oldest.len();
+            self.bytes -= oldest.len() + LINE_COSTS;
             self.dropped += 1;
             self.top = self.top.map(|top| top.saturating_sub(1));
             self.found = self.found.and_then(|found| found.checked_sub(1));
@@ -75,16 +78,21 @@ impl Output {
     }
 
     /// The lines of a page of so many rows, with the number of the first.
-    #[must_use]
-    pub fn page(&self, rows: usize) -> (usize, Vec<String>) {
+    pub fn page(&self, rows: usize) -> (usize, impl Iterator<Item = Cow<'_, str>>) {
         let top = self.top(rows);
-        (top, self.lines().skip(top).take(rows).collect())
+        (top, self.from(top).take(rows))
     }
 
     /// All that was kept, for when the screen is left.
-    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
-        let begun = (!self.begun.is_empty()).then(|| plain(&self.begun));
-        self.lines.iter().map(ToString::to_string).chain(begun)
+    pub fn lines(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.from(0)
+    }
+
+    /// The lines from this one on; those before it are not touched, however many they are.
+    fn from(&self, first: usize) -> impl Iterator<Item = Cow<'_, str>> {
+        let whole = self.lines.range(first.min(self.lines.len())..).map(|line| Cow::Borrowed(&**line));
+        let begun = (!self.begun.is_empty() && first <= self.lines.len()).then(|| Cow::Owned(plain(&self.begun)));
+        whole.chain(begun)
     }
 
     /// The line that a search found last, while there is one.
@@ -93,7 +101,9 @@ impl Output {
         self.found.filter(|_| self.search.is_some())
     }
 
-    fn top(&self, rows: usize) -> usize {
+    /// The number of the first line on a page of so many rows.
+    #[must_use]
+    pub fn top(&self, rows: usize) -> usize {
         let last = self.count().saturating_sub(rows);
         self.top.map_or(last, |top| top.min(last))
     }
@@ -112,14 +122,14 @@ impl Output {
 
     /// To the first line from there on that has this text, whatever its case; whether there is one.
     pub(super) fn find(&mut self, needle: &str, from: usize, direction: Direction, rows: usize) -> bool {
-        let needle = needle.to_lowercase();
-        let lines: Vec<_> = self.lines().collect();
-        let count = lines.len();
-        let order = (0..count).map(|distance| match direction {
+        let count = self.count();
+        let begun = plain(&self.begun);
+        let line = |at: usize| self.lines.get(at).map_or(&*begun, |line| &**line);
+        let mut order = (0..count).map(|distance| match direction {
             Direction::Forward => (from + distance) % count,
             Direction::Backward => (from % count + count - distance) % count,
         });
-        let found = order.into_iter().find(|at| lines[*at].to_lowercase().contains(&needle));
+        let found = order.find(|at| holds(line(*at).as_bytes(), needle.as_bytes()));
         if let Some(at) = found {
             self.found = Some(at);
             self.top = Some(at.saturating_sub(rows / 2));
@@ -158,7 +168,7 @@ mod tests {
     fn lines(bytes: &[u8]) -> Vec<String> {
         let mut output = Output::default();
         output.push(bytes);
-        output.lines().collect()
+        output.lines().map(Cow::into_owned).collect()
     }
 
     #[test]
@@ -172,7 +182,7 @@ mod tests {
     #[test]
     fn the_end_is_followed_until_one_scrolls_away_and_again_when_one_is_back() {
         let mut output = Output::default();
-        let top = |output: &Output| output.page(3).0;
+        let top = |output: &Output| output.top(3);
         (0..10).for_each(|line| output.push(format!("line {line}\n").as_bytes()));
         assert_eq!(top(&output), 7);
         output.go(Move::Up, 3);
@@ -206,6 +216,15 @@ mod tests {
         assert_eq!(output.count() as u64 + output.dropped(), 5000);
     }
 
+    #[test]
+    fn empty_lines_are_bounded_as_well() {
+        let mut output = Output::default();
+        for _ in 0..100 {
+            output.push(&[b'\n'; 10_000]);
+        }
+        assert!(output.count() <= KEPT / LINE_COSTS && output.dropped() > 0, "{}", output.count());
+    }
+
     proptest! {
         #[test]
         fn nothing_that_is_written_panics_or_hides(bytes in proptest::collection::vec(any::<u8>(), 0..200), rows in 0usize..9) {
@@ -213,7 +232,7 @@ mod tests {
             output.push(&bytes);
             let _ = output.find("a", rows, Direction::Backward, rows);
             output.go(Move::PageUp, rows);
-            let (_, page) = output.page(rows);
+            let page: Vec<_> = output.page(rows).1.collect();
             prop_assert!(page.len() <= rows);
             prop_assert!(page.iter().all(|line| !line.contains('\x1b')));
         }

@@ -22,8 +22,10 @@ impl State {
             }
             Pane::Kills => self.move_in_kills(movement, page),
             Pane::Run => {
+                let (columns, _) = self.size;
                 if let Some(run) = &mut self.run {
-                    run.scroll = movement.apply(run.scroll, usize::from(u16::MAX), page);
+                    let last = run.most_lines(columns).saturating_sub(page);
+                    run.scroll = movement.apply(run.scroll.min(last), last + 1, page);
                 }
             }
             Pane::Output => {

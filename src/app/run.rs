@@ -39,6 +39,24 @@ impl Default for RunView {
     }
 }
 
+impl RunView {
+    /// No fewer lines than its pane draws in so many columns, and few more: as far as it scrolls.
+    pub(super) fn most_lines(&self, columns: u16) -> usize {
+        /// Columns that a lead and a word that did not fit any more leave empty.
+        const LOST: u16 = 30;
+        /// The blank one, those around the table, and its rows.
+        const TABLE: usize = 24;
+        let room = usize::from(columns.saturating_sub(LOST).max(10));
+        let Stage::Over(report) = &self.stage else { return TABLE };
+        let verdict = &report.verdict;
+        let told = verdict.story.iter().map(|line| line.len());
+        let told = told.chain(verdict.evidence.iter().map(|evidence| evidence.source.len() + evidence.text.len()));
+        let told = told.chain(report.budget.iter().flat_map(|budget| &budget.exceeded).map(|line| line.len()));
+        let told = told.chain(report.advice.iter().map(|advice| advice.what.len() + advice.why.len()));
+        told.chain([verdict.summary.len()]).map(|length| length / room + 1).sum::<usize>() + TABLE
+    }
+}
+
 /// What is sent to a command that should end, one after the other.
 const PERSUASION: [(i32, &str); 3] = [(2, "SIGINT"), (15, "SIGTERM"), (9, "SIGKILL")];
 

@@ -50,7 +50,7 @@ pub fn run(config: &Config, asked: &RunConfig, source: TreeSource) -> Result<Res
     };
     // After the command was started, which is not to be spared for us, and while there is one thread.
     let protection = Protection::begin(config);
-    let id = control::identify(&config.proc_root, followed.pid())?;
+    let id = control::identify(&config.proc_root, followed.pid());
     let notices = followed.sender();
     let (tell, told) = mpsc::channel(16);
     let output = tell.clone();
@@ -68,11 +68,17 @@ pub fn run(config: &Config, asked: &RunConfig, source: TreeSource) -> Result<Res
         report
     })?;
 
-    let shown = show(config, protection, WatchedCommand { id, notices: notices.clone(), told });
+    let commands = notices.clone();
+    let shown =
+        id.map_err(Into::into).and_then(|id| show(config, protection, WatchedCommand { id, notices: commands, told }));
     // A screen that ended before the command did: the terminal is gone, or somebody ended us.
-    let _ = notices.try_send(Notice::Signal(HANG_UP));
+    let _ = notices.blocking_send(Notice::Signal(HANG_UP));
     let report = follower.join().map_err(|_| eyre!("the thread that follows the command has ended"))?;
-    tell_output(&shown?);
+    match shown {
+        Ok(state) => tell_output(&state),
+        // The report is what the run was for.
+        Err(error) => drop(writeln!(io::stderr(), "oomtop: {error:#}")),
+    }
     Ok(Ok(report))
 }
 

@@ -23,8 +23,8 @@ pub fn title(state: &State) -> String {
 #[must_use]
 pub fn position(state: &State, rows: u16) -> String {
     let Some(output) = state.run.as_ref().map(|run| &run.output) else { return String::new() };
-    let (top, page) = output.page(usize::from(rows));
-    let below = output.count() - top - page.len();
+    let rows = usize::from(rows);
+    let below = output.count().saturating_sub(output.top(rows) + rows);
     if below == 0 { String::new() } else { format!("{below} more below, End follows") }
 }
 
@@ -36,8 +36,8 @@ pub fn output(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         return;
     }
     let (top, page) = output.page(usize::from(area.height));
-    for (row, line) in (0..area.height).zip(&page) {
-        canvas.pen(area, row).gap(1).put(line, Role::Plain);
+    for (row, line) in (0..area.height).zip(page) {
+        canvas.pen(area, row).gap(1).put(&line, Role::Plain);
         if output.found() == Some(top + usize::from(row)) {
             canvas.tint(Rect { y: area.y + row, height: 1, ..area }, Role::Marked);
         }

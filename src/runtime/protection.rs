@@ -60,8 +60,8 @@ impl Protection {
 
     #[expect(clippy::disallowed_methods, reason = "our own file in /proc")]
     fn lower(&self) -> io::Result<()> {
-        let is_higher = self.before.is_none_or(|before| before > LAST_TO_GO);
-        if is_higher { fs::write(OWN_ADJUSTMENT, LAST_TO_GO.to_string()) } else { Ok(()) }
+        // From -1000 it goes up: see above.
+        if self.before == Some(LAST_TO_GO) { Ok(()) } else { fs::write(OWN_ADJUSTMENT, LAST_TO_GO.to_string()) }
     }
 }
 

@@ -47,8 +47,8 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         .or_else(|| counted(case))
         .or_else(|| passed_on(case))
         .or_else(|| killed(case))
-        .or_else(|| address_space(case))
-        .or_else(|| timed_out(case));
+        .or_else(|| timed_out(case))
+        .or_else(|| address_space(case));
     found.unwrap_or_else(|| by_exit(case))
 }
 
@@ -69,6 +69,13 @@ fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
             Some((process, victim.rss()))
         });
         found.collect()
+    };
+    // A number may have been given away again to somebody whose end we did not see.
+    let same_name = |story: &Story, process: &Watched| {
+        let mut victims = story.episode.victims.iter();
+        let victim = victims.find(|victim| victim.tgid.unwrap_or(victim.pid) == process.id.pid);
+        let name = victim.and_then(|victim| victim.name);
+        name.is_some_and(|name| name.as_bytes() == process.name.as_bytes())
     };
     let mut of_ours = case.kills.iter().map(|story| (story, ours(story))).filter(|(_, taken)| !taken.is_empty());
     let (story, taken) = of_ours.next()?;
@@ -106,7 +113,7 @@ fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
     let mut evidence = vec![Evidence { source: "kernel log", text: post_mortem::words::headline(story) }];
     evidence.extend(counter_evidence(case));
     evidence.extend(exit_evidence(process));
-    let certain = case.sees_all_numbers && episode.domain.is_some() && !episode.mixed;
+    let certain = case.sees_all_numbers && episode.domain.is_some() && !episode.mixed && same_name(story, process);
     Some(Verdict {
         kind,
         confidence: if certain { Confidence::Certain } else { Confidence::Likely },
@@ -128,13 +135,25 @@ fn counted(case: &Case<'_>) -> Option<Verdict> {
         // A cgroup above us counts the kills of others too.
         return None;
     }
-    let limit = case.room.filter(|room| room.cgroup.as_deref() == Some(&**path)).map(|room| room.limit);
-    let limit = by_the_limit(&cgroup_name(case, path), limit);
+    // The kernel counts at the victim's cgroup and at all above it, whoever was full (memcg_memory_event_mm): a kill for
+    // the whole machine too.
+    let limited = case.room.and_then(|room| Some((room.cgroup.as_deref()?, room.limit)));
+    let limit = match limited {
+        Some((limited, limit)) => by_the_limit(&cgroup_name(case, limited), Some(limit)),
+        None => "because the machine was out of memory (no limit is above it)".to_owned(),
+    };
+    let is_there = limited.is_some_and(|(limited, _)| limited == &**path);
     let (summary, confidence) = match dead.as_slice() {
         [] => {
             (format!("the OOM killer took a process of this run, {limit}; which one is not known"), Confidence::Guess)
         }
-        [one] => (format!("the OOM killer took {}, {limit}", who(one)), Confidence::Likely),
+        [one] if is_there || limited.is_none() => {
+            (format!("the OOM killer took {}, {limit}", who(one)), Confidence::Likely)
+        }
+        [one] => (
+            format!("the OOM killer took {}, {limit} or because the machine was out of memory", who(one)),
+            Confidence::Guess,
+        ),
         [one, ..] => (
             format!("the OOM killer took one of those that were killed, perhaps {}, {limit}", who(one)),
             Confidence::Guess,
@@ -144,7 +163,7 @@ fn counted(case: &Case<'_>) -> Option<Verdict> {
     evidence.extend(dead.first().and_then(|process| exit_evidence(process)));
     evidence.push(log_evidence(case));
     Some(Verdict {
-        kind: VerdictKind::OomKilledCgroup,
+        kind: if limited.is_some() { VerdictKind::OomKilledCgroup } else { VerdictKind::OomKilledHost },
         confidence,
         summary,
         story: dead.first().map(|process| held(process)).into_iter().collect(),
@@ -218,8 +237,13 @@ fn killed(case: &Case<'_>) -> Option<Verdict> {
     };
     Some(Verdict {
         kind: VerdictKind::KilledBySignal,
-        confidence: if sure { Confidence::Certain } else { Confidence::Likely },
-        summary: format!("{} was killed (SIGKILL), and not by the kernel's OOM killer: {sender}", who(process)),
+        confidence: if sure { Confidence::Certain } else { Confidence::Guess },
+        summary: if sure {
+            format!("{} was killed (SIGKILL), and not by the kernel's OOM killer: {sender}", who(process))
+        } else {
+            let unseen = "whether by the kernel's OOM killer cannot be seen here";
+            format!("{} was killed (SIGKILL); {unseen}; else {sender}", who(process))
+        },
         story: vec![held(process)],
         evidence,
         victim: Some(victim(process)),
@@ -237,12 +261,15 @@ fn address_space(case: &Case<'_>) -> Option<Verdict> {
     if case.exit == Exit::Code(0) {
         return None;
     }
-    // 2 is the status of a Go program that the runtime ended: "fatal error: runtime: out of memory".
+    // 2 is the status of a Go program that the runtime ended: "fatal error: runtime: out of memory"; and of many that
+    // failed for another reason, far from any limit.
     let by_runtime = |process: &Watched| process.exit_code() == Some(2);
     let at_limit = |process: &&Watched| {
         let near = |limit: Bytes| {
             let space = process.address_space;
-            space.saturating_add(STEP) >= limit || space.0 >= limit.0 / 10 * 9 || by_runtime(process)
+            space.saturating_add(STEP) >= limit
+                || space.0 >= limit.0 / 10 * 9
+                || by_runtime(process) && space.0 >= limit.0 / 10
         };
         process.address_space_limit.is_some_and(near) && process.exit_code().is_none_or(|code| code != 0)
     };
@@ -343,15 +370,15 @@ fn near(case: &Case<'_>) -> String {
 fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
     let mut evidence = vec![log_evidence(case)];
     let counted_none = case.host_kills.is_some_and(|(from, to)| from == to);
+    let counted = case.host_kills.map_or(0, |(from, to)| to.saturating_sub(from));
+    let all_told = case.sight.kernel_log.is_ok() && case.kills.len() as u64 >= counted;
     if let Some((from, to)) = case.host_kills {
-        let text = if from == to {
-            format!("oom_kill of the machine stayed at {to}")
-        } else {
-            format!("oom_kill of the machine {from} -> {to}: others")
+        let text = match (from == to, all_told) {
+            (true, _) => format!("oom_kill of the machine stayed at {to}"),
+            (false, true) => format!("oom_kill of the machine {from} -> {to}: others"),
+            (false, false) => format!("oom_kill of the machine {from} -> {to}: of whom is not known"),
         };
         evidence.push(Evidence { source: "counters", text });
     }
-    let counted = case.host_kills.map_or(0, |(from, to)| to.saturating_sub(from));
-    let all_told = case.sight.kernel_log.is_ok() && case.kills.len() as u64 >= counted;
     (evidence, counted_none || all_told)
 }

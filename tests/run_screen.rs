@@ -22,15 +22,23 @@ fn until(terminal: &mut Terminal, text: &str) {
     assert!(found.is_ok(), "no {text:?} on\n{}", terminal.text().join("\n"));
 }
 
+/// A line of the output, alone on its row: the words of the script stand elsewhere on the screen as well.
+fn until_written(terminal: &mut Terminal, line: &str) {
+    let found = terminal.until(PATIENCE, |screen| {
+        screen.rows(0, 120).any(|row| row.split('│').next().is_some_and(|left| left.trim() == line))
+    });
+    assert!(found.is_ok(), "no line {line:?} on\n{}", terminal.text().join("\n"));
+}
+
 #[test]
 fn the_verdict_stays_until_a_key_and_the_output_is_left_behind() {
-    let mut terminal = start("echo first; head -c 50000000 /dev/zero | tail -n 1 | wc -c; exit 3");
+    let mut terminal = start("echo first; seq 100; head -c 50000000 /dev/zero | tail -n 1 | wc -c; exit 3");
     until(&mut terminal, "FAILED (certain)");
     until(&mut terminal, "exit status 3");
     terminal.press("8");
-    until(&mut terminal, "50000000");
+    until_written(&mut terminal, "50000000");
     terminal.press("/fir\r");
-    until(&mut terminal, "first");
+    until_written(&mut terminal, "first");
     terminal.press("q");
     let status = terminal.ended(PATIENCE).expect("q leaves");
     assert_eq!(status.code(), Some(3), "its status is the command's");
@@ -42,7 +50,7 @@ fn the_verdict_stays_until_a_key_and_the_output_is_left_behind() {
 #[test]
 fn a_command_that_runs_is_interrupted_by_q() {
     let mut terminal = start("trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.05; done");
-    until(&mut terminal, "ready");
+    until_written(&mut terminal, "ready");
     terminal.press("q");
     until(&mut terminal, "interrupted (^C)");
     terminal.press("q");
@@ -56,9 +64,9 @@ fn the_command_has_no_terminal() {
         start("test -t 0 || test -t 1 || echo none; (: </dev/tty) 2>/dev/null || echo nowhere; cat; echo read");
     until(&mut terminal, "OK (certain)");
     terminal.press("8");
-    until(&mut terminal, "read");
-    until(&mut terminal, "nowhere");
-    until(&mut terminal, "none");
+    until_written(&mut terminal, "read");
+    until_written(&mut terminal, "nowhere");
+    until_written(&mut terminal, "none");
     terminal.press("q");
     assert!(terminal.ended(PATIENCE).is_some_and(|status| status.success()));
 }

@@ -222,3 +222,16 @@ fn the_command_outlives_us() {
     assert_eq!(line.trim(), "done");
     assert!(begin.elapsed() < Duration::from_secs(30));
 }
+
+#[test]
+fn the_tree_held_no_less_than_its_biggest_process() {
+    // Shorter than the time between two looks.
+    for _ in 0..5 {
+        let (_, report) = report(&["sh", "-c", "head -c 30000000 /dev/zero | tail -n 1 >/dev/null"]);
+        let peaks =
+            report["processes"].as_array().expect("a list").iter().filter_map(|one| one["peak_rss_bytes"].as_u64());
+        let biggest = peaks.max().expect("somebody held something");
+        assert!(report["peak"]["tree_rss_bytes"].as_u64() >= Some(biggest), "{biggest}: {}", report["peak"]);
+        assert!(!report["peak"]["processes"].as_array().expect("a list").is_empty(), "{}", report["peak"]);
+    }
+}

@@ -19,6 +19,9 @@ impl Run {
         let (began, wall) = self.began.unwrap_or_default();
         let sight = Sight { kernel_log: self.kernel_log, exit_records, passes: self.passes, own_cpu: self.own_cpu };
         let room = self.surroundings.room(self.plan.own_cgroup.as_deref());
+        let order = by_peak(&self.processes);
+        let processes: Vec<ProcessLine> = order.iter().map(|place| line(&self.processes[*place], began)).collect();
+        let peak = no_less_than_one(self.most.take().map(|most| moment(&most, &processes)), &processes, began);
         let mut verdict = verdict::judge(&verdict::Case {
             exit,
             processes: &self.processes,
@@ -29,14 +32,11 @@ impl Run {
             own_cgroup: self.plan.own_cgroup.as_deref(),
             signals: &self.signals,
             room: room.as_ref(),
-            most: self.most.as_ref().map(|most| most.total),
+            most: peak.as_ref().map(|peak| peak.total),
             sight,
         });
 
         self.name_tests(&mut verdict);
-        let order = by_peak(&self.processes);
-        let processes: Vec<ProcessLine> = order.iter().map(|place| line(&self.processes[*place], began)).collect();
-        let peak = self.most.take().map(|most| moment(&most, &processes));
         let mut report = RunReport {
             command: self.plan.command,
             started: began,
@@ -110,6 +110,18 @@ pub(super) fn moment(most: &Moment, processes: &[ProcessLine]) -> Peak {
     let mut holders: Vec<_> = most.holders.iter().filter_map(|(id, rss)| Some((place(*id)?, *rss))).collect();
     holders.sort_by_key(|(_, rss)| std::cmp::Reverse(*rss));
     Peak { at: most.at, total: most.total, holders }
+}
+
+/// Between two looks the tree held no less than the biggest of its processes, whose own peak may be known better.
+fn no_less_than_one(seen: Option<Peak>, biggest_first: &[ProcessLine], began: Timestamp) -> Option<Peak> {
+    let alone = biggest_first.first().and_then(|process| {
+        let (total, _) = process.peak?;
+        Some(Peak { at: began.after(process.ended.unwrap_or(process.started)), total, holders: vec![(0, total)] })
+    });
+    match (seen, alone) {
+        (Some(seen), Some(alone)) => Some(if alone.total > seen.total { alone } else { seen }),
+        (seen, alone) => seen.or(alone),
+    }
 }
 
 pub(super) fn line(process: &Watched, began: Timestamp) -> ProcessLine {

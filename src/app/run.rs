@@ -49,9 +49,9 @@ impl RunView {
         let room = usize::from(columns.saturating_sub(LOST).max(10));
         let Stage::Over(report) = &self.stage else { return TABLE };
         let verdict = &report.verdict;
-        let told = verdict.story.iter().map(|line| line.len());
+        let told = verdict.story.iter().map(String::len);
         let told = told.chain(verdict.evidence.iter().map(|evidence| evidence.source.len() + evidence.text.len()));
-        let told = told.chain(report.budget.iter().flat_map(|budget| &budget.exceeded).map(|line| line.len()));
+        let told = told.chain(report.budget.iter().flat_map(|budget| &budget.exceeded).map(String::len));
         let told = told.chain(report.advice.iter().map(|advice| advice.what.len() + advice.why.len()));
         told.chain([verdict.summary.len()]).map(|length| length / room + 1).sum::<usize>() + TABLE
     }

@@ -158,7 +158,7 @@ impl Signal {
     }
 }
 
-/// Values of oom_score_adj behind the keys 1 to 5 of the editor.
+/// Values of oom_score_adj that Tab goes through in the editor.
 pub const PRESETS: [i16; 5] = [-1000, -500, 0, 500, 1000];
 
 impl Dialog {
@@ -168,7 +168,7 @@ impl Dialog {
         match self {
             Self::Help { .. } => "[Up/Down PgUp/PgDn] scroll  [Esc] leave",
             Self::Signal { .. } => "[Enter] send  [Esc] leave  type a number or a name: 9, kill",
-            Self::Adjust { .. } => "[Enter] set  [Esc] leave  Left/Right 10, PgUp/PgDn 100, presets 1..5",
+            Self::Adjust { .. } => "[Enter] set  [Esc] leave  type it, Up 1, Right 10, PgUp 100, Tab preset",
             Self::Sort { .. } => "[Enter] sort  [Esc] leave",
             Self::Columns { .. } => "[Space] show or hide  Left/Right move  [Enter] done  [Esc] leave",
             Self::User { .. } | Self::Group { .. } => "[Enter] show  [Esc] leave",
@@ -294,7 +294,7 @@ fn look_up(letter: char, typed: &mut String) -> Option<usize> {
     })
 }
 
-/// A key of the editor. One digit from 1 to 5 is a preset; a sign or two digits and more are a value.
+/// A key of the editor. Digits are always the value itself: the ranking says "at adj 2", and 2 must be what is set.
 fn edit(code: KeyCode, value: &mut i16, typed: &mut String) {
     let step = match code {
         KeyCode::Left => -10,
@@ -305,6 +305,14 @@ fn edit(code: KeyCode, value: &mut i16, typed: &mut String) {
         KeyCode::PageUp => 100,
         KeyCode::Home => -2000,
         KeyCode::End => 2000,
+        KeyCode::Tab | KeyCode::BackTab => {
+            typed.clear();
+            let mut above = PRESETS.into_iter().filter(|preset| preset > value);
+            let mut below = PRESETS.into_iter().rev().filter(|preset| preset < value);
+            // Round at the ends.
+            *value = if code == KeyCode::Tab { above.next().unwrap_or(-1000) } else { below.next().unwrap_or(1000) };
+            return;
+        }
         KeyCode::Char(sign @ ('-' | '+')) => {
             *typed = sign.into();
             return;
@@ -326,12 +334,8 @@ fn edit(code: KeyCode, value: &mut i16, typed: &mut String) {
 }
 
 fn take_typed(value: &mut i16, typed: &str) {
-    let preset = match typed.as_bytes() {
-        [digit @ b'1'..=b'5'] => PRESETS.get(usize::from(digit - b'1')).copied(),
-        _ => None,
-    };
-    if let Some(new) = preset.or_else(|| Some(typed.parse::<i32>().ok()?.clamp(-1000, 1000) as i16)) {
-        *value = new;
+    if let Ok(new) = typed.parse::<i32>() {
+        *value = new.clamp(-1000, 1000) as i16;
     }
 }
 

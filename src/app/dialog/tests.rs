@@ -15,6 +15,8 @@ fn value_after(keys: &str) -> i16 {
             'U' => KeyCode::PageUp,
             'D' => KeyCode::PageDown,
             'B' => KeyCode::Backspace,
+            'T' => KeyCode::Tab,
+            't' => KeyCode::BackTab,
             letter => KeyCode::Char(letter),
         };
         assert_eq!(dialog.press(key(code), 10), Answer::Stay);
@@ -32,8 +34,12 @@ fn the_editor_takes_steps_presets_and_numbers() {
         ("<<", -20),
         ("UU>", 210),
         ("DDDDDDDDDDDD", -1000),
-        ("1", -1000),
-        ("4", 500),
+        ("1", 1),
+        ("4", 4),
+        ("T", 500),
+        ("TTT", -1000),
+        ("t", -500),
+        ("12t", 0),
         ("300", 300),
         ("-250", -250),
         ("+4", 4),

@@ -78,7 +78,7 @@ fn what_is_known_to_be_impossible_is_refused_with_the_reason() {
         ("/systemd<enter>[", "init of the machine"),
         ("/oomtop<enter>k", "is this oomtop"),
         ("<down>]", "CAP_SYS_RESOURCE"),
-        ("<down>o1<enter>", "CAP_SYS_RESOURCE"),
+        ("<down>o-1000<enter>", "CAP_SYS_RESOURCE"),
         ("<down>o<enter>", "is 0 already"),
         ("g<down><down><enter><home>k", "a group is selected"),
         ("<bs>", "nothing to take back"),

@@ -59,16 +59,16 @@ pub struct Situation {
     pub minor: Option<u32>,
     /// The lowest bound above it.
     pub ceiling: Option<Ceiling>,
-    /// What others below the same bound hold and cannot give back.
-    pub others: Bytes,
+    /// What others below the same bound hold and cannot give back; `None`: unknown, and no limit can be judged.
+    pub others: Option<Bytes>,
     /// What the process itself holds outside of the Go runtime and cannot give back.
     pub beside: Bytes,
-    /// GOMEMLIMIT as it holds now, or as it was set; `None`: none.
+    /// GOMEMLIMIT as `source` has it; `None`: none.
     pub memory_limit: Option<Bytes>,
-    /// GOGC in percent; `None`: off.
+    /// GOGC in percent as `source` has it; `None`: off.
     pub gc_percent: Option<u32>,
-    /// What the runtime says of itself, where it is known.
-    pub runtime: Option<RuntimeSituation>,
+    /// Where the two are known from, and what the heap needs at the least.
+    pub source: Source,
     /// `GODEBUG=madvdontneed=0`.
     pub frees_lazily: bool,
     /// LazyFree of the heap.
@@ -77,6 +77,21 @@ pub struct Situation {
     pub without_huge_pages: bool,
     /// The heap is resident beyond what the runtime has kept, in huge pages.
     pub huge_excess: Bytes,
+}
+
+/// Where GOMEMLIMIT and GOGC are known from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// Neither the runtime nor the environment can be seen.
+    #[default]
+    Unknown,
+    /// What the program was started with; it may have changed its mind since (debug.SetMemoryLimit).
+    Environment {
+        /// What the heap and the stacks hold, garbage too: what is live is not more.
+        heap: Bytes,
+    },
+    /// The runtime's own variables.
+    Runtime(RuntimeSituation),
 }
 
 /// What the runtime says of itself.
@@ -88,13 +103,13 @@ pub struct RuntimeSituation {
     pub overhead: Bytes,
 }
 
-/// What one should change; empty where nothing speaks against how it is.
+/// What one should change; empty where all was judged and nothing speaks against how it is, `None` where nothing is
+/// known to speak against it and not all could be judged.
 #[must_use]
-pub fn advice(situation: &Situation) -> Vec<Advice> {
-    let mut advice = Vec::new();
-    if let Some(ceiling) = &situation.ceiling {
-        advice.extend(of_limits(situation, ceiling));
-    }
+pub fn advice(situation: &Situation) -> Option<Vec<Advice>> {
+    let of_limits = situation.ceiling.as_ref().and_then(|ceiling| of_limits(situation, ceiling));
+    let is_judged = of_limits.is_some();
+    let mut advice = of_limits.unwrap_or_default();
     if situation.frees_lazily && situation.lazy_free > Bytes(0) {
         advice.push(Advice {
             what: "take GODEBUG=madvdontneed=0 away".into(),
@@ -112,139 +127,191 @@ pub fn advice(situation: &Situation) -> Vec<Advice> {
             set: Some("GODEBUG=disablethp=1".into()),
         });
     }
-    advice
+    (is_judged || !advice.is_empty()).then_some(advice)
 }
 
-/// The first that applies: they would contradict each other.
-fn of_limits(situation: &Situation, ceiling: &Ceiling) -> Option<Advice> {
-    let taken = situation.beside.saturating_add(situation.others);
-    let room = ceiling.bytes.saturating_sub(taken);
-    let target = tenth_less(room);
-    let name = ceiling.name();
-    let height = ceiling.bytes;
-    let beside = match taken {
-        Bytes(0) => String::new(),
-        taken => format!(
-            ", of which {taken} {} not the Go runtime's",
-            if situation.others > Bytes(0) { "here or in other processes are" } else { "are" }
-        ),
-    };
-    let in_mebibytes = |bytes: Bytes| format!("{}MiB", bytes.0 >> 20);
-    let set = |bytes: Bytes, why: String| {
-        let line = format!("GOMEMLIMIT={}", in_mebibytes(bytes));
-        Some(Advice { what: format!("set {line}"), why, set: Some(line) })
-    };
+/// What is left for the Go runtime below a ceiling, in numbers and in words.
+struct Room<'a> {
+    ceiling: &'a Ceiling,
+    /// What is not the Go runtime's.
+    taken: Bytes,
+    left: Bytes,
+    /// What GOMEMLIMIT should be.
+    target: Bytes,
+    /// `taken` in words, behind the height of the ceiling.
+    beside: String,
+}
 
-    // Without the runtime's numbers only what was set can be judged.
-    let runtime = situation.runtime.unwrap_or_default();
+impl<'a> Room<'a> {
+    fn below(ceiling: &'a Ceiling, beside: Bytes, others: Bytes) -> Self {
+        let taken = beside.saturating_add(others);
+        let left = ceiling.bytes.saturating_sub(taken);
+        let whose = if others > Bytes(0) { "here or in other processes are" } else { "are" };
+        let beside = match taken {
+            Bytes(0) => String::new(),
+            taken => format!(", of which {taken} {whose} not the Go runtime's"),
+        };
+        Self { ceiling, taken, left, target: tenth_less(left), beside }
+    }
+
+    /// Whether what the runtime needs at the least is so far below the target that the collector may rest.
+    fn fits(&self, least: Bytes) -> bool {
+        least.0 <= self.target.0 / 20 * 19 && self.target >= Bytes(MIB)
+    }
+
+    /// The target as a line to set.
+    fn set(&self, why: String) -> Advice {
+        let line = format!("GOMEMLIMIT={}", in_mebibytes(self.target));
+        Advice { what: format!("set {line}"), why, set: Some(line) }
+    }
+
+    /// A limit that is no limit, or is none before it is too late.
+    fn without_effect(&self, limit: Bytes, source: &str) -> Option<Advice> {
+        let (name, height, beside) = (self.ceiling.name(), self.ceiling.bytes, &self.beside);
+        let limited = format!("GOMEMLIMIT={}{source}", in_mebibytes(limit));
+        if limit >= height {
+            let consequence = match self.ceiling.kind {
+                CeilingKind::Kill => "the OOM killer comes before it acts",
+                CeilingKind::Throttle => "the program is slowed down before it acts",
+                CeilingKind::Machine => "the machine is full before it acts",
+            };
+            return Some(self.set(format!("{limited} is not below {name}, {height}: {consequence}")));
+        }
+        (self.ceiling.kind != CeilingKind::Machine && limit.0 > self.left.0 / 20 * 19).then(|| {
+            self.set(format!(
+                "{limited} is too close to {name}, {height}{beside}: it is soft, and a tenth should be left"
+            ))
+        })
+    }
+
+    /// No limit, and nothing else that bounds the heap in time.
+    fn unset(&self, source: &str) -> Option<Advice> {
+        let (name, height, beside) = (self.ceiling.name(), self.ceiling.bytes, &self.beside);
+        // A machine is shared: a program that fits need not know how large it is.
+        (self.ceiling.kind != CeilingKind::Machine).then(|| {
+            self.set(format!(
+                "it is not set{source}: nothing makes Go collect sooner near {name}, {height}{beside}; 90 % of the rest \
+                 is usual"
+            ))
+        })
+    }
+
+    /// Neither GOGC nor GOMEMLIMIT.
+    fn never_collected(&self, source: &str) -> Advice {
+        let (name, height, beside) = (self.ceiling.name(), self.ceiling.bytes, &self.beside);
+        self.set(format!(
+            "with GOGC=off and no GOMEMLIMIT{source} nothing is ever collected; {name} is {height}{beside}"
+        ))
+    }
+}
+
+/// At most one, for two would contradict each other; `None` where they cannot be judged.
+fn of_limits(situation: &Situation, ceiling: &Ceiling) -> Option<Vec<Advice>> {
+    let room = Room::below(ceiling, situation.beside, situation.others?);
+    match situation.source {
+        Source::Unknown => None,
+        Source::Environment { heap } => of_environment(situation, &room, heap).map(|advice| vec![advice]),
+        Source::Runtime(runtime) if situation.minor.is_some_and(|minor| minor < 19) => {
+            Some(of_percent(situation, runtime, &room).into_iter().collect())
+        }
+        Source::Runtime(runtime) => Some(of_runtime(situation, runtime, &room).into_iter().collect()),
+    }
+}
+
+/// Without the runtime's numbers only what was set can be found wrong, never right: the program may have set it anew.
+fn of_environment(situation: &Situation, room: &Room<'_>, heap: Bytes) -> Option<Advice> {
+    const SOURCE: &str = " in its environment";
+    if situation.minor.is_some_and(|minor| minor < 19) || !room.fits(heap) {
+        return None;
+    }
+    match (situation.memory_limit, situation.gc_percent) {
+        (Some(limit), _) => room.without_effect(limit, SOURCE),
+        (None, None) => Some(room.never_collected(SOURCE)),
+        (None, Some(_)) => room.unset(SOURCE),
+    }
+}
+
+/// The first that applies.
+fn of_runtime(situation: &Situation, runtime: RuntimeSituation, room: &Room<'_>) -> Option<Advice> {
     let least = runtime.live.saturating_add(runtime.overhead);
-    let fits = least.0 <= target.0 / 20 * 19 && target >= Bytes(1 << 20);
-    let too_small = || {
-        let wanted = least.saturating_add(taken).saturating_add(Bytes(runtime.live.0 / 4));
-        Advice {
-            what: format!(
-                "raise {name} to {} or hold less",
-                Bytes((wanted.0 / 9).saturating_mul(10).saturating_add(MIB - 1) / MIB * MIB)
-            ),
-            why: format!(
-                "no GOMEMLIMIT helps: {} are live and {} are stacks and tables under {height}{beside}",
-                runtime.live, runtime.overhead
-            ),
-            set: None,
-        }
-    };
-    if situation.minor.is_some_and(|minor| minor < 19) {
-        return of_percent(situation, runtime, room, &name, height);
-    }
+    let (name, height, beside) = (room.ceiling.name(), room.ceiling.bytes, &room.beside);
+    let fitting = |advice: Advice| if room.fits(least) { advice } else { too_small(runtime, room) };
     let Some(limit) = situation.memory_limit else {
-        let grown = match situation.gc_percent {
-            None => None,
-            Some(percent) => {
-                let garbage = u128::from(runtime.live.0) * u128::from(percent) / 100;
-                let goal = runtime.live.saturating_add(Bytes(u64::try_from(garbage).unwrap_or(u64::MAX)));
-                Some((percent, goal, goal.saturating_add(runtime.overhead).saturating_add(taken)))
-            }
-        };
-        return match grown {
-            _ if situation.runtime.is_some() && !fits => Some(too_small()),
-            None => set(
-                target,
-                format!("with GOGC=off and no GOMEMLIMIT nothing is ever collected; {name} is {height}{beside}"),
-            ),
-            Some((percent, goal, grown)) if grown >= ceiling.bytes => set(
-                target,
-                format!(
-                    "with GOGC={percent} the heap grows from {} live to {goal} before it is collected, {grown} in all: {name} is {height}{beside}",
-                    runtime.live
-                ),
-            ),
-            // A machine is shared: a program that fits need not know how large it is.
-            Some(_) if ceiling.kind == CeilingKind::Machine => None,
-            Some(_) => set(
-                target,
-                format!(
-                    "it is not set: nothing makes Go collect sooner near {name}, {height}{beside}; 90 % of the rest is usual"
-                ),
-            ),
+        let Some(percent) = situation.gc_percent else { return Some(fitting(room.never_collected(""))) };
+        let garbage = u128::from(runtime.live.0) * u128::from(percent) / 100;
+        let goal = runtime.live.saturating_add(Bytes(u64::try_from(garbage).unwrap_or(u64::MAX)));
+        let grown = goal.saturating_add(runtime.overhead).saturating_add(room.taken);
+        return match room.unset("") {
+            _ if !room.fits(least) => Some(too_small(runtime, room)),
+            _ if grown >= height => Some(room.set(format!(
+                "with GOGC={percent} the heap grows from {} live to {goal} before it is collected, {grown} in all: \
+                 {name} is {height}{beside}",
+                runtime.live
+            ))),
+            unset => unset,
         };
     };
-    let is_machine = ceiling.kind == CeilingKind::Machine;
-    if limit >= ceiling.bytes {
-        let consequence = match ceiling.kind {
-            CeilingKind::Kill => "the OOM killer comes before it acts",
-            CeilingKind::Throttle => "the program is slowed down before it acts",
-            CeilingKind::Machine => "the machine is full before it acts",
-        };
-        let why = format!("GOMEMLIMIT={} is not below {name}, {height}: {consequence}", in_mebibytes(limit));
-        return if situation.runtime.is_some() && !fits { Some(too_small()) } else { set(target, why) };
+    if let Some(without_effect) = room.without_effect(limit, "") {
+        return Some(fitting(without_effect));
     }
-    if !is_machine && limit.0 > room.0 / 20 * 19 {
-        let why = format!(
-            "GOMEMLIMIT={} is too close to {name}, {height}{beside}: it is soft, and a tenth should be left",
+    if least.0 <= limit.0 / 20 * 19 {
+        return None;
+    }
+    if room.fits(least) && room.target.0 > limit.0 / 20 * 21 {
+        return Some(room.set(format!(
+            "{} are live and {} are stacks and tables: under GOMEMLIMIT={} the collector runs nearly all the time, and \
+             {name} has room",
+            runtime.live,
+            runtime.overhead,
             in_mebibytes(limit)
-        );
-        return if situation.runtime.is_some() && !fits { Some(too_small()) } else { set(target, why) };
+        )));
     }
-    if situation.runtime.is_some() && least.0 > limit.0 / 20 * 19 {
-        if fits && target.0 > limit.0 / 20 * 21 {
-            let why = format!(
-                "{} are live and {} are stacks and tables: under GOMEMLIMIT={} the collector runs nearly all the time, and {name} has room",
-                runtime.live,
-                runtime.overhead,
-                in_mebibytes(limit)
-            );
-            return set(target, why);
-        }
-        return Some(too_small());
+    Some(too_small(runtime, room))
+}
+
+/// What is live does not leave the room that a collector needs.
+fn too_small(runtime: RuntimeSituation, room: &Room<'_>) -> Advice {
+    let (name, height, beside) = (room.ceiling.name(), room.ceiling.bytes, &room.beside);
+    let least = runtime.live.saturating_add(runtime.overhead);
+    let wanted = least.saturating_add(room.taken).saturating_add(Bytes(runtime.live.0 / 4));
+    Advice {
+        what: format!(
+            "raise {name} to {} or hold less",
+            Bytes((wanted.0 / 9).saturating_mul(10).saturating_add(MIB - 1) / MIB * MIB)
+        ),
+        why: format!(
+            "no GOMEMLIMIT helps: {} are live and {} are stacks and tables under {height}{beside}",
+            runtime.live, runtime.overhead
+        ),
+        set: None,
     }
-    None
 }
 
 /// Before Go 1.19 there is only GOGC.
-fn of_percent(
-    situation: &Situation,
-    runtime: RuntimeSituation,
-    room: Bytes,
-    name: &str,
-    height: Bytes,
-) -> Option<Advice> {
+fn of_percent(situation: &Situation, runtime: RuntimeSituation, room: &Room<'_>) -> Option<Advice> {
     let percent = situation.gc_percent?;
     if runtime.live == Bytes(0) {
         return None;
     }
-    let heap = tenth_less(room).saturating_sub(runtime.overhead);
+    let heap = room.target.saturating_sub(runtime.overhead);
     let fitting = heap.saturating_sub(runtime.live).0.saturating_mul(100) / runtime.live.0;
     (fitting < u64::from(percent) && fitting >= 5).then(|| {
         let line = format!("GOGC={fitting}");
         Advice {
             what: format!("set {line}"),
             why: format!(
-                "this Go has no GOMEMLIMIT (1.19 brought it), and at GOGC={percent} the heap outgrows {name}, {height}, from {} live",
+                "this Go has no GOMEMLIMIT (1.19 brought it), and at GOGC={percent} the heap outgrows {}, {}, from {} live",
+                room.ceiling.name(),
+                room.ceiling.bytes,
                 runtime.live
             ),
             set: Some(line),
         }
     })
+}
+
+fn in_mebibytes(bytes: Bytes) -> String {
+    format!("{}MiB", bytes.0 >> 20)
 }
 
 /// Nine tenths, in whole MiB.
@@ -253,128 +320,5 @@ fn tenth_less(bytes: Bytes) -> Bytes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mib(count: u64) -> Bytes {
-        Bytes(count * MIB)
-    }
-
-    fn under(limit: u64, kind: CeilingKind) -> Situation {
-        Situation {
-            minor: Some(26),
-            ceiling: Some(Ceiling { label: "docker 4f2a91".into(), bytes: mib(limit), kind }),
-            gc_percent: Some(100),
-            runtime: Some(RuntimeSituation { live: mib(60), overhead: mib(8) }),
-            ..Situation::default()
-        }
-    }
-
-    /// What is to be set, or what is to be done where nothing can be set.
-    fn told(situation: &Situation) -> Vec<String> {
-        advice(situation).into_iter().map(|advice| advice.set.unwrap_or(advice.what)).collect()
-    }
-
-    #[test]
-    fn situations_and_what_to_set() {
-        use CeilingKind::{Kill, Machine, Throttle};
-        let limited = |limit, kind, own| Situation { memory_limit: Some(mib(own)), ..under(limit, kind) };
-        let live = |megabytes, situation| Situation {
-            runtime: Some(RuntimeSituation { live: mib(megabytes), overhead: mib(8) }),
-            ..situation
-        };
-        for (what, situation, expected) in [
-            ("nothing above it", Situation { ceiling: None, ..under(512, Kill) }, vec![]),
-            ("unset under a limit", under(512, Kill), vec!["GOMEMLIMIT=460MiB"]),
-            ("unset under memory.high", under(400, Throttle), vec!["GOMEMLIMIT=360MiB"]),
-            ("unset on a machine with room", under(16_384, Machine), vec![]),
-            ("doubles past the machine", live(9_000, under(16_384, Machine)), vec!["GOMEMLIMIT=14745MiB"]),
-            ("doubles past the limit", live(300, under(512, Kill)), vec!["GOMEMLIMIT=460MiB"]),
-            (
-                "live alone is too much",
-                live(460, under(512, Kill)),
-                vec!["raise the limit of docker 4f2a91 to 648M or hold less"],
-            ),
-            ("right", limited(512, Kill, 460), vec![]),
-            ("well below", limited(512, Kill, 200), vec![]),
-            ("above the limit", limited(512, Kill, 1024), vec!["GOMEMLIMIT=460MiB"]),
-            ("equal to the limit", limited(512, Kill, 512), vec!["GOMEMLIMIT=460MiB"]),
-            ("above memory.high", limited(400, Throttle, 460), vec!["GOMEMLIMIT=360MiB"]),
-            ("too close", limited(512, Kill, 500), vec!["GOMEMLIMIT=460MiB"]),
-            ("above a machine", limited(1024, Machine, 2048), vec!["GOMEMLIMIT=921MiB"]),
-            (
-                "too close once C is counted",
-                Situation { beside: mib(100), ..limited(512, Kill, 460) },
-                vec!["GOMEMLIMIT=370MiB"],
-            ),
-            (
-                "too close once others are counted",
-                Situation { others: mib(212), ..limited(512, Kill, 460) },
-                vec!["GOMEMLIMIT=270MiB"],
-            ),
-            ("collects all the time, with room", live(180, limited(512, Kill, 190)), vec!["GOMEMLIMIT=460MiB"]),
-            (
-                "collects all the time, without",
-                live(440, limited(512, Kill, 460)),
-                vec!["raise the limit of docker 4f2a91 to 620M or hold less"],
-            ),
-            ("off", Situation { gc_percent: None, ..under(512, Kill) }, vec!["GOMEMLIMIT=460MiB"]),
-            ("off on a machine", Situation { gc_percent: None, ..under(16_384, Machine) }, vec!["GOMEMLIMIT=14745MiB"]),
-            ("off, with a limit", Situation { gc_percent: None, ..limited(512, Kill, 460) }, vec![]),
-            ("Go 1.15 that fits", Situation { minor: Some(15), ..under(512, Kill) }, vec![]),
-            ("Go 1.15 that does not", Situation { minor: Some(15), ..live(300, under(512, Kill)) }, vec!["GOGC=50"]),
-            ("without numbers, unset", Situation { runtime: None, ..under(512, Kill) }, vec!["GOMEMLIMIT=460MiB"]),
-            (
-                "without numbers, above",
-                Situation { runtime: None, ..limited(512, Kill, 600) },
-                vec!["GOMEMLIMIT=460MiB"],
-            ),
-            ("without numbers, right", Situation { runtime: None, ..limited(512, Kill, 400) }, vec![]),
-            (
-                "frees lazily",
-                Situation { frees_lazily: true, lazy_free: mib(50), ..limited(512, Kill, 460) },
-                vec!["GODEBUG=madvdontneed=1"],
-            ),
-            ("would free lazily", Situation { frees_lazily: true, ..limited(512, Kill, 460) }, vec![]),
-            ("huge pages", Situation { huge_excess: mib(30), ..limited(512, Kill, 460) }, vec!["GODEBUG=disablethp=1"]),
-            (
-                "no huge pages already",
-                Situation { huge_excess: mib(30), without_huge_pages: true, ..limited(512, Kill, 460) },
-                vec![],
-            ),
-        ] {
-            assert_eq!(told(&situation), expected, "{what}");
-        }
-    }
-
-    #[test]
-    fn reasons_have_the_numbers() {
-        let situation = Situation { beside: mib(40), ..under(128, CeilingKind::Kill) };
-        let [advice] = &advice(&situation)[..] else { panic!("one") };
-        assert_eq!(advice.what, "set GOMEMLIMIT=79MiB");
-        assert_eq!(
-            advice.why,
-            "with GOGC=100 the heap grows from 60.0M live to 120M before it is collected, 168M in all: the limit of \
-             docker 4f2a91 is 128M, of which 40.0M are not the Go runtime's"
-        );
-    }
-
-    #[test]
-    fn no_sizes_make_it_panic() {
-        let sizes = [0, 1, MIB, u64::MAX / 2, u64::MAX];
-        for ceiling in sizes {
-            for other in sizes {
-                let mut situation = under(1, CeilingKind::Kill);
-                situation.ceiling.as_mut().expect("set").bytes = Bytes(ceiling);
-                situation.others = Bytes(other);
-                situation.runtime = Some(RuntimeSituation { live: Bytes(other), overhead: Bytes(ceiling) });
-                situation.gc_percent = Some(u32::MAX);
-                let _ = advice(&situation);
-                situation.memory_limit = Some(Bytes(other));
-                let _ = advice(&situation);
-                situation.minor = Some(12);
-                let _ = advice(&situation);
-            }
-        }
-    }
-}
+#[path = "advice_tests.rs"]
+mod tests;

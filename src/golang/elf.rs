@@ -69,6 +69,8 @@ impl Elf {
     /// Tables of symbols and of their names; those of the largest Go programs have some 50 MB.
     const SYMBOLS: u64 = 128 << 20;
     const PIECE: usize = 24 << 15;
+    /// Places of one name: some names end like another, thousands do in a file that wants to cost time.
+    const PLACES: usize = 16;
 
     /// Reads the tables; `None`: it is no such file.
     pub fn read(file: &mut impl Read) -> Option<Self> {
@@ -103,13 +105,18 @@ impl Elf {
             return found;
         }
         let places = names.map(|name| occurrences(file, *strings, name));
+        let mut missing = places.iter().filter(|places| !places.is_empty()).count();
         for piece in pieces(table.length, Self::PIECE, 0) {
+            if missing == 0 {
+                break;
+            }
             let Some(bytes) = file.read_at(table.offset.saturating_add(piece.0), piece.1) else { break };
             for symbol in bytes.chunks_exact(24) {
                 let name = word(symbol, 0).unwrap_or_default();
                 for (found, places) in found.iter_mut().zip(&places) {
-                    if places.contains(&name) {
+                    if found.is_none() && places.contains(&name) {
                         *found = number(symbol, 8).filter(|address| *address != 0);
+                        missing -= usize::from(found.is_some());
                     }
                 }
             }
@@ -162,7 +169,11 @@ fn occurrences(file: &mut impl Read, strings: Section, name: &[u8]) -> Vec<u32> 
     let mut places = Vec::new();
     for (at, length) in pieces(strings.length, Elf::PIECE, ended.len() - 1) {
         let Some(bytes) = file.read_at(strings.offset.saturating_add(at), length) else { break };
-        places.extend(memchr::memmem::find_iter(&bytes, &ended).map(|found| at as u32 + found as u32));
+        let found = memchr::memmem::find_iter(&bytes, &ended).map(|found| at as u32 + found as u32);
+        places.extend(found.take(Elf::PLACES - places.len()));
+        if places.len() >= Elf::PLACES {
+            break;
+        }
     }
     places
 }
@@ -170,4 +181,42 @@ fn occurrences(file: &mut impl Read, strings: Section, name: &[u8]) -> Vec<u32> 
 /// A length in pieces, each with so many bytes of the next: offsets and lengths.
 fn pieces(length: u64, piece: usize, more: usize) -> impl Iterator<Item = (u64, usize)> {
     (0..length).step_by(piece).map(move |at| (at, (length - at).min((piece + more) as u64) as usize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRINGS: u64 = 1 << 30;
+
+    /// As many names and symbols as the tables may have, each the one that is looked for.
+    #[derive(Default)]
+    struct Hostile {
+        of_strings: usize,
+        of_symbols: usize,
+    }
+
+    impl Read for Hostile {
+        fn read_at(&mut self, offset: u64, length: usize) -> Option<Vec<u8>> {
+            let (pattern, reads): (&[u8], _) = if offset >= STRINGS {
+                (b"name\0", &mut self.of_strings)
+            } else {
+                (b"\0\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", &mut self.of_symbols)
+            };
+            *reads += 1;
+            let begin = (offset % STRINGS) as usize % pattern.len();
+            Some(pattern.iter().cycle().skip(begin).take(length).copied().collect())
+        }
+    }
+
+    #[test]
+    fn a_file_full_of_the_name_that_is_looked_for_costs_no_more_than_another() {
+        let section = |kind, offset| Section { name: 0, kind, offset, length: Elf::SYMBOLS, link: 1 };
+        let elf = Elf { segments: Vec::new(), sections: vec![section(2, 0), section(3, STRINGS)], names: Vec::new() };
+        let mut file = Hostile::default();
+        assert_eq!(occurrences(&mut file, elf.sections[1], b"name").len(), Elf::PLACES);
+        assert_eq!(file.of_strings, 1);
+        assert_eq!(elf.symbols(&mut file, [b"name", b"nowhere"]), [Some(16), None]);
+        assert_eq!(file.of_symbols, 1, "all that can be found was found");
+    }
 }

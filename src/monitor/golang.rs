@@ -1,7 +1,7 @@
 //! What the memory of a Go program is: the runtime's numbers laid beside the mappings of the same moment, and the advice
 //! that follows from the bounds above it. Refuses to name a part of what neither of the two knows.
 
-use crate::golang::advice::{Ceiling, CeilingKind, RuntimeSituation, Situation, advice};
+use crate::golang::advice::{Ceiling, CeilingKind, RuntimeSituation, Situation, Source, advice};
 use crate::golang::{environment, runtime_memory};
 use crate::mapping_class::MappingClass;
 use crate::snapshot::Fact;
@@ -58,15 +58,16 @@ impl GoLooks {
         let read = look.and_then(|look| look.read.clone());
         let held = look.and_then(|look| look.held.as_ref());
         let bound = bound(row, report);
-        let situation = situation(&build.version, read.as_ref(), held, bound.as_ref());
+        // Before anything was read there is nothing to judge by.
+        let judged = read.as_ref().zip(held);
+        let advice = judged.and_then(|(read, held)| advice(&situation(&build.version, read, held, bound.as_ref())));
         Some(GoReport {
             test_package: row.identity.test_package.clone(),
             stacks: held.and_then(|held| held.stacks),
             not_touched: held.and_then(|held| held.not_touched),
             parts: held.map(|held| held.parts.clone()).unwrap_or_default(),
             ceiling: bound.map(|(ceiling, _)| ceiling),
-            // Before anything was read there is nothing to judge by.
-            advice: if read.is_some() && held.is_some() { advice(&situation) } else { Vec::new() },
+            advice,
             build,
             read,
         })
@@ -79,6 +80,8 @@ struct Held {
     parts: Vec<(GoPart, Bytes)>,
     stacks: Option<Bytes>,
     not_touched: Option<Bytes>,
+    /// Heap and stacks, in memory and in swap.
+    heap: Bytes,
     /// What is not the Go runtime's and cannot be given back.
     beside: Bytes,
     lazy_free: Bytes,
@@ -130,9 +133,11 @@ impl Held {
         parts.retain(|(_, size)| *size > Bytes(0));
         parts.sort_by_key(|(part, size)| (*part != GoPart::Live, std::cmp::Reverse(*size), *part));
         let huge = arenas().any(|(region, _)| region.huge.get().unwrap_or_default() > Bytes(0));
+        let swapped = of_class(MappingClass::GoHeap).map_or(Bytes(0), |sums| sums.swap);
         Self {
             parts,
             stacks,
+            heap: resident.saturating_add(swapped),
             not_touched: kept.map(|kept| kept.saturating_sub(resident)),
             beside: regions().fold(Bytes(0), |sum, (region, class)| sum.saturating_add(unreclaimable(region, class))),
             lazy_free,
@@ -171,11 +176,11 @@ fn unreclaimable(region: &Region, class: MappingClass) -> Bytes {
     }
 }
 
-/// The lowest bound above a process, and what others below it hold and cannot give back.
-fn bound(row: &ProcessReport, report: &Report) -> Option<(Ceiling, Bytes)> {
-    let own = row.rss_anon.get().unwrap_or_default().saturating_add(row.rss_shmem.get().unwrap_or_default());
+/// The lowest bound above a process, and what others below it hold and cannot give back, where that is known.
+fn bound(row: &ProcessReport, report: &Report) -> Option<(Ceiling, Option<Bytes>)> {
+    let own = row.rss_anon.get().zip(row.rss_shmem.get()).map(|(anon, shmem)| anon.saturating_add(shmem));
     let bounds = report.domains.iter().filter(|domain| domain.holds(row)).flat_map(|domain| {
-        let others = domain.unreclaimable.unwrap_or_default().saturating_sub(own);
+        let others = domain.unreclaimable.zip(own).map(|(all, own)| all.saturating_sub(own));
         let reached = if domain.kind == DomainKind::Host { CeilingKind::Machine } else { CeilingKind::Kill };
         let ceiling = move |bytes, kind| (Ceiling { label: domain.label.clone(), bytes, kind }, others);
         [Some(ceiling(domain.limit, reached)), domain.high.map(|high| ceiling(high, CeilingKind::Throttle))]
@@ -183,33 +188,34 @@ fn bound(row: &ProcessReport, report: &Report) -> Option<(Ceiling, Bytes)> {
     bounds.flatten().min_by_key(|(ceiling, _)| ceiling.bytes)
 }
 
-fn situation(version: &str, read: Option<&GoRead>, held: Option<&Held>, bound: Option<&(Ceiling, Bytes)>) -> Situation {
-    let environment = read.and_then(|read| read.environment.as_ref().ok());
-    let numbers = read.and_then(|read| read.numbers.as_ref().ok());
-    let set = environment.and_then(|environment| environment.memory_limit.as_deref());
-    let percent = environment.and_then(|environment| environment.gc_percent.as_deref());
+fn situation(version: &str, read: &GoRead, held: &Held, bound: Option<&(Ceiling, Option<Bytes>)>) -> Situation {
+    let environment = read.environment.as_ref().ok();
     let has = |setting| environment.is_some_and(|environment| environment.has_setting(setting));
+    // A program may have changed its mind: the runtime knows better than the environment.
+    let (source, memory_limit, gc_percent) = match (&read.numbers, environment) {
+        (Ok(numbers), _) => {
+            let overhead = numbers.mapped.saturating_sub(numbers.in_use).saturating_sub(numbers.free);
+            let source = Source::Runtime(RuntimeSituation { live: numbers.live, overhead });
+            (source, numbers.memory_limit, numbers.gc_percent)
+        }
+        (Err(_), Some(environment)) => (
+            Source::Environment { heap: held.heap },
+            environment.memory_limit.as_deref().and_then(environment::memory_limit),
+            environment::gc_percent(environment.gc_percent.as_deref()),
+        ),
+        (Err(_), None) => (Source::Unknown, None, None),
+    };
     Situation {
         minor: runtime_memory::minor(version),
         ceiling: bound.map(|(ceiling, _)| ceiling.clone()),
-        others: bound.map(|(_, others)| *others).unwrap_or_default(),
-        beside: held.map(|held| held.beside).unwrap_or_default(),
-        // A program may have changed its mind: the runtime knows better than the environment.
-        memory_limit: match numbers {
-            Some(numbers) => numbers.memory_limit,
-            None => set.and_then(environment::memory_limit),
-        },
-        gc_percent: match numbers {
-            Some(numbers) => numbers.gc_percent,
-            None => environment::gc_percent(percent),
-        },
-        runtime: numbers.map(|numbers| RuntimeSituation {
-            live: numbers.live,
-            overhead: numbers.mapped.saturating_sub(numbers.in_use).saturating_sub(numbers.free),
-        }),
+        others: bound.and_then(|(_, others)| *others),
+        beside: held.beside,
+        memory_limit,
+        gc_percent,
+        source,
         frees_lazily: has("madvdontneed=0"),
-        lazy_free: held.map(|held| held.lazy_free).unwrap_or_default(),
+        lazy_free: held.lazy_free,
         without_huge_pages: has("disablethp=1"),
-        huge_excess: held.map(|held| held.huge_excess).unwrap_or_default(),
+        huge_excess: held.huge_excess,
     }
 }

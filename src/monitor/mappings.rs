@@ -229,6 +229,9 @@ mod tests {
         assert_eq!(look(&mut mapped, 10, &[(10, 2000, 512), (3000, 4000, 256)]).difference(), None, "the first look");
         let still = look(&mut mapped, 12, &[(10, 2000, 512), (3000, 4000, 256)]);
         assert_eq!(still.difference().as_deref(), Some("Nothing moved in the 2s since the first look."));
+        let against = look(&mut mapped, 14, &[(10, 2000, 256), (3000, 4000, 384), (5000, 6000, 128)]);
+        let told = "In sum nothing in the 4s since the first look; 1.00M moved between regions.";
+        assert_eq!(against.difference().as_deref(), Some(told));
         let grown = look(&mut mapped, 20, &[(10, 2000, 1024), (3000, 4000, 256), (5000, 6000, 768)]);
         let told = "+5.00M in the 10s since the first look: anonymous +5.00M in 1 region and 1 new.";
         assert_eq!(grown.difference().as_deref(), Some(told));

@@ -4,7 +4,7 @@
 
 use rustix::fd::OwnedFd;
 use rustix::fs::fstat;
-use rustix::io::{Errno, pread};
+use rustix::io::{Errno, pread, retry_on_intr};
 use rustix::process::geteuid;
 
 use crate::golang::environment::environment;
@@ -121,21 +121,22 @@ impl GoMemoryReader {
 fn read_environment(tree: &mut Tree, id: ProcessId) -> Result<GoEnvironment, Unreadable> {
     let file = tree.open_file(&FileName::of(id.pid, "environ"))?;
     is_there(tree, id)?;
+    whole(|buffer, at| retry_on_intr(|| pread(&file, &mut *buffer, at))).map(|bytes| environment(&bytes))
+}
+
+/// All that a reader gives; what is cut could lack the very variables that are looked for.
+fn whole(mut read: impl FnMut(&mut [u8], u64) -> Result<usize, Errno>) -> Result<Vec<u8>, Unreadable> {
     let mut bytes = Vec::new();
     while bytes.len() < ENVIRONMENT {
         let filled = bytes.len();
         bytes.resize(filled + (8 << 10), 0);
-        let read = match pread(&file, &mut bytes[filled..], filled as u64) {
-            Ok(read) => read,
-            Err(Errno::INTR) => 0,
-            Err(errno) => return Err(unreadable(errno)),
-        };
-        bytes.truncate(filled + read);
-        if read == 0 {
-            break;
+        let more = read(&mut bytes[filled..], filled as u64).map_err(unreadable)?;
+        bytes.truncate(filled + more);
+        if more == 0 {
+            return Ok(bytes);
         }
     }
-    Ok(environment(&bytes))
+    Err(Unreadable::Malformed)
 }
 
 /// The writable part of the program's own file in memory, with its `.bss`, and what its addresses are shifted by.
@@ -272,4 +273,25 @@ fn dated(count: u32, last: u64) -> Collections {
     let passed = u64::try_from(clock::wall().0.saturating_sub(last.0)).ok();
     let last_at = passed.and_then(|passed| clock::now().0.checked_sub(passed)).map(Timestamp);
     Collections { count, last, last_at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_is_known_whole_or_not_at_all() {
+        let of = |length: usize| {
+            whole(|buffer, at| {
+                let more = buffer.len().min(length - at as usize).min(5_000);
+                buffer[..more].fill(b'x');
+                Ok(more)
+            })
+        };
+        for length in [0, 1, 9_000, ENVIRONMENT - 1] {
+            assert_eq!(of(length).map(|bytes| bytes.len()), Ok(length));
+        }
+        assert_eq!(of(2 * ENVIRONMENT), Err(Unreadable::Malformed));
+        assert_eq!(whole(|_, _| Err(Errno::ACCESS)), Err(Unreadable::Denied));
+    }
 }

@@ -250,10 +250,10 @@ fn texts(state: &State, go: &GoReport) -> Vec<(Cow<'static, str>, Role)> {
     if let Err(why) = read.environment {
         texts.push((format!("GOGC and GOMEMLIMIT in its environment n/a: {}.", why.reason()).into(), Role::Dim));
     }
-    for advice in &go.advice {
+    for advice in go.advice.iter().flatten() {
         texts.push((format!("! {}: {}.", advice.what, advice.why).into(), Role::Warned));
     }
-    if go.advice.is_empty() && go.ceiling.is_some() && read.numbers.is_ok() {
+    if go.advice.as_ref().is_some_and(Vec::is_empty) {
         texts.push(("GOGC and GOMEMLIMIT fit the limit above it.".into(), Role::Good));
     }
     texts

@@ -243,7 +243,7 @@ fn go_runtime(size: (u16, u16), look: Look, numbers: Result<(), NoNumbers>) -> S
         let go = detail.go.as_mut().expect("it is a Go program");
         go.read.as_mut().expect("it was read").numbers = Err(why);
         go.parts = vec![(GoPart::Heap, Bytes::from_mib(467)), (GoPart::Program, Bytes::from_mib(8))];
-        go.advice.clear();
+        go.advice = None;
         state.detail = Some(Arc::new(detail));
     }
     state

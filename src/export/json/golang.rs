@@ -46,7 +46,8 @@ pub(super) struct GoMemoryJson<'a> {
     /// What the difference between RSS and the live heap consists of.
     difference: Option<String>,
     bound: Option<BoundJson<'a>>,
-    advice: Vec<AdviceJson<'a>>,
+    /// Empty where the limits fit, null where that could not be judged.
+    advice: Option<Vec<AdviceJson<'a>>>,
 }
 
 impl<'a> GoMemoryJson<'a> {
@@ -92,7 +93,7 @@ impl<'a> GoMemoryJson<'a> {
                 .collect(),
             difference: go.difference(),
             bound: go.ceiling.as_ref().map(BoundJson::new),
-            advice: go.advice.iter().map(AdviceJson::new).collect(),
+            advice: go.advice.as_ref().map(|advice| advice.iter().map(AdviceJson::new).collect()),
         }
     }
 }

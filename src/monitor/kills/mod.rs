@@ -29,10 +29,19 @@ const SUSPECTS: usize = 16;
 pub(super) struct Kills {
     follower: Follower,
     machine: Option<u64>,
+    owed: Owed,
     cgroups: Vec<(CgroupPath, Option<u64>)>,
     open: Vec<Open>,
     told: Vec<Arc<KillReport>>,
     count: u64,
+}
+
+/// Deaths that the machine has counted and that no kill explains yet: a group may still be dying.
+#[derive(Clone, Copy, Debug, Default)]
+struct Owed {
+    deaths: u64,
+    /// What the counter was before the first of them.
+    from: u64,
 }
 
 /// A kill whose witnesses may not all have spoken.
@@ -42,7 +51,8 @@ struct Open {
     /// Passes since it became known.
     age: u8,
     logged: bool,
-    machine: bool,
+    /// As how many deaths the machine has counted it.
+    machine: u64,
     gone: bool,
     /// The cgroup in which the victim was, or above it: from the log, the process, or the counter.
     cgroup: Option<CgroupPath>,
@@ -58,6 +68,12 @@ impl Open {
     fn deaths(&self) -> u64 {
         let known = self.report.group.as_ref().map_or(1, |group| group.count);
         self.counted.iter().map(|(_, deaths)| *deaths).fold(known.into(), u64::max)
+    }
+
+    /// As how many deaths the machine may count it: the one that was chosen is killed with its group once more, which
+    /// only counters tell.
+    fn deaths_of_machine(&self) -> u64 {
+        self.deaths() + u64::from(self.report.group.is_some() && self.counted.is_empty())
     }
 
     /// All of this cgroup dies with the victim.
@@ -163,7 +179,7 @@ impl Kills {
             report: KillReport::unknown(self.count, look.snapshot.ended, look.snapshot.wall),
             age: 0,
             logged: false,
-            machine: false,
+            machine: 0,
             gone: false,
             cgroup: None,
             counted: Vec::new(),

@@ -173,25 +173,32 @@ impl Kills {
 
     /// The counter of the machine, which counts kills in cgroups too.
     pub(super) fn count_machine(&mut self, look: &Look<'_>) {
-        let Some(to) = look.snapshot.system.and_then(|system| system.events.oom_kill) else { return };
-        let Some(from) = self.machine.replace(to).filter(|from| *from < to) else { return };
-        let mut left = to - from;
-        for open in self.open.iter_mut().filter(|open| !open.machine) {
-            if left == 0 {
-                return;
-            }
-            left = left.saturating_sub(open.deaths());
-            open.machine = true;
-            open.report.evidence.push(Evidence::Machine { from, to });
+        let now = look.snapshot.system.and_then(|system| system.events.oom_kill);
+        let before = now.and_then(|now| self.machine.replace(now));
+        let counted = now.zip(before).map_or(0, |(now, before)| now.saturating_sub(before));
+        if self.owed.deaths == 0 {
+            self.owed.from = before.unwrap_or_default();
         }
+        let (from, to) = (self.owed.from, self.machine.unwrap_or_default());
+        let mut left = self.owed.deaths.saturating_add(counted);
+        for open in &mut self.open {
+            let deaths = left.min(open.deaths_of_machine().saturating_sub(open.machine));
+            if deaths > 0 && open.machine == 0 {
+                open.report.evidence.push(Evidence::Machine { from, to });
+            }
+            open.machine += deaths;
+            left -= deaths;
+        }
+        self.owed.deaths = left;
         if self.open.iter().any(Open::may_still_lose_members) {
             return;
         }
         for _ in 0..left.min(MOST as u64) {
             let index = self.open(look);
-            self.open[index].machine = true;
+            self.open[index].machine = 1;
             self.open[index].report.evidence.push(Evidence::Machine { from, to });
         }
+        self.owed.deaths = 0;
     }
 
     pub(super) fn see_who_left(&mut self, look: &Look<'_>) {

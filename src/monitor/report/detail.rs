@@ -146,6 +146,15 @@ impl MappingsReport {
         of_class
     }
 
+    /// What regions gained since the mark, also where others of their class lost as much.
+    fn moved_within(&self) -> Bytes {
+        let gained = self.mappings.regions.iter().zip(&self.change_of).map(|(region, change)| match change {
+            Some(kib) => Bytes(u64::try_from(*kib).unwrap_or(0).saturating_mul(1024)),
+            None => region.rss.get().unwrap_or_default(),
+        });
+        gained.fold(Bytes(0), Bytes::saturating_add)
+    }
+
     /// What moved since the mark, in words; `None` at the first look, when nothing can have moved.
     #[must_use]
     pub fn difference(&self) -> Option<String> {
@@ -158,7 +167,10 @@ impl MappingsReport {
         let from = if self.marked { "mark" } else { "first look" };
         let passed = round_duration(passed);
         if self.changes.is_empty() {
-            return Some(format!("Nothing moved in the {passed} since the {from}."));
+            return Some(match self.moved_within() {
+                Bytes(0) => format!("Nothing moved in the {passed} since the {from}."),
+                moved => format!("In sum nothing in the {passed} since the {from}; {moved} moved between regions."),
+            });
         }
         let whole: i64 = self.changes.iter().map(|change| change.bytes).sum();
         let mut sentence = format!("{} in the {passed} since the {from}:", signed(whole));

@@ -27,8 +27,8 @@ pub struct GoReport {
     pub parts: Vec<(GoPart, Bytes)>,
     /// The lowest bound above it.
     pub ceiling: Option<Ceiling>,
-    /// What should be changed.
-    pub advice: Vec<Advice>,
+    /// What should be changed; `None`: not known, for not all could be judged.
+    pub advice: Option<Vec<Advice>>,
 }
 
 /// What was read beside the mappings.

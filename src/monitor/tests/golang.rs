@@ -54,12 +54,18 @@ fn numbers() -> GoNumbers {
 }
 
 fn told(mappings: Mappings, numbers: Result<GoNumbers, NoNumbers>) -> GoReport {
+    told_of(mappings, GoMemory { environment: Ok(GoEnvironment::default()), numbers })
+}
+
+fn told_of(mappings: Mappings, memory: GoMemory) -> GoReport {
     let mut monitor = Monitor::new(MonitorConfig::default());
-    monitor.absorb(&snapshot(0, &[(7, 20_000)]));
+    let mut first = snapshot(0, &[(7, 20_000)]);
+    let status = Status { rss_shmem: Some(Bytes(0)), ..Status::default() };
+    first.statuses = vec![fact(7, first.ended, status)];
+    monitor.absorb(&first);
     let at = Timestamp::from_secs(1001);
     let go = GoBuild { version: "go1.26.1".into(), ..GoBuild::default() };
     let executable = Executable { path: b"/srv/app".as_slice().into(), go: Some(go), ..Executable::default() };
-    let memory = GoMemory { environment: Ok(GoEnvironment::default()), numbers };
     monitor.absorb(&Snapshot {
         scope: Scope::Facts,
         ended: at,
@@ -105,10 +111,23 @@ fn the_machine_bounds_who_has_no_limit() {
     let mut small = numbers();
     let ceiling = told(mappings(44, 0), Ok(small)).ceiling.expect("the machine");
     assert_eq!(ceiling.bytes, mib(16 * 1024));
-    assert!(told(mappings(44, 0), Ok(small)).advice.is_empty());
+    assert_eq!(told(mappings(44, 0), Ok(small)).advice, Some(Vec::new()));
     small.gc_percent = None;
-    let advice = told(mappings(44, 0), Ok(small)).advice;
+    let advice = told(mappings(44, 0), Ok(small)).advice.expect("it was judged");
     assert!(advice[0].set.as_deref().is_some_and(|set| set.starts_with("GOMEMLIMIT=")), "{advice:?}");
+}
+
+#[test]
+fn without_numbers_what_it_was_started_with_is_judged_and_without_that_nothing() {
+    let off = GoEnvironment { gc_percent: Some("off".into()), ..GoEnvironment::default() };
+    let started = |environment| GoMemory { environment, numbers: Err(NoNumbers::OtherUser) };
+    let advice = told_of(mappings(44, 0), started(Ok(off.clone()))).advice.expect("it would never collect");
+    assert!(advice[0].why.contains("no GOMEMLIMIT in its environment"), "{advice:?}");
+    // Held beyond what a limit would leave: what of it is live nobody knows.
+    let large = Mappings { regions: vec![region(0xc0_0000, 16_000, 15_000)], ..mappings(44, 0) };
+    assert_eq!(told_of(large, started(Ok(off))).advice, None);
+    assert_eq!(told_of(mappings(44, 0), started(Ok(GoEnvironment::default()))).advice, None);
+    assert_eq!(told_of(mappings(44, 0), started(Err(Unreadable::Denied))).advice, None);
 }
 
 proptest! {

@@ -385,3 +385,26 @@ fn what_would_have_spared_the_first_is_told() {
     let spared = only(&report).spared.as_ref().unwrap();
     assert_eq!((spared.adjustment, spared.less, &spared.instead), (Some(-1000), None, &None));
 }
+
+#[test]
+fn a_kill_beside_a_group_is_told_once_the_group_is_dead() {
+    // The cgroup counts four deaths in two passes, the machine one more.
+    let passes = |counts: [(u64, u64); 2]| {
+        let [first, rest] = counts;
+        after_group([
+            second(2, &[], first.0, first.1),
+            second(3, &[], rest.0, rest.1),
+            second(4, &[], rest.0, rest.1),
+            second(5, &[], rest.0, rest.1),
+        ])
+    };
+    for counts in [[(7, 12), (7, 12)], [(5, 12), (7, 12)], [(7, 11), (7, 12)], [(7, 9), (7, 12)]] {
+        let report = passes(counts);
+        assert_eq!(report.kills.len(), 2, "{counts:?}: {:?}", report.kills);
+        assert_eq!(dead(&report.kills[0]), (30, vec![31, 32, 33], 4));
+        assert_eq!((report.kills[1].victim.as_ref(), kinds(&report.kills[1])), (None, vec![2]), "{counts:?}");
+    }
+    for counts in [[(5, 11), (7, 11)], [(7, 9), (7, 11)]] {
+        assert_eq!(passes(counts).kills.len(), 1, "{counts:?}");
+    }
+}

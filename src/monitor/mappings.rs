@@ -245,7 +245,7 @@ mod tests {
         let next = look(&mut mapped, 51, &[(10, 2000, 768), (3000, 4000, 512), (5000, 6000, 768)]);
         assert_eq!((next.classes[0].change, next.classes[0].step), (0, 1 << 20));
         assert_eq!((next.change_of[0], next.step_of[0], next.step_of[1]), (Some(-1024), Some(0), Some(1024)));
-        assert_eq!(next.classes[0].trend, [255, 255, 255, 0, 0, 7, 6, 7], "of five looks: 3, 3, 8, 7 and 8 MiB");
+        assert_eq!(next.classes[0].trend, [255, 255, 0, 0, 0, 7, 6, 7], "of six looks: 3, 3, 3, 8, 7 and 8 MiB");
     }
 
     #[test]

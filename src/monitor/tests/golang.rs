@@ -60,8 +60,11 @@ fn told(mappings: Mappings, numbers: Result<GoNumbers, NoNumbers>) -> GoReport {
 fn told_of(mappings: Mappings, memory: GoMemory) -> GoReport {
     let mut monitor = Monitor::new(MonitorConfig::default());
     let mut first = snapshot(0, &[(7, 20_000)]);
-    let status = Status { rss_shmem: Some(Bytes(0)), ..Status::default() };
+    let status = Status { rss: Some(mib(78)), rss_shmem: Some(Bytes(0)), ..Status::default() };
     first.statuses = vec![fact(7, first.ended, status)];
+    if let Some(system) = &mut first.system {
+        (system.memory.anonymous, system.memory.shmem) = (Some(mib(100)), Some(Bytes(0)));
+    }
     monitor.absorb(&first);
     let at = Timestamp::from_secs(1001);
     let go = GoBuild { version: "go1.26.1".into(), ..GoBuild::default() };

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::snapshot::mapping::Mappings;
 use crate::units::{Bytes, Rate};
 
 /// How much is remembered and when something is worth a word.
@@ -48,7 +49,7 @@ impl Default for MonitorConfig {
             candidates_in_all: 256,
             steady: SteadyConfig::default(),
             warning: WarningConfig::default(),
-            mapped: 4,
+            mapped: Mappings::KEPT,
         }
     }
 }

@@ -46,6 +46,9 @@ pub struct Mappings {
 }
 
 impl Mappings {
+    /// Of so many processes the last read is kept, or why there is none: who reads and who shows must agree on it.
+    pub const KEPT: usize = 4;
+
     /// Name of a region, empty for anonymous ones.
     #[must_use]
     pub fn name(&self, region: &Region) -> &[u8] {

@@ -59,10 +59,15 @@ impl Visits {
     /// Whether enough time has passed for the cost of the last read, or the user insists. `resident` is its size as
     /// last seen, in pages.
     fn is_due(&self, budget: Budget, id: ProcessId, resident: u32, insist: bool, now: Timestamp) -> bool {
-        let Some(last) = self.0.iter().find(|visit| visit.of == id) else { return true };
-        let returned = self.0.last().is_some_and(|latest| latest.of != id);
+        let Some((since, last)) = self.0.iter().rev().enumerate().find(|(_, visit)| visit.of == id) else {
+            return true;
+        };
+        let returned = since > 0;
         let pause = if insist {
             Self::REFRESH
+        } else if last.refused && since >= Mappings::KEPT {
+            // Nobody knows the reason any more.
+            Duration::ZERO
         } else if last.refused {
             AFTER_REFUSAL
         } else if returned {
@@ -242,6 +247,11 @@ mod tests {
             !visits.is_due(Budget::default(), cheap, 9, false, at(6 + 299))
                 && visits.is_due(Budget::default(), cheap, 9, false, at(6 + 300))
         );
+        let due_soon = |visits: &Visits| visits.is_due(Budget::default(), cheap, 9, false, at(7));
+        for (pid, due) in [(20, false), (21, false), (22, false), (23, true)] {
+            visits.remember(visit(id(pid), 6, 1));
+            assert_eq!(due_soon(&visits), due, "the reason is known until {pid} was read");
+        }
         for pid in 10..200 {
             visits.remember(visit(id(pid), 400, 1));
         }

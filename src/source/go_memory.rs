@@ -15,6 +15,7 @@ use crate::golang::runtime_memory::{
 use crate::snapshot::Unreadable;
 use crate::snapshot::go_memory::{Collections, Found, GoEnvironment, GoMemory, GoMemoryOf, GoNumbers, NoNumbers};
 use crate::snapshot::mapping::{Mappings, Region};
+use crate::snapshot::process::GoBuild;
 use crate::units::{Bytes, ProcessId, Timestamp, WallTime};
 
 use super::clock;
@@ -29,12 +30,41 @@ const SEARCHED: u64 = 64 << 20;
 const PIECE: usize = 256 << 10;
 /// How often statistics are searched for that are not there before the first collection.
 const SEARCHES: u8 = 16;
+/// How often all is searched for in vain: a program that has just begun may not have set them up.
+const FAILURES: u8 = 4;
 
 /// Reads one Go program after another.
 #[derive(Debug, Default)]
 pub(super) struct GoMemoryReader {
     pub(super) whose: GoMemoryOf,
     known: Option<(ProcessId, Place)>,
+    failure: Option<Failure>,
+}
+
+/// A search that found nothing, which costs as much each time.
+#[derive(Clone, Debug)]
+struct Failure {
+    of: ProcessId,
+    /// It may have executed another program since.
+    build: GoBuild,
+    why: NoNumbers,
+    /// How often it may still be searched.
+    left: u8,
+}
+
+impl Failure {
+    /// Why it is not searched again.
+    fn forbids(failure: Option<&Self>, id: ProcessId, build: &GoBuild) -> Option<NoNumbers> {
+        let same = failure.filter(|failure| failure.of == id && failure.build == *build);
+        same.filter(|failure| failure.left == 0).map(|failure| failure.why)
+    }
+
+    /// One more that failed.
+    fn once_more(failure: Option<Self>, id: ProcessId, build: &GoBuild, why: NoNumbers) -> Self {
+        let same = failure.filter(|failure| failure.of == id && failure.build == *build);
+        let left = same.map_or(FAILURES, |failure| failure.left).saturating_sub(1);
+        Self { of: id, build: build.clone(), why, left }
+    }
 }
 
 /// Where the variables of one process are.
@@ -68,7 +98,7 @@ impl GoMemoryReader {
         let environment = read_environment(tree, id);
         let numbers = match layout(&build.version) {
             None => Err(NoNumbers::UnknownVersion),
-            Some(layout) => self.numbers(tree, id, mappings, layout),
+            Some(layout) => self.numbers(tree, id, mappings, (&build, layout)),
         };
         Some(GoMemory { environment, numbers })
     }
@@ -78,7 +108,7 @@ impl GoMemoryReader {
         tree: &mut Tree,
         id: ProcessId,
         mappings: &Mappings,
-        layout: &Layout,
+        (build, layout): (&GoBuild, &Layout),
     ) -> Result<GoNumbers, NoNumbers> {
         let memory = self.open(tree, id).map_err(NoNumbers::Unreadable)?.ok_or(match self.whose {
             GoMemoryOf::Nobody => NoNumbers::NotAsked,
@@ -92,7 +122,13 @@ impl GoMemoryReader {
         {
             return Ok(memory.with_collections(numbers, place, &image));
         }
-        let (mut place, numbers) = memory.find(tree, id, &image, layout, bounds)?;
+        if let Some(why) = Failure::forbids(self.failure.as_ref(), id, build) {
+            return Err(why);
+        }
+        let (mut place, numbers) = memory.find(tree, id, &image, layout, bounds).inspect_err(|why| {
+            self.failure = Some(Failure::once_more(self.failure.take(), id, build, *why));
+        })?;
+        self.failure = None;
         let numbers = memory.with_collections(numbers, &mut place, &image);
         self.known = Some((id, place));
         Ok(numbers)
@@ -278,6 +314,20 @@ fn dated(count: u32, last: u64) -> Collections {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_found_is_searched_a_few_times_and_anew_in_another_program() {
+        let (id, build) = (ProcessId::new(7, 1), GoBuild::default());
+        let mut failure = None;
+        for _ in 0..FAILURES {
+            assert_eq!(Failure::forbids(failure.as_ref(), id, &build), None);
+            failure = Some(Failure::once_more(failure, id, &build, NoNumbers::NotFound));
+        }
+        assert_eq!(Failure::forbids(failure.as_ref(), id, &build), Some(NoNumbers::NotFound));
+        let other = GoBuild { path: "other".into(), ..GoBuild::default() };
+        assert_eq!(Failure::forbids(failure.as_ref(), id, &other), None);
+        assert_eq!(Failure::forbids(failure.as_ref(), ProcessId::new(8, 1), &build), None);
+    }
 
     #[test]
     fn an_environment_is_known_whole_or_not_at_all() {

@@ -144,7 +144,9 @@ impl Prober {
         let tree = &mut self.proc_root;
         snapshot.mappings = self.regions.read_when_due(tree, (selected, resident), needs.refresh);
         if let Some(Fact { reading: Ok(mappings), .. }) = &snapshot.mappings {
+            let began = clock::now();
             let read = self.go_memory.read(tree, &mut self.programs, selected, mappings);
+            self.regions.charge(clock::now().since(began));
             snapshot.go_memory = read.map(|read| Fact { id: selected, at: clock::now(), reading: Ok(read) });
         }
     }

@@ -106,6 +106,13 @@ impl RegionReader {
         Some(Fact { id, at: ended, reading })
     }
 
+    /// What was read beside the mappings counts to the cost of the visit.
+    pub(super) fn charge(&mut self, took: Duration) {
+        if let Some(last) = self.visits.0.last_mut() {
+            last.took = last.took.saturating_add(took);
+        }
+    }
+
     /// Gives the memory back when no pane shows mappings.
     pub(super) fn forget(&mut self) {
         self.slots = Vec::new();

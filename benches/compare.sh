@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Measures oomtop beside htop, btop and top, on one machine in one run, and prints Markdown. What is not installed is
-# left out. Takes about ten minutes; leave the machine alone meanwhile. COUNTS, WARMUP, SECONDS_EACH and ROUNDS may be
-# set; with more than one round the programs run in turn and the median is printed.
+# left out. Takes about eight minutes once all is built; leave the machine alone meanwhile. COUNTS, WARMUP, SECONDS_EACH
+# and ROUNDS may be set; with more than one round the programs run in turn and the median is printed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-counts=${COUNTS:-100 2000 10000}
-warmup=${WARMUP:-15}
-seconds=${SECONDS_EACH:-15}
+counts=${COUNTS:-20 100 2000 10000}
+warmup=${WARMUP:-9}
+seconds=${SECONDS_EACH:-9}
 rounds=${ROUNDS:-1}
 target=$(uname -m)-unknown-linux-musl
 work=$(mktemp -d)
@@ -73,7 +73,10 @@ for count in $counts; do
                 >"$work/$count.$name.$round"
         done
     done
-    [ "$count" != 10000 ] || first=$("$stopwatch" first "$oomtop")
+    most=$count
+    [ "$count" != "${counts##* }" ] || {
+        first=$("$stopwatch" first "$oomtop")
+    }
     stop
     for row in 'cpu_percent CPU %' 'resident_kib RSS KiB' 'bytes_per_second bytes/s'; do
         [ "${row%% *}" = cpu_percent ] && printf '| %s | %s |' "$count" "${row#* }" || printf '| | %s |' "${row#* }"
@@ -86,14 +89,15 @@ done
 
 printf '\n| oomtop also | |\n|---|--:|\n'
 if [ -n "${first:-}" ]; then
-    printf '| first characters on the screen, 10,000 processes | %s ms |\n' "$(field first_paint_ms <<<"$first")"
-    printf '| first complete frame, 10,000 processes | %s ms |\n' "$(field complete_frame_ms <<<"$first")"
+    printf '| first characters on the screen, %s processes | %s ms |\n' "$most" "$(field first_paint_ms <<<"$first")"
+    printf '| first complete frame, %s processes | %s ms |\n' "$most" "$(field complete_frame_ms <<<"$first")"
 fi
 
 start env HOLD_MAPPINGS=60000 "$work/holder"
 parse=$(cargo bench --quiet --locked --bench smaps -- "$farm" | grep regions)
 printf '| smaps of %s mappings: reading it | %s ms |\n' "$(field regions <<<"$parse")" "$(field read_ms <<<"$parse")"
 printf '| the same with parsing it | %s ms (%s %% more) |\n' "$(field read_and_parse_ms <<<"$parse")" "$(field beyond_percent <<<"$parse")"
+printf '| classifying and comparing them, once for each read | %s ms |\n' "$(field conclude_ms <<<"$parse")"
 mapped=$farm
 exec 7>&8
 start env HOLD_MIB=8192 "$work/holder"
@@ -106,3 +110,4 @@ exec 6>&- 7>&-
 wait "$held" "$mapped" 2>/dev/null || true
 printf '| key to frame, 60,000 mappings and 8 GiB selected in turn, 2,000 processes: median | %s ms |\n' "$(field median_ms <<<"$keys")"
 printf '| the same, 99th percentile of %s keys | %s ms |\n' "$(field keys <<<"$keys")" "$(field p99_ms <<<"$keys")"
+printf '| the same, the slowest | %s ms |\n' "$(field slowest_ms <<<"$keys")"

@@ -33,7 +33,7 @@ version() {
         oomtop) "$oomtop" --version | grep -o '[0-9][0-9.]*' ;;
         htop) htop --version | grep -o '[0-9][0-9.]*' ;;
         btop) btop --version | grep -o '[0-9][0-9.]*' ;;
-        top) top -v | grep -o '[0-9][0-9.]*' ;;
+        top) { top -V || top -v; } 2>/dev/null | grep -o '[0-9][0-9.]*' ;;
     esac | head -1
 }
 median() { sort -n | awk '{ value[NR] = $1 } END { print value[int((NR + 1) / 2)] }'; }
@@ -76,6 +76,7 @@ for count in $counts; do
     most=$count
     [ "$count" != "${counts##* }" ] || {
         first=$("$stopwatch" first "$oomtop")
+        growth=$("$stopwatch" growth "$oomtop" -d 1 -s growth)
     }
     stop
     for row in 'cpu_percent CPU %' 'resident_kib RSS KiB' 'bytes_per_second bytes/s'; do
@@ -91,6 +92,9 @@ printf '\n| oomtop also | |\n|---|--:|\n'
 if [ -n "${first:-}" ]; then
     printf '| first characters on the screen, %s processes | %s ms |\n' "$most" "$(field first_paint_ms <<<"$first")"
     printf '| first complete frame, %s processes | %s ms |\n' "$most" "$(field complete_frame_ms <<<"$first")"
+    printf '| one of %s starts to grow: on the screen after, median of %s (interval 1 s) | %s ms |\n' "$most" \
+        "$(field growers <<<"$growth")" "$(field median_ms <<<"$growth")"
+    printf '| the same, the slowest | %s ms |\n' "$(field slowest_ms <<<"$growth")"
 fi
 
 start env HOLD_MAPPINGS=60000 "$work/holder"

@@ -4,13 +4,16 @@
 //!   every process counted, the table full, every row with user, size and command, biggest first.
 //! - `stopwatch keys PROGRAM`: from a key to the frame that shows it, while the selection goes to and fro between the
 //!   two biggest processes, so that what they hold is read all the time.
+//! - `stopwatch growth PROGRAM`: from the first byte that a process takes, which stood still among all others, to the
+//!   frame that shows it. With `-s growth` it is not on the screen before.
 
 #![allow(clippy::disallowed_methods, reason = "drives another program, in real time")]
 
 #[path = "../tests/terminal/mod.rs"]
 mod terminal;
 
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use terminal::Terminal;
@@ -21,14 +24,19 @@ const ROWS: u16 = 50;
 const PATIENCE: Duration = Duration::from_secs(30);
 const STARTS: usize = 9;
 const PRESSES: usize = 400;
+/// How the process is called that starts to grow.
+const GROWER: &str = "grows-when-told";
+const GROWERS: usize = 5;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     match (arguments.next().as_deref(), arguments.next()) {
         (Some("first"), Some(program)) => first(&program, &arguments.collect::<Vec<_>>()),
         (Some("keys"), Some(program)) => keys(&program, &arguments.collect::<Vec<_>>()),
+        (Some("growth"), Some(program)) => growth(&program, &arguments.collect::<Vec<_>>()),
+        (Some(GROWER), None) => grow(),
         _ => {
-            eprintln!("usage: stopwatch first|keys PROGRAM [ARGUMENT ...]");
+            eprintln!("usage: stopwatch first|keys|growth PROGRAM [ARGUMENT ...]");
             std::process::exit(2);
         }
     }
@@ -85,6 +93,46 @@ fn keys(program: &str, arguments: &[String]) {
         quantile(&mut delays, 0.5),
         quantile(&mut delays, 0.99)
     );
+}
+
+fn growth(program: &str, arguments: &[String]) {
+    let mut terminal = start(program, arguments);
+    seen(terminal.until(PATIENCE, |screen| is_complete(screen, 1)));
+    let shown = |screen: &Screen| screen.rows(0, COLUMNS).any(|row| row.contains(GROWER));
+    let mut delays = Vec::new();
+    for grower in 0..GROWERS {
+        let me = std::env::current_exe().expect("we run");
+        let mut child = Command::new(me).arg(GROWER).stdin(Stdio::piped()).spawn().expect("we start");
+        // Until it is known and at rest; what grew before it leaves the screen, and the moments fall into every phase.
+        terminal.watch(Duration::from_millis(13_000 + 230 * grower as u64));
+        assert!(!shown(terminal.screen()), "who stands still is not on the screen: sort by growth");
+        let begin = Instant::now();
+        child.stdin.as_mut().expect("piped").write_all(b"\n").expect("it listens");
+        delays.push(milliseconds(seen(terminal.until(PATIENCE, shown)).duration_since(begin)));
+        drop(child.stdin.take());
+        child.wait().expect("ours");
+        seen(terminal.until(PATIENCE, |screen| !shown(screen)));
+    }
+    let slowest = delays.iter().copied().fold(0.0, f64::max);
+    println!(
+        "{{\"growers\": {GROWERS}, \"median_ms\": {:.0}, \"slowest_ms\": {slowest:.0}}}",
+        quantile(&mut delays, 0.5)
+    );
+}
+
+/// Takes 4 MiB ten times a second from the first line of input on, until the input ends.
+fn grow() {
+    let mut line = String::new();
+    let _ = std::io::stdin().read_line(&mut line);
+    std::thread::spawn(|| {
+        let mut held: Vec<Vec<u8>> = Vec::new();
+        while held.len() < 64 {
+            held.push(std::hint::black_box(vec![1; 4 << 20]));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        std::thread::park();
+    });
+    let _ = std::io::stdin().read_line(&mut line);
 }
 
 /// One row of the process table, as it stands on the screen.

@@ -6,7 +6,8 @@ use super::{Align, Column, ColumnInfo, Kind};
 
 /// Every column, in the order of [`Column`].
 pub const COLUMNS: [ColumnInfo; 25] = [
-    number(
+    column(
+        Kind::Number,
         Column::Pid,
         "pid",
         "PID",
@@ -14,7 +15,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::NONE,
         "Number of the process in the PID namespace of the /proc that is read. Numbers are used again; every action here also checks the start time.",
     ),
-    number(
+    column(
+        Kind::Number,
         Column::Parent,
         "ppid",
         "PPID",
@@ -22,7 +24,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STAT,
         "Number of the parent. A process whose parent ended belongs to init or to the nearest subreaper.",
     ),
-    words(
+    column(
+        Kind::Text,
         Column::User,
         "user",
         "USER",
@@ -30,7 +33,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STATUS,
         "Real user: by name where /etc/passwd has one, else by number.",
     ),
-    words(
+    column(
+        Kind::Text,
         Column::State,
         "state",
         "S",
@@ -38,7 +42,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STAT,
         "State as the kernel writes it: R running, S sleeping, D waiting for a device or a lock, T stopped, t traced, Z ended but not reaped, I idle.",
     ),
-    number(
+    column(
+        Kind::Number,
         Column::Threads,
         "threads",
         "THR",
@@ -46,7 +51,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STAT,
         "Threads. They share one memory: it is counted once, for the process.",
     ),
-    size(
+    column(
+        Kind::Size,
         Column::Rss,
         "rss",
         "RSS",
@@ -54,7 +60,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::NONE,
         "Pages in RAM now, shared ones counted whole: the sum over processes counts them more than once. From /proc/PID/statm. Without swap and without huge pages of the pool. The OOM killer of kernels before 7.0 reads a counter that may differ by some pages per processor; RISK uses that one.",
     ),
-    rate(
+    column(
+        Kind::Rate,
         Column::Growth,
         "growth",
         "GROWTH",
@@ -64,7 +71,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
     ),
     ColumnInfo {
         align: Align::Left,
-        ..rate(
+        ..column(
+            Kind::Rate,
             Column::Trend,
             "trend",
             "TREND",
@@ -73,7 +81,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
             "RSS over the last two minutes, oldest first: scaled to the lowest and highest of this process, so it shows the shape and not the size. Sorts like GROWTH.",
         )
     },
-    size(
+    column(
+        Kind::Size,
         Column::Anonymous,
         "anon",
         "ANON",
@@ -81,7 +90,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::NONE,
         "Part of RSS that belongs to no file: heaps, stacks, data. Without swap it cannot be given back while the process lives. statm's resident minus shared (RssAnon).",
     ),
-    size(
+    column(
+        Kind::Size,
         Column::File,
         "file",
         "FILE",
@@ -89,7 +99,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STATUS,
         "Part of RSS that is pages of files: code, libraries, mapped data. The kernel can drop the clean ones and read them again. RssFile.",
     ),
-    size(
+    column(
+        Kind::Size,
         Column::SharedMemory,
         "shmem",
         "SHMEM",
@@ -97,7 +108,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STATUS,
         "Part of RSS that is shared memory: tmpfs, memfd, POSIX and SysV segments. It may outlive the process. RssShmem.",
     ),
-    size(
+    column(
+        Kind::Size,
         Column::Swap,
         "swap",
         "SWAP",
@@ -105,7 +117,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STATUS,
         "Anonymous pages that are in swap now. Swapped shared memory is not in it. VmSwap.",
     ),
-    size(
+    column(
+        Kind::Size,
         Column::RssAndSwap,
         "rss+swap",
         "RSS+SWAP",
@@ -113,7 +126,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STATUS,
         "RSS plus VmSwap: what the process holds, wherever it is now. With page tables it is what the OOM killer weighs.",
     ),
-    size(
+    column(
+        Kind::Size,
         Column::Pss,
         "pss",
         "PSS",
@@ -121,7 +135,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::ROLLUP,
         "RSS with each shared page divided by the number of processes that map it: sums over processes are true. From smaps_rollup, which walks the page tables of the process, so it is read seldom and may be old (dim).",
     ),
-    size(
+    column(
+        Kind::Size,
         Column::Uss,
         "uss",
         "USS",
@@ -129,7 +144,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::ROLLUP,
         "Pages that no other process maps (Private_Clean + Private_Dirty): what comes back when this process ends, swap aside. From smaps_rollup, read seldom.",
     ),
-    size(
+    column(
+        Kind::Size,
         Column::PageTables,
         "pt",
         "PT",
@@ -137,7 +153,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STATUS,
         "Page tables: kernel memory that describes the address space. Not in RSS, but the OOM killer counts it. VmPTE.",
     ),
-    size(
+    column(
+        Kind::Size,
         Column::Peak,
         "peak",
         "PEAK",
@@ -145,7 +162,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::STATUS,
         "Highest RSS so far: VmHWM of the kernel, or the highest that we saw. The kernel tracks it loosely; a short peak may be missing.",
     ),
-    size(
+    column(
+        Kind::Size,
         Column::Virtual,
         "virt",
         "VIRT",
@@ -153,7 +171,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::NONE,
         "Address space: everything mapped or only reserved. Says little about memory in use; Go, Java and sanitizers reserve far more than they touch.",
     ),
-    number(
+    column(
+        Kind::Number,
         Column::OomScore,
         "score",
         "SCORE",
@@ -161,7 +180,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::OOM_SCORE,
         "The kernel's own /proc/PID/oom_score against the whole machine, 0 to 2000. Since 5.9 an idle process shows about 666; before it was 0. It knows nothing of cgroup limits: RISK does.",
     ),
-    number(
+    column(
+        Kind::Number,
         Column::Adjustment,
         "adj",
         "ADJ",
@@ -169,7 +189,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::ADJUSTMENT,
         "oom_score_adj, -1000 to 1000: what the owner asked of the OOM killer. One point is a thousandth of the memory that ran out. -1000: never taken.",
     ),
-    number(
+    column(
+        Kind::Number,
         Column::Risk,
         "risk",
         "RISK",
@@ -177,7 +198,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::ADJUSTMENT,
         "Place in the order in which the OOM killer would take processes: in the memory domain of this process that is closest to its limit. safe: it would not be taken.",
     ),
-    words(
+    column(
+        Kind::Text,
         Column::Cgroup,
         "cgroup",
         "CGROUP",
@@ -185,7 +207,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::CGROUP,
         "Memory cgroup of the process. Limits of it and of every cgroup above it apply.",
     ),
-    words(
+    column(
+        Kind::Text,
         Column::Go,
         "go",
         "GO",
@@ -193,7 +216,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::EXECUTABLE,
         "Version of Go that built the program, where it is one. A filter on it also looks at module and package under test.",
     ),
-    words(
+    column(
+        Kind::Text,
         Column::Name,
         "name",
         "NAME",
@@ -201,7 +225,8 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         FactGroups::NONE,
         "Name of the process (comm): 15 bytes at most, chosen by the process itself.",
     ),
-    words(
+    column(
+        Kind::Text,
         Column::Command,
         "command",
         "COMMAND",
@@ -211,7 +236,9 @@ pub const COLUMNS: [ColumnInfo; 25] = [
     ),
 ];
 
-const fn number(
+/// Words stand at the left, what is counted at the right.
+const fn column(
+    kind: Kind,
     column: Column,
     key: &'static str,
     title: &'static str,
@@ -219,38 +246,6 @@ const fn number(
     needs: FactGroups,
     help: &'static str,
 ) -> ColumnInfo {
-    ColumnInfo { column, key, title, help, width, kind: Kind::Number, align: Align::Right, needs }
-}
-
-const fn size(
-    column: Column,
-    key: &'static str,
-    title: &'static str,
-    width: u16,
-    needs: FactGroups,
-    help: &'static str,
-) -> ColumnInfo {
-    ColumnInfo { kind: Kind::Size, ..number(column, key, title, width, needs, help) }
-}
-
-const fn rate(
-    column: Column,
-    key: &'static str,
-    title: &'static str,
-    width: u16,
-    needs: FactGroups,
-    help: &'static str,
-) -> ColumnInfo {
-    ColumnInfo { kind: Kind::Rate, ..number(column, key, title, width, needs, help) }
-}
-
-const fn words(
-    column: Column,
-    key: &'static str,
-    title: &'static str,
-    width: u16,
-    needs: FactGroups,
-    help: &'static str,
-) -> ColumnInfo {
-    ColumnInfo { kind: Kind::Text, align: Align::Left, ..number(column, key, title, width, needs, help) }
+    let align = if matches!(kind, Kind::Text) { Align::Left } else { Align::Right };
+    ColumnInfo { column, key, title, help, width, kind, align, needs }
 }

@@ -120,6 +120,11 @@ fn alone(go: &Toolchain) -> impl Drop + use<> {
     alone
 }
 
+/// The same with so much memory at the most, where a limit can be set.
+fn limited(limit: &str, command: &[&str]) -> Option<Ended> {
+    may_limit().then(|| run(&["--memory-max", limit], command)).flatten()
+}
+
 /// Whether a limit can be set here.
 fn may_limit() -> bool {
     require::root() && require::memory_cgroups().is_some()
@@ -130,10 +135,7 @@ const LIMIT: &str = "160m";
 
 #[test]
 fn a_test_that_allocates_past_the_limit() {
-    if !may_limit() {
-        return;
-    }
-    let Some(ended) = run(&["--memory-max", LIMIT], &["go", "test", "-count=1", "./leak"]) else { return };
+    let Some(ended) = limited(LIMIT, &["go", "test", "-count=1", "./leak"]) else { return };
     assert_eq!(ended.verdict(), ("oom_killed_cgroup", "certain"), "{}", ended.told());
     assert_eq!((ended.victim("name"), ended.victim("package")), ("leak.test", "example.com/suite/leak"));
     assert_eq!(ended.output.status.code(), Some(1), "go's own status");
@@ -172,11 +174,8 @@ fn a_test_with_the_race_detector() {
 
 #[test]
 fn one_of_several_packages() {
-    if !may_limit() {
-        return;
-    }
     let command = ["go", "test", "-count=1", "./beside", "./leak"];
-    let Some(ended) = run(&["--memory-max", "224m"], &command) else { return };
+    let Some(ended) = limited("224m", &command) else { return };
     assert_eq!(ended.verdict(), ("oom_killed_cgroup", "certain"), "{}", ended.told());
     assert_eq!(ended.victim("package"), "example.com/suite/leak", "{}", ended.told());
     let beside = ended.report["processes"].as_array().expect("a list").iter();
@@ -186,10 +185,7 @@ fn one_of_several_packages() {
 
 #[test]
 fn the_linker() {
-    if !may_limit() {
-        return;
-    }
-    let Some(ended) = run(&["--memory-max", "52m"], &["go", "test", "-count=1", "./big"]) else { return };
+    let Some(ended) = limited("52m", &["go", "test", "-count=1", "./big"]) else { return };
     assert_eq!(ended.verdict(), ("oom_killed_cgroup", "certain"), "{}", ended.told());
     assert_eq!(ended.victim("name"), "link", "{}", ended.told());
     assert!(ended.summary().contains("the linker of big.test"), "{}", ended.summary());
@@ -226,20 +222,14 @@ fn the_compiler() {
 
 #[test]
 fn a_leak_over_many_tests() {
-    if !may_limit() {
-        return;
-    }
-    let Some(ended) = run(&["--memory-max", LIMIT], &["go", "test", "-count=1", "./many"]) else { return };
+    let Some(ended) = limited(LIMIT, &["go", "test", "-count=1", "./many"]) else { return };
     assert_eq!(ended.verdict(), ("oom_killed_cgroup", "certain"), "{}", ended.told());
     assert_eq!(ended.victim("package"), "example.com/suite/many", "{}", ended.told());
 }
 
 #[test]
 fn a_child_of_a_test_and_the_test_survives() {
-    if !may_limit() {
-        return;
-    }
-    let Some(ended) = run(&["--memory-max", LIMIT], &["go", "test", "-count=1", "./child"]) else { return };
+    let Some(ended) = limited(LIMIT, &["go", "test", "-count=1", "./child"]) else { return };
     assert_eq!(ended.output.status.code(), Some(0), "{}", ended.told());
     assert_eq!(ended.verdict(), ("oom_killed_cgroup", "certain"), "{}", ended.told());
     assert_eq!(
@@ -253,10 +243,7 @@ fn a_child_of_a_test_and_the_test_survives() {
 
 #[test]
 fn near_the_limit_and_well() {
-    if !may_limit() {
-        return;
-    }
-    let Some(ended) = run(&["--memory-max", LIMIT], &["go", "test", "-count=1", "./near"]) else { return };
+    let Some(ended) = limited(LIMIT, &["go", "test", "-count=1", "./near"]) else { return };
     assert_eq!(ended.verdict(), ("ok", "certain"), "{}", ended.told());
     assert!(ended.summary().contains("% of the 160M of --memory-max"), "{}", ended.summary());
 }

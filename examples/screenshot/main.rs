@@ -41,7 +41,7 @@ const SHOTS: &[Shot] = &[
         back: "\u{1b}",
     },
     Shot { name: "help-120x30", after: "", columns: 120, rows: 30, keys: "?", back: "\u{1b}" },
-    Shot { name: "kill-120x30", after: "OOM kill", columns: 120, rows: 30, keys: "5\r", back: "" },
+    Shot { name: "kill-120x30", after: "OOM kills !", columns: 120, rows: 30, keys: "5\r", back: "" },
 ];
 
 /// The scene needs some growth behind it before a picture says anything.

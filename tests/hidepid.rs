@@ -58,8 +58,9 @@ fn only_ones_own_are_there_and_nothing_is_certain() {
     assert!(pids.contains(&own) && !pids.contains(&others) && !pids.contains(&1), "{pids:?}");
     assert_eq!(pids.len(), 2, "it and we: {pids:?}");
     assert!(processes.iter().all(|process| process["uid"] == 65534 && process["rss_bytes"].is_u64()));
-    let host = &json["domains"][0];
-    assert_eq!((&host["kind"], &host["certain"]), (&"host".into(), &false.into()), "somebody else may be taken first");
+    let domains = json["domains"].as_array().expect("domains");
+    assert!(domains.iter().any(|domain| domain["kind"] == "host"), "{domains:?}");
+    assert!(domains.iter().all(|domain| domain["certain"] == false), "somebody else may be taken first: {domains:?}");
     assert!(json["host"]["mem_total_bytes"].is_u64());
 }
 

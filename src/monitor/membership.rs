@@ -77,10 +77,12 @@ impl Membership {
         self.0[first..].iter().take_while(move |cgroup| cgroup.path.is_within(path))
     }
 
-    /// Nobody is in it, and next to nothing is charged to it: where something is, its members could only not be read.
+    /// Nobody is seen in it, and next to nothing is charged to it that takes a process to hold: where something is, its
+    /// members could only not be read. The page cache of who was there stays for days.
     pub(super) fn is_deserted(&self, index: usize) -> bool {
-        let charged = self.0[index].usage.is_none_or(|usage| usage > Bytes::from_mib(1));
-        !charged && self.subtree(index).all(|cgroup| cgroup.members.is_empty() && cgroup.unseen.unwrap_or(0) == 0)
+        let held = self.0[index].stat.anon.or(self.0[index].usage);
+        let inhabited = held.is_none_or(|held| held > Bytes::from_mib(1));
+        !inhabited && self.subtree(index).all(|cgroup| cgroup.members.is_empty() && cgroup.unseen.unwrap_or(0) == 0)
     }
 
     /// How many die together with the first: all of the highest cgroup above it, inside of the domain, that says so.

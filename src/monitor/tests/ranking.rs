@@ -275,11 +275,16 @@ fn nothing_is_certain_while_somebody_cannot_be_seen() {
 #[test]
 fn a_deserted_cgroup_comes_last_however_small() {
     let mut taken = full(0, &[made(10, 100)]);
-    let deserted = |path| Cgroup { usage: Some(Bytes(4096)), ..group(path, Version::V2, Some(1), &[]) };
-    taken.cgroups = Some(vec![deserted("/empty"), group("/job", Version::V2, Some(512), &[10])]);
+    // What it read and wrote files with is charged to it until somebody needs the memory.
+    let deserted = |path, cache| {
+        let stat = MemoryStat { anon: Some(Bytes(8192)), file: Some(cache), ..MemoryStat::default() };
+        Cgroup { usage: Some(cache), stat, ..group(path, Version::V2, Some(1), &[]) }
+    };
+    let [empty, cache] = [deserted("/empty", Bytes(0)), deserted("/cache", Bytes::from_mib(40))];
+    taken.cgroups = Some(vec![cache, empty, group("/job", Version::V2, Some(512), &[10])]);
     let report = absorb(&taken);
     let names: Vec<_> = report.domains.iter().map(|domain| domain.path.clone()).collect();
-    assert_eq!(names, ["/job", "/", "/empty"].map(CgroupPath::new));
+    assert_eq!(names, ["/job", "/", "/cache", "/empty"].map(CgroupPath::new));
     assert_eq!(report.process(id(10)).unwrap().risk, Some(1));
 }
 

@@ -191,6 +191,8 @@ pub struct ExplainConfig {
 pub struct PprofConfig {
     /// The profile.
     pub file: PathBuf,
+    /// An earlier one, from which changes count.
+    pub base: Option<PathBuf>,
     /// Which of its values; `None`: the one that it names itself.
     pub value_type: Option<String>,
     /// What a function and all that it calls hold leads, not what it holds itself.

@@ -11,6 +11,9 @@ pub(super) struct Arguments {
     /// The profile: of /debug/pprof/heap, allocs or goroutine, or written by go test -memprofile
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Tell what it has more or less than this earlier one
+    #[arg(long, value_name = "FILE")]
+    base: Option<PathBuf>,
     /// Which of its values: inuse_space, alloc_objects ... [default: the one that it names itself]
     #[arg(long = "type", value_name = "TYPE")]
     value_type: Option<String>,
@@ -27,7 +30,7 @@ pub(super) struct Arguments {
 
 impl From<Arguments> for PprofConfig {
     fn from(typed: Arguments) -> Self {
-        let Arguments { file, value_type, cum, limit, json } = typed;
-        Self { file, value_type, cumulative: cum, limit, json }
+        let Arguments { file, base, value_type, cum, limit, json } = typed;
+        Self { file, base, value_type, cumulative: cum, limit, json }
     }
 }

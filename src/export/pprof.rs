@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::golang::pprof::{Function, Profile, Top};
+use crate::golang::pprof::{Function, Profile, Top, ValueType};
 use crate::text::printable;
-use crate::units::{Bytes, WallTime};
+use crate::units::WallTime;
 
 use super::json::rfc3339;
 
@@ -21,36 +21,28 @@ pub fn write_text(
     mut out: impl Write,
     profile: &Profile,
     value_type: usize,
-    top: &Top<'_>,
+    top: &Top,
     limit: Option<usize>,
 ) -> io::Result<()> {
     let counted = &profile.types[value_type];
-    let size = |value: i64| match counted.unit.as_str() {
-        "bytes" => format!("{}{}", if value < 0 { "-" } else { "" }, Bytes(value.unsigned_abs())),
-        _ => value.to_string(),
-    };
-    let share = |value: i64| match top.total {
-        0 => "-".to_owned(),
-        total => format!("{:.1}", value as f64 / total as f64 * 100.0),
-    };
-    let unit = if counted.unit == "bytes" { "" } else { &counted.unit };
-    let (name, total) = (printable(counted.name.as_bytes()), size(top.total));
-    let stacks = profile.samples();
-    write!(
-        out,
-        "{name}: {total}{}{} in {stacks} stacks",
-        if unit.is_empty() { "" } else { " " },
-        printable(unit.as_bytes())
-    )?;
+    let share = |value: i64| ValueType::share(value, top.total);
+    let (name, total) = (printable(counted.name.as_bytes()), counted.amount_of_unit(top.total));
+    write!(out, "{name}: {} in {} stacks", printable(total.as_bytes()), profile.samples())?;
     if let Some(taken) = profile.taken.and_then(|taken| rfc3339(WallTime(taken))) {
         write!(out, ", taken {taken}")?;
     }
     writeln!(out, "\n{:>10} {:>6} {:>10} {:>6}  FUNCTION", "FLAT", "%", "CUM", "%")?;
     let limit = limit.unwrap_or(LISTED);
-    for Function { name, flat, cumulative } in top.functions.iter().take(limit) {
-        let name = printable(name.as_bytes());
-        let (flat, of_flat, cum, of_cum) = (size(*flat), share(*flat), size(*cumulative), share(*cumulative));
-        writeln!(out, "{flat:>10} {of_flat:>6} {cum:>10} {of_cum:>6}  {name}")?;
+    for function @ Function { flat, cumulative, .. } in top.functions.iter().take(limit) {
+        let name = printable(profile.name(function.function).as_bytes());
+        let (flat, of_flat) = (counted.amount(*flat), share(*flat));
+        let (cum, of_cum) = (counted.amount(*cumulative), share(*cumulative));
+        write!(out, "{flat:>10} {of_flat:>6} {cum:>10} {of_cum:>6}  {name}")?;
+        if let Some((path, line)) = profile.source(function) {
+            let file = path.rsplit('/').next().unwrap_or(path);
+            write!(out, "  {}:{line}", printable(file.as_bytes()))?;
+        }
+        writeln!(out)?;
     }
     if let Some(more) = top.functions.len().checked_sub(limit).filter(|more| *more > 0) {
         writeln!(out, "... and {more} more functions (-n)")?;
@@ -77,6 +69,8 @@ struct FunctionJson<'a> {
     name: &'a str,
     flat: i64,
     cum: i64,
+    file: Option<&'a str>,
+    line: Option<u32>,
 }
 
 /// Writes one object, schema `oomtop.pprof/1`.
@@ -87,7 +81,7 @@ pub fn write_json(
     mut out: impl Write,
     profile: &Profile,
     value_type: usize,
-    top: &Top<'_>,
+    top: &Top,
     limit: Option<usize>,
 ) -> io::Result<()> {
     let functions = top.functions.iter().take(limit.unwrap_or(usize::MAX));
@@ -100,7 +94,11 @@ pub fn write_json(
         stacks: profile.samples(),
         total: top.total,
         functions: functions
-            .map(|function| FunctionJson { name: function.name, flat: function.flat, cum: function.cumulative })
+            .map(|function| {
+                let (file, line) = profile.source(function).unzip();
+                let name = profile.name(function.function);
+                FunctionJson { name, flat: function.flat, cum: function.cumulative, file, line }
+            })
             .collect(),
     };
     serde_json::to_writer(&mut out, &object)?;

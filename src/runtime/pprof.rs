@@ -3,28 +3,27 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Read as _};
+use std::path::Path;
 
 use color_eyre::Result;
 use color_eyre::eyre::{WrapErr as _, eyre};
 
 use crate::config::PprofConfig;
 use crate::export::pprof;
-use crate::golang::pprof::{LARGEST, parse, top};
+use crate::golang::pprof::{LARGEST, Profile, parse, top};
 
 /// Prints the functions of a profile.
 ///
 /// # Errors
 /// What cannot be read, or why it is no profile. A reader of our output that leaves early is no error.
-#[expect(clippy::disallowed_methods, reason = "opens the profile that was named")]
 pub fn run(wanted: &PprofConfig) -> Result<()> {
-    let name = wanted.file.display();
-    let mut bytes = Vec::new();
-    let file = File::open(&wanted.file).wrap_err_with(|| name.to_string())?;
-    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).wrap_err_with(|| name.to_string())?;
-    let told = |refusal| eyre!("{name}: {refusal}");
-    let profile = parse(&bytes).map_err(told)?;
-    drop(bytes);
-    let value_type = profile.find_type(wanted.value_type.as_deref()).map_err(told)?;
+    let mut profile = read(&wanted.file)?;
+    if let Some(base) = &wanted.base {
+        let told = |refusal| eyre!("{}: {refusal}", wanted.file.display());
+        profile = profile.since(&read(base)?).map_err(told)?;
+    }
+    let value_type = profile.find_type(wanted.value_type.as_deref());
+    let value_type = value_type.map_err(|refusal| eyre!("{}: {refusal}", wanted.file.display()))?;
     let mut top = top(&profile, value_type);
     if wanted.cumulative {
         top.order_by_cumulative();
@@ -39,4 +38,13 @@ pub fn run(wanted: &PprofConfig) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.wrap_err("cannot write to standard output"),
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "opens the profile that was named")]
+fn read(path: &Path) -> Result<Profile> {
+    let name = path.display();
+    let mut bytes = Vec::new();
+    let file = File::open(path).wrap_err_with(|| name.to_string())?;
+    file.take(LARGEST as u64 + 1).read_to_end(&mut bytes).wrap_err_with(|| name.to_string())?;
+    parse(&bytes).map_err(|refusal| eyre!("{name}: {refusal}"))
 }

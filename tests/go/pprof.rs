@@ -11,8 +11,8 @@ use super::toolchain::{Build, Toolchain, toolchains};
 /// Flat and cumulative of each function.
 type Functions = BTreeMap<String, (i64, i64)>;
 
-/// Of the tool of that version; it is compiled at its first use.
-fn by_go(toolchain: &Toolchain, profile: &Path, value_type: &str) -> Functions {
+/// Of the tool of that version; it is compiled at its first use. `base`: what changed since that profile.
+pub fn by_go(toolchain: &Toolchain, profile: &Path, base: Option<&Path>, value_type: &str) -> Functions {
     let mut command = Command::new("timeout");
     toolchain.set_environment(&mut command);
     let all = ["-top", "-nodefraction=0", "-edgefraction=0", "-nodecount=0", "-unit=B", "-symbolize=none"];
@@ -23,6 +23,7 @@ fn by_go(toolchain: &Toolchain, profile: &Path, value_type: &str) -> Functions {
         .args(["tool", "pprof"])
         .args(all)
         .arg(format!("-sample_index={value_type}"))
+        .args(base.map(|base| format!("-base={}", base.display())))
         .arg(profile)
         .output()
         .expect("timeout runs");
@@ -46,9 +47,10 @@ fn by_go(toolchain: &Toolchain, profile: &Path, value_type: &str) -> Functions {
         .collect()
 }
 
-fn by_oomtop(profile: &Path, value_type: &str) -> (Functions, Value) {
+pub fn by_oomtop(profile: &Path, base: Option<&Path>, value_type: &str) -> (Functions, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_oomtop"))
         .args(["pprof", "--json", "--type", value_type])
+        .args(base.map(|base| format!("--base={}", base.display())))
         .arg(profile)
         .output()
         .expect("oomtop runs");
@@ -75,7 +77,7 @@ fn every_function_of_a_profile_has_the_values_that_go_tool_pprof_gives_it() {
             let profile = directory.path().join(format!("{name}.pb.gz"));
             for value_type in types {
                 let ((told, object), expected) =
-                    (by_oomtop(&profile, value_type), by_go(&toolchain, &profile, value_type));
+                    (by_oomtop(&profile, None, value_type), by_go(&toolchain, &profile, None, value_type));
                 assert_eq!(told, expected, "{:?} {name} {value_type}", toolchain.version);
                 let least = if name == "goroutine" { 4 } else { 8 };
                 assert!(told.len() >= least, "{told:?}");
@@ -87,6 +89,15 @@ fn every_function_of_a_profile_has_the_values_that_go_tool_pprof_gives_it() {
                     object["total"]
                 );
             }
+        }
+        // What changed between two of them.
+        let [before, heap] = ["before", "heap"].map(|name| directory.path().join(name).with_extension("pb.gz"));
+        for value_type in OF_MEMORY {
+            let (told, object) = by_oomtop(&heap, Some(&before), value_type);
+            let expected = by_go(&toolchain, &heap, Some(&before), value_type);
+            assert_eq!(told, expected, "{:?} heap since before, {value_type}", toolchain.version);
+            assert!(told.contains_key("main.grow") && told.contains_key("main.garbage"), "{told:?}");
+            assert!(object["functions"][0]["line"].as_u64().is_some_and(|line| line > 0), "{object}");
         }
     }
 }

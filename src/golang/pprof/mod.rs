@@ -2,15 +2,19 @@
 //! github.com/google/pprof/proto/profile.proto. Pure over bytes. Refuses what is malformed and what is too large, in
 //! words; and to guess a name where there is none.
 
+mod difference;
+mod flame;
 mod profile;
 mod top;
 mod wire;
+mod words;
 
 use std::fmt;
 use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
 
+pub use flame::{Flame, Frame};
 pub use profile::{Profile, ValueType};
 pub use top::{Function, Top, top};
 
@@ -32,6 +36,8 @@ pub enum Refusal {
     Malformed(&'static str),
     /// No sample type has this name; those that there are.
     NoSuchType(String),
+    /// The profile that it is to be compared with counts other things: which.
+    OtherTypes(String),
 }
 
 impl fmt::Display for Refusal {
@@ -44,6 +50,7 @@ impl fmt::Display for Refusal {
             Self::Packing => f.write_str("its gzip packing is damaged or cut short"),
             Self::Text => f.write_str("it is text, no profile: take it without ?debug="),
             Self::Malformed(what) => write!(f, "it is no profile: {what}"),
+            Self::OtherTypes(types) => write!(f, "it cannot be compared with one of {types}"),
             Self::NoSuchType(types) => write!(f, "it has no values of this type, but {types}"),
         }
     }

@@ -2,6 +2,7 @@
 //! that lead nowhere, and samples with another number of values than there are types.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::Refusal;
 use super::wire::{Broken, Field, Message};
@@ -24,20 +25,49 @@ pub struct Profile {
     pub usual: usize,
     /// When it was taken, in nanoseconds since the Unix epoch; `None` where it does not say.
     pub taken: Option<i64>,
+    /// What was sampled, and about how many of it apart two samples are: 524288 bytes.
+    pub period: Option<(ValueType, i64)>,
     /// Names of functions, each once.
     pub functions: Vec<String>,
-    /// Functions of each location, the innermost inlined one first.
-    pub(super) locations: Vec<Box<[u32]>>,
+    /// Paths of source files, each once, as the compiler wrote them.
+    pub files: Vec<String>,
+    /// Lines of the source that are on any stack, each once.
+    pub(super) lines: Vec<Line>,
+    pub(super) locations: Vec<Location>,
     /// Locations of all samples, one sample after the other, each from its leaf.
     pub(super) stacks: Vec<u32>,
     /// Where the stack of each sample ends in `stacks`.
     pub(super) ends: Vec<usize>,
     /// Values of all samples, as many of each as there are types.
     pub(super) values: Vec<i64>,
+    /// What tells samples of one stack apart: a hash of the labels of each.
+    pub(super) labels: Vec<u64>,
+}
+
+/// A line of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Line {
+    /// Position in the functions.
+    pub function: u32,
+    /// Position in the files.
+    pub file: u32,
+    /// From 1; 0 where it is not known.
+    pub number: u32,
+}
+
+/// An address in the program.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Location {
+    /// From the start of the mapping that it lies in.
+    pub address: u64,
+    /// Positions in the lines, the innermost inlined one first.
+    pub lines: Box<[u32]>,
 }
 
 /// More entries than this in one table are no profile: a table must not take much more memory than its bytes.
 const MOST: usize = 1 << 22;
+/// The same of the stacks of all samples together.
+const MOST_FRAMES: usize = 1 << 24;
 
 impl From<Broken> for Refusal {
     fn from(_: Broken) -> Self {
@@ -49,15 +79,29 @@ impl From<Broken> for Refusal {
 #[derive(Default)]
 struct Raw<'a> {
     strings: Vec<&'a [u8]>,
-    types: Vec<(u64, u64)>,
+    types: Vec<[u64; 2]>,
     samples: Vec<&'a [u8]>,
     locations: Vec<&'a [u8]>,
-    /// Identity, name.
-    functions: Vec<(u64, u64)>,
-    /// Identity, file.
-    mappings: Vec<(u64, u64)>,
+    /// Identity, name, file.
+    functions: Vec<[u64; 3]>,
+    /// Identity, start, file.
+    mappings: Vec<[u64; 3]>,
     usual: u64,
     taken: i64,
+    period_type: Option<[u64; 2]>,
+    period: i64,
+}
+
+impl Raw<'_> {
+    fn text(&self, number: u64) -> Result<String, Refusal> {
+        let bytes = usize::try_from(number).ok().and_then(|number| self.strings.get(number));
+        let bytes = bytes.ok_or(Refusal::Malformed("it refers to a string that is not there"))?;
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    fn value_type(&self, [name, unit]: [u64; 2]) -> Result<ValueType, Refusal> {
+        Ok(ValueType { name: self.text(name)?, unit: self.text(unit)? })
+    }
 }
 
 impl Profile {
@@ -70,67 +114,59 @@ impl Profile {
         if raw.strings.first().is_none_or(|first| !first.is_empty()) {
             return Err(Refusal::Malformed("its table of strings does not begin with the empty one"));
         }
-        let text = |number: u64| {
-            let bytes = usize::try_from(number).ok().and_then(|number| raw.strings.get(number));
-            let bytes = bytes.ok_or(Refusal::Malformed("it refers to a string that is not there"))?;
-            Ok::<_, Refusal>(String::from_utf8_lossy(bytes).into_owned())
-        };
         if raw.types.is_empty() {
             return Err(Refusal::Malformed("it does not say what its values count"));
         }
-        let types: Vec<_> = raw
-            .types
-            .iter()
-            .map(|(name, unit)| Ok(ValueType { name: text(*name)?, unit: text(*unit)? }))
-            .collect::<Result<_, Refusal>>()?;
-        let wanted = text(raw.usual)?;
+        let types: Vec<_> = raw.types.iter().map(|known| raw.value_type(*known)).collect::<Result<_, _>>()?;
+        let wanted = raw.text(raw.usual)?;
         // As `go tool pprof`: the one that is named, else the last.
         let usual = types.iter().position(|known| known.name == wanted).unwrap_or(types.len() - 1);
+        let period = raw.period_type.map(|known| raw.value_type(known)).transpose()?;
 
-        let mut names = Names::default();
-        let mut functions = HashMap::with_capacity(raw.functions.len());
-        for (id, name) in &raw.functions {
-            functions.insert(*id, names.number(&text(*name)?));
-        }
-        let mut mappings = HashMap::with_capacity(raw.mappings.len());
-        for (id, file) in &raw.mappings {
-            mappings.insert(*id, text(*file)?);
-        }
+        let mut tables = Tables::of(&raw)?;
         let mut known = HashMap::with_capacity(raw.locations.len());
         let mut locations = Vec::with_capacity(raw.locations.len());
         for location in &raw.locations {
-            let (id, lines) = self::location(location, &functions, &mappings, &mut names)?;
+            let (id, location) = tables.location(location)?;
             known.insert(id, locations.len() as u32);
-            locations.push(lines);
+            locations.push(location);
         }
         let mut profile = Self {
             types,
             usual,
             taken: Some(raw.taken).filter(|taken| *taken > 0),
-            functions: names.list,
+            period: period.map(|kind| (kind, raw.period)).filter(|(_, period)| *period > 0),
+            functions: tables.functions.list,
+            files: tables.files.list,
+            lines: tables.lines.list,
             locations,
             stacks: Vec::new(),
             ends: Vec::with_capacity(raw.samples.len()),
             values: Vec::with_capacity(raw.samples.len()),
+            labels: Vec::with_capacity(raw.samples.len()),
         };
         for sample in &raw.samples {
-            profile.take(sample, &known)?;
+            profile.take(sample, &known, &raw)?;
         }
         Ok(profile)
     }
 
-    fn take(&mut self, sample: &[u8], known: &HashMap<u64, u32>) -> Result<(), Refusal> {
-        let (mut stack, mut values) = (Vec::new(), Vec::new());
+    fn take(&mut self, sample: &[u8], known: &HashMap<u64, u32>, raw: &Raw<'_>) -> Result<(), Refusal> {
+        let (mut stack, mut values, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         let mut message = Message(sample);
         while let Some((number, field)) = message.next()? {
             match number {
                 1 => field.numbers(&mut stack)?,
                 2 => field.numbers(&mut values)?,
+                3 => labels.push(label(field, raw)?),
                 _ => {}
             }
         }
         if values.len() != self.types.len() {
             return Err(Refusal::Malformed("a sample has another number of values than it has types"));
+        }
+        if self.stacks.len() + stack.len() > MOST_FRAMES {
+            return Err(Refusal::TooLarge);
         }
         for id in stack {
             let location =
@@ -139,7 +175,22 @@ impl Profile {
         }
         self.ends.push(self.stacks.len());
         self.values.extend(values.into_iter().map(u64::cast_signed));
+        labels.sort_unstable();
+        let mut hasher = DefaultHasher::new();
+        labels.hash(&mut hasher);
+        self.labels.push(hasher.finish());
         Ok(())
+    }
+
+    /// The stack of each sample, from its leaf, as positions in the locations.
+    pub(super) fn stacks(&self) -> impl Iterator<Item = &[u32]> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| &self.stacks[begin..*end])
+    }
+
+    /// The values of each sample, in the order of the types.
+    pub(super) fn values(&self) -> impl Iterator<Item = &[i64]> {
+        self.values.chunks_exact(self.types.len())
     }
 
     /// How many samples there are.
@@ -161,22 +212,92 @@ impl Profile {
     }
 }
 
-/// Numbers of names, each once.
-#[derive(Default)]
-struct Names {
-    list: Vec<String>,
-    numbers: HashMap<String, u32>,
+/// A table in which each thing stands once.
+#[derive(Debug)]
+pub(super) struct Numbered<T> {
+    pub list: Vec<T>,
+    numbers: HashMap<T, u32>,
 }
 
-impl Names {
-    fn number(&mut self, name: &str) -> u32 {
-        if let Some(number) = self.numbers.get(name) {
-            return *number;
+impl<T> Default for Numbered<T> {
+    fn default() -> Self {
+        Self { list: Vec::new(), numbers: HashMap::new() }
+    }
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Numbered<T> {
+    /// Its position, where it is put if it is not there yet.
+    pub(super) fn number(&mut self, thing: T) -> u32 {
+        let Self { list, numbers } = self;
+        *numbers.entry(thing).or_insert_with_key(|thing| {
+            list.push(thing.clone());
+            list.len() as u32 - 1
+        })
+    }
+}
+
+/// What locations refer to.
+struct Tables {
+    functions: Numbered<String>,
+    files: Numbered<String>,
+    lines: Numbered<Line>,
+    /// By identity: positions of name and file.
+    by_id: HashMap<u64, (u32, u32)>,
+    /// By identity: where it begins, and the file.
+    mappings: HashMap<u64, (u64, String)>,
+}
+
+impl Tables {
+    fn of(raw: &Raw<'_>) -> Result<Self, Refusal> {
+        let mut tables = Self {
+            functions: Numbered::default(),
+            files: Numbered::default(),
+            lines: Numbered::default(),
+            by_id: HashMap::with_capacity(raw.functions.len()),
+            mappings: HashMap::with_capacity(raw.mappings.len()),
+        };
+        for [id, name, file] in &raw.functions {
+            let known = (tables.functions.number(raw.text(*name)?), tables.files.number(raw.text(*file)?));
+            tables.by_id.insert(*id, known);
         }
-        let number = self.list.len() as u32;
-        self.list.push(name.to_owned());
-        self.numbers.insert(name.to_owned(), number);
-        number
+        for [id, start, file] in &raw.mappings {
+            tables.mappings.insert(*id, (*start, raw.text(*file)?));
+        }
+        Ok(tables)
+    }
+
+    /// A location with its identity. Where the program has no names, the file that is mapped there stands for them, in
+    /// brackets, as `go tool pprof` writes it.
+    fn location(&mut self, bytes: &[u8]) -> Result<(u64, Location), Refusal> {
+        let (mut id, mut mapping, mut address, mut lines) = (0, 0, 0_u64, Vec::new());
+        let mut message = Message(bytes);
+        while let Some((number, field)) = message.next()? {
+            match number {
+                1 => id = field.number()?,
+                2 => mapping = field.number()?,
+                3 => address = field.number()?,
+                4 => {
+                    let [function, number] = numbers(field, [1, 2])?;
+                    let known = self.by_id.get(&function);
+                    let (function, file) =
+                        *known.ok_or(Refusal::Malformed("a location refers to a function that is not there"))?;
+                    let number = u32::try_from(number).unwrap_or(0);
+                    lines.push(self.lines.number(Line { function, file, number }));
+                }
+                _ => {}
+            }
+        }
+        if id == 0 {
+            return Err(Refusal::Malformed("a location has no number"));
+        }
+        let (start, path) = self.mappings.get(&mapping).map_or((0, ""), |(start, path)| (*start, path));
+        if lines.is_empty() {
+            let file = path.rsplit('/').next().unwrap_or(path);
+            let name = if file.is_empty() { "<unknown>".to_owned() } else { format!("[{file}]") };
+            let (function, file) = (self.functions.number(name), self.files.number(String::new()));
+            lines.push(self.lines.number(Line { function, file, number: 0 }));
+        }
+        Ok((id, Location { address: address.wrapping_sub(start), lines: lines.into_boxed_slice() }))
     }
 }
 
@@ -185,13 +306,15 @@ fn raw(bytes: &[u8]) -> Result<Raw<'_>, Refusal> {
     let mut message = Message(bytes);
     while let Some((number, field)) = message.next()? {
         match number {
-            1 => raw.types.push(pair(field, [1, 2])?),
+            1 => raw.types.push(numbers(field, [1, 2])?),
             2 => raw.samples.push(field.bytes()?),
-            3 => raw.mappings.push(pair(field, [1, 5])?),
+            3 => raw.mappings.push(numbers(field, [1, 2, 5])?),
             4 => raw.locations.push(field.bytes()?),
-            5 => raw.functions.push(pair(field, [1, 2])?),
+            5 => raw.functions.push(numbers(field, [1, 2, 4])?),
             6 => raw.strings.push(field.bytes()?),
             9 => raw.taken = field.number()?.cast_signed(),
+            11 => raw.period_type = Some(numbers(field, [1, 2])?),
+            12 => raw.period = field.number()?.cast_signed(),
             14 => raw.usual = field.number()?,
             _ => {}
         }
@@ -204,46 +327,20 @@ fn raw(bytes: &[u8]) -> Result<Raw<'_>, Refusal> {
     Ok(raw)
 }
 
-/// Two numbers of a message; what is not written is 0.
-fn pair(field: Field<'_>, wanted: [u64; 2]) -> Result<(u64, u64), Broken> {
-    let mut found = [0; 2];
+/// Numbers of a message; what is not written is 0.
+fn numbers<const WANTED: usize>(field: Field<'_>, wanted: [u64; WANTED]) -> Result<[u64; WANTED], Broken> {
+    let mut found = [0; WANTED];
     let mut message = Message(field.bytes()?);
     while let Some((number, field)) = message.next()? {
         if let Some(index) = wanted.iter().position(|wanted| *wanted == number) {
             found[index] = field.number()?;
         }
     }
-    Ok((found[0], found[1]))
+    Ok(found)
 }
 
-/// Identity and functions of a location. Where the program has no names, the file that is mapped there stands for them,
-/// in brackets, as `go tool pprof` writes it.
-fn location(
-    bytes: &[u8],
-    functions: &HashMap<u64, u32>,
-    mappings: &HashMap<u64, String>,
-    names: &mut Names,
-) -> Result<(u64, Box<[u32]>), Refusal> {
-    let (mut id, mut mapping, mut lines) = (0, 0, Vec::new());
-    let mut message = Message(bytes);
-    while let Some((number, field)) = message.next()? {
-        match number {
-            1 => id = field.number()?,
-            2 => mapping = field.number()?,
-            4 => {
-                let (function, _) = pair(field, [1, 2])?;
-                let name = functions.get(&function);
-                lines.push(*name.ok_or(Refusal::Malformed("a location refers to a function that is not there"))?);
-            }
-            _ => {}
-        }
-    }
-    if id == 0 {
-        return Err(Refusal::Malformed("a location has no number"));
-    }
-    if lines.is_empty() {
-        let file = mappings.get(&mapping).map_or("", |file| file.rsplit('/').next().unwrap_or(file));
-        lines.push(names.number(&if file.is_empty() { "<unknown>".to_owned() } else { format!("[{file}]") }));
-    }
-    Ok((id, lines.into_boxed_slice()))
+/// A label: its key, its text or its number with a unit.
+fn label(field: Field<'_>, raw: &Raw<'_>) -> Result<(String, String, u64, String), Refusal> {
+    let [key, text, number, unit] = numbers(field, [1, 2, 3, 4])?;
+    Ok((raw.text(key)?, raw.text(text)?, number, raw.text(unit)?))
 }

@@ -72,7 +72,8 @@ fn functions_hold_what_ends_in_them_and_what_passes_through_them() {
         let profile = parse(&bytes).unwrap();
         assert_eq!((profile.samples(), profile.usual, profile.taken), (4, 1, None));
         let top = top(&profile, profile.usual);
-        let functions: Vec<_> = top.functions.iter().map(|known| (known.name, known.flat, known.cumulative)).collect();
+        let functions: Vec<_> =
+            top.functions.iter().map(|known| (profile.name(known.function), known.flat, known.cumulative)).collect();
         let expected = [("main.a", 100, 100), ("main.b", 50, 150), ("[libc.so.6]", 20, 20), ("main.main", 0, 170)];
         assert_eq!((top.total, functions), (170, expected.to_vec()));
     }
@@ -119,12 +120,89 @@ fn what_is_no_profile_is_refused_in_words() {
     }
 }
 
+/// Name, value and line of each frame, those that are called below those that call them.
+fn tree(profile: &Profile, flame: &Flame, frame: Frame) -> String {
+    let name = flame.function(frame).map_or("all", |function| profile.name(function));
+    let children = flame.children(frame, 1).into_iter().map(|child| tree(profile, flame, child));
+    format!("{name} {} ({})", flame.value(frame, 1), children.collect::<Vec<_>>().join(", "))
+}
+
+#[test]
+fn stacks_are_one_tree_from_the_outermost_function_the_widest_first() {
+    let profile = parse(&whole()).unwrap();
+    let flame = Flame::of(&profile);
+    let expected = "all 170 (main.main 170 (main.b 150 (main.a 100 (), main.b 50 ()), [libc.so.6] 20 ()))";
+    assert_eq!(tree(&profile, &flame, Flame::ROOT), expected);
+    let leaf = flame.children(flame.children(flame.children(0, 1)[0], 1)[0], 1)[0];
+    let callers: Vec<_> = std::iter::successors(Some(leaf), |frame| flame.parent(*frame)).collect();
+    assert_eq!((callers.len(), flame.count(), flame.is_cut), (4, 6, false));
+    assert_eq!((flame.children(99, 0), flame.value(99, 1), flame.parent(99)), (vec![], 0, None), "no such frame");
+}
+
+#[test]
+fn lines_of_the_source_are_told_where_they_are_known() {
+    let profile = parse(&whole()).unwrap();
+    let known =
+        |name| top(&profile, 1).functions.into_iter().find(|known| profile.name(known.function) == name).unwrap();
+    assert_eq!(profile.source(&known("main.a")), Some(("", 77)));
+    assert_eq!(profile.source(&known("[libc.so.6]")), None);
+}
+
+#[test]
+fn a_difference_is_what_is_more_or_less_stack_by_stack() {
+    let newer = [tables(), sample(&[1, 3], &[3, 100]), sample(&[2, 3], &[1, 5]), sample(&[3], &[1, 10])].concat();
+    let (newer, base) = (parse(&newer).unwrap(), parse(&whole()).unwrap());
+    let grown = newer.since(&base).unwrap();
+    let top = top(&grown, 1);
+    let functions: Vec<_> =
+        top.functions.iter().map(|known| (grown.name(known.function), known.flat, known.cumulative)).collect();
+    // [1, 3] holds as many bytes as before, in more objects; what was there alone before is less now.
+    let expected = vec![("main.b", -45, -45), ("[libc.so.6]", -20, -20), ("main.main", 10, -55)];
+    assert_eq!((top.total, functions), (85, expected));
+    // What grew is what has a width, also where more of it went.
+    let flame = Flame::of(&grown);
+    assert_eq!(flame.weight(Flame::ROOT, 1), 15);
+    assert_eq!(tree(&grown, &flame, Flame::ROOT), "all -55 (main.main -55 (main.b -45 ()))");
+    assert_eq!(newer.since(&newer).unwrap().samples(), 0);
+    let refusal = newer.since(&Profile { types: base.types[..1].to_vec(), ..base }).unwrap_err();
+    assert_eq!(refusal.to_string(), "it cannot be compared with one of objects");
+}
+
+#[test]
+fn samples_of_one_stack_are_told_apart_by_their_labels() {
+    let labelled = |size: u8, value: u8| {
+        let label = field(3, &[number(1, 3), number(3, size), number(4, 4)].concat());
+        field(2, &[field(1, &[1, 3]), field(2, &[1, value]), label].concat())
+    };
+    let profile = |sizes: [u8; 2]| parse(&[tables(), labelled(sizes[0], 10), labelled(sizes[1], 10)].concat()).unwrap();
+    assert_eq!(profile([16, 32]).since(&profile([32, 16])).unwrap().samples(), 0, "in another order");
+    assert_eq!(top(&profile([16, 32]).since(&profile([32, 64])).unwrap(), 1).total, 20);
+}
+
 proptest! {
+    #[test]
+    fn frames_hold_what_those_below_them_hold(stacks in prop::collection::vec((prop::collection::vec(1_u8..5, 0..6), 0_u8..100), 0..20)) {
+        let samples = stacks.iter().flat_map(|(stack, value)| sample(stack, &[1, *value]));
+        let profile = parse(&tables().into_iter().chain(samples).collect::<Vec<_>>()).unwrap();
+        let flame = Flame::of(&profile);
+        let sum: i64 = stacks.iter().map(|(_, value)| i64::from(*value)).sum();
+        prop_assert_eq!(flame.value(Flame::ROOT, 1), sum);
+        for frame in 0..flame.count() as Frame {
+            let below: u64 = flame.children(frame, 1).iter().map(|child| flame.weight(*child, 1)).sum();
+            prop_assert!(below <= flame.weight(frame, 1));
+            prop_assert!(flame.children(frame, 1).iter().all(|child| flame.parent(*child) == Some(frame)));
+        }
+        // What is more than nothing is all of it.
+        let empty = parse(&tables()).unwrap();
+        prop_assert_eq!(top(&profile.since(&empty).unwrap(), 1), top(&profile, 1));
+    }
+
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), packed_too: bool) {
         let bytes = if packed_too { packed(&bytes) } else { bytes };
         if let Ok(profile) = parse(&bytes) {
             (0..profile.types.len()).for_each(|value_type| drop(top(&profile, value_type)));
+            prop_assert!(Flame::of(&profile).count() > 0 && profile.since(&profile).is_ok());
         }
     }
 

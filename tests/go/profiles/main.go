@@ -49,8 +49,8 @@ func grow(depth int) *tree {
 	return &tree{grow(depth - 1), grow(depth - 1)}
 }
 
-func write(directory, name string) {
-	file, err := os.Create(filepath.Join(directory, name+".pb.gz"))
+func write(directory, name, as string) {
+	file, err := os.Create(filepath.Join(directory, as+".pb.gz"))
 	if err == nil {
 		err = pprof.Lookup(name).WriteTo(file, 0)
 	}
@@ -70,6 +70,9 @@ func main() {
 			deep(depth, size)
 		}
 	}
+	runtime.GC()
+	runtime.GC()
+	write(os.Args[1], "heap", "before")
 	garbage()
 	root := grow(12)
 	for i := 0; i < 20; i++ {
@@ -83,7 +86,7 @@ func main() {
 	runtime.GC()
 	runtime.GC()
 	for _, name := range []string{"heap", "allocs", "goroutine"} {
-		write(os.Args[1], name)
+		write(os.Args[1], name, name)
 	}
 	runtime.KeepAlive(root)
 	runtime.KeepAlive(held)

@@ -14,7 +14,9 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, ExplainConfig, Format, Glyphs, KernelLogSource, Look, SnapshotConfig, Task, ThemeName};
+use crate::config::{
+    Config, ExplainConfig, Format, Glyphs, KernelLogSource, Look, RunConfig, SnapshotConfig, Task, ThemeName,
+};
 use crate::filter::Filter;
 use crate::snapshot::go_memory::GoMemoryOf;
 use crate::table::{self, COLUMNS, Column};
@@ -68,9 +70,10 @@ struct Chosen {
 /// How and where to look: of all but `explain`.
 #[derive(Debug, Default, Args)]
 struct Looking {
-    /// Time between two looks: 2, 0.5, 500ms, 3m; a bare number is seconds (htop takes it for tenths) [default: 1]
-    #[arg(short, long, value_name = "TIME", value_parser = interval)]
-    delay: Option<Duration>,
+    /// Time between two looks: 2, 0.5, 500ms, 3m; a bare number is seconds (htop takes it for tenths) [default: 1,
+    /// of run 0.5]
+    #[arg(short = 'd', long, visible_alias = "delay", value_name = "TIME", value_parser = interval)]
+    interval: Option<Duration>,
     /// Only ASCII characters; so it is anyway where the locale is not UTF-8
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     ascii: Option<bool>,
@@ -169,7 +172,7 @@ Examples:
   journalctl -k -b -1 -o json | oomtop explain  the boot before this one
   oomtop explain -p 4711 --journal              what killed process 4711?
 
-Exit status: 0 also when the log has no kill (it says so), 1 failed, 2 wrong usage.";
+Exit status: 0 also when the log has no kill (it says so), 1 failed, or nothing of it is a kernel log, 2 wrong usage.";
 
 const SNAPSHOT_HELP: &str = "\
 Examples:
@@ -204,7 +207,7 @@ struct Snapshot {
     /// At most this many processes
     #[arg(short = 'n', long = "lines", value_name = "N")]
     limit: Option<usize>,
-    /// Look N times, --delay apart, before printing: growth needs at least two looks
+    /// Look N times, --interval apart, before printing: growth needs at least two looks
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     samples: u32,
     /// What this process holds, by class and region: with --json beside the rest, else instead
@@ -296,28 +299,33 @@ pub fn parse(
         Some(Subcommands::Pprof(pprof)) => Task::Pprof(pprof.into()),
         Some(Subcommands::Run(mut run)) => {
             looking = std::mem::take(&mut run.looking);
+            chosen.config = run.config.take();
             Task::Run(run.into())
         }
         Some(Subcommands::Start(start)) => Task::Start(start.into()),
     };
     let wishes = match task {
-        // To print what a file looks like, or to tell an old log, none is read.
-        Task::PrintConfig | Task::Explain(_) | Task::Pprof(_) | Task::Run(_) | Task::Start(_) => Wishes::default(),
-        Task::Watch | Task::Snapshot(_) => wishes(chosen.config.as_ref(), environment)
+        // To print what a file looks like, or to tell an old log, none is read; nor for a run without a screen.
+        Task::PrintConfig
+        | Task::Explain(_)
+        | Task::Pprof(_)
+        | Task::Start(_)
+        | Task::Run(RunConfig { headless: true, .. }) => Wishes::default(),
+        Task::Watch | Task::Snapshot(_) | Task::Run(_) => wishes(chosen.config.as_ref(), environment)
             .map_err(|mistake| clap::Error::raw(ErrorKind::ValueValidation, format!("{mistake}\n")))?,
     };
     let wished = match task {
-        Task::Watch => wishes.screen,
-        Task::PrintConfig | Task::Snapshot(_) | Task::Explain(_) | Task::Pprof(_) | Task::Run(_) | Task::Start(_) => {
+        Task::Watch | Task::Run(_) => wishes.screen,
+        Task::PrintConfig | Task::Snapshot(_) | Task::Explain(_) | Task::Pprof(_) | Task::Start(_) => {
             ScreenWishes::default()
         }
     };
-    let default = Config::default();
+    let default = if let Task::Run(_) = task { Config::of_run() } else { Config::default() };
     let config = Config {
         look: look(&looking, &screen, &wished, environment),
         proc_root: looking.proc.unwrap_or(default.proc_root),
         sys_root: looking.sys.unwrap_or(default.sys_root),
-        interval: looking.delay.or(wished.interval).unwrap_or(default.interval),
+        interval: looking.interval.or(wished.interval).unwrap_or(default.interval),
         pids: chosen.pid,
         filter: chosen.filter,
         columns: wished.columns.unwrap_or(default.columns),

@@ -70,6 +70,28 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// Where nothing else is asked for, of the screen of `oomtop run`: a tree, and what its processes held at the most.
+    #[must_use]
+    pub fn of_run() -> Self {
+        Self {
+            interval: Duration::from_millis(500),
+            columns: vec![
+                Column::Pid,
+                Column::Rss,
+                Column::Peak,
+                Column::Growth,
+                Column::Trend,
+                Column::Adjustment,
+                Column::Risk,
+                Column::Command,
+            ],
+            tree: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// What is done when something begins to warn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlarmConfig {
@@ -265,6 +287,6 @@ pub struct StartConfig {
     pub join: Option<PathBuf>,
     /// oom_score_adj to take.
     pub oom_score_adj: Option<i16>,
-    /// The command and its arguments; never empty.
+    /// The command and its arguments; empty: to see whether the rest can be done.
     pub command: Vec<OsString>,
 }

@@ -66,12 +66,22 @@ fn a_log_without_a_kill_is_said_to_have_none() {
     );
 }
 
-/// Nothing was killed in a log of nothing, but that says little.
+/// Nothing was killed in a log of nothing or in another text, but that says nothing.
 #[test]
-fn an_empty_log_is_said_to_be_empty() {
-    let (status, text, _) = explain(&[], "");
+fn what_is_no_kernel_log_is_said_to_be_none() {
+    let (status, text, errors) = explain(&[], "");
+    assert_eq!((status, text.as_str()), (Some(1), ""));
+    assert_eq!(errors, "oomtop: standard input is empty: it says nothing of kills\n");
+    for arguments in [&[][..], &["-p", "7"]] {
+        let (status, text, errors) = explain(arguments, "dear diary\nno kill today");
+        assert_eq!((status, text.as_str()), (Some(1), ""));
+        let begin =
+            "oomtop: standard input: 0 of 2 lines were recognised as a kernel log's, so it says nothing of kills.";
+        assert!(errors.starts_with(begin), "{errors}");
+    }
+    let (status, text, _) = explain(&[], "dear diary\nNov 21 08:41:22 host kernel: usb 1-1: new device\n");
     assert_eq!(status, Some(0));
-    assert_eq!(text, "No process was killed by the kernel's OOM killer in this log (it is empty).\n");
+    assert!(text.starts_with("No process was killed by the kernel's OOM killer in this log (all at "), "{text}");
 }
 
 /// A journal that shows nothing, as it does to those without the right, is no log without kills.
@@ -138,8 +148,8 @@ fn json_has_the_same_and_the_numbers() {
 fn json_of_nothing_is_whole_too() {
     let (status, text, _) = explain(&["--json"], "nothing\n");
     let json: Value = serde_json::from_str(&text).expect("one object");
-    assert_eq!((status, json["episodes"].as_array().map(Vec::len)), (Some(0), Some(0)));
-    assert_eq!(json["log"]["first"], Value::Null);
+    assert_eq!((status, json["episodes"].as_array().map(Vec::len)), (Some(1), Some(0)));
+    assert_eq!((&json["log"]["first"], &json["log"]["is_kernel_log"]), (&Value::Null, &false.into()));
 }
 
 #[test]

@@ -64,6 +64,29 @@ fn its_status_is_that_of_the_command() {
     assert!(String::from_utf8_lossy(&report.stderr).contains("FILE.json"), "{report:?}");
 }
 
+/// What cannot be had is refused before, and no report is made on a command that never was.
+#[test]
+fn an_adjustment_that_is_not_allowed_is_refused() {
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root && !require::tool("setpriv") {
+        return;
+    }
+    let without_right = |words: &[&str]| {
+        let drop = ["setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource"];
+        let words: Vec<&str> = if is_root { drop.iter().chain(words).copied().collect() } else { words.to_vec() };
+        Command::new(words[0]).args(&words[1..]).output().expect("starts")
+    };
+    if without_right(&["sh", "-c", "echo -1000 >/proc/self/oom_score_adj"]).status.success() {
+        require::missing("adjustment", "who started the tests lets everybody below take -1000");
+        return;
+    }
+    let words = [env!("CARGO_BIN_EXE_oomtop"), "run", "--headless", "--oom-score-adj", "-1000", "--", "true"];
+    let output = without_right(&words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(125), "{said}");
+    assert!(said.starts_with("oomtop: cannot set oom_score_adj to -1000: ") && said.lines().count() == 1, "{said}");
+}
+
 #[test]
 fn files_arguments_and_environment_pass_untouched() {
     let script = "printf '%s|' \"$0\" \"$@\"; env -0 | sort -z; pwd; cat; echo told >&2; umask; ulimit -a; nice; ps -o pgid= -p $$";

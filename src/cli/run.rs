@@ -13,8 +13,9 @@ use crate::units::Bytes;
 pub(super) const OWN_FAILURE: u8 = 125;
 
 pub(super) const HELP: &str = "\
-On a terminal the live screen shows the tree of the command, its output (the command itself reads nothing and has no
-terminal: --headless gives it this one) and, when it has ended, the verdict.
+On a terminal the live screen shows the tree of the command, its output (the command itself
+reads nothing and has no terminal: --headless gives it this one) and, when it has ended, the
+verdict.
 
 Examples:
   oomtop run -- go test ./...
@@ -35,8 +36,8 @@ pub(super) struct Arguments {
     /// Write the report: FILE.json (schema oomtop.run/1), FILE.md (Markdown), FILE.xml (JUnit); may be given again
     #[arg(long, value_name = "FILE")]
     report: Vec<PathBuf>,
-    /// Run in a memory cgroup of its own with this limit
-    #[arg(long, value_name = "SIZE", value_parser = Bytes::parse)]
+    /// Run in a memory cgroup of its own with this limit, 1m or more
+    #[arg(long, value_name = "SIZE", value_parser = memory_max)]
     memory_max: Option<Bytes>,
     /// And this much swap beside it (without this: none)
     #[arg(long, value_name = "SIZE", value_parser = Bytes::parse, requires = "memory_max")]
@@ -48,14 +49,17 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i16).range(-1000..=1000))]
     oom_score_adj: Option<i16>,
     /// Fail with status 124 if the whole tree ever held more than this
-    #[arg(long, value_name = "SIZE", value_parser = Bytes::parse)]
+    #[arg(long, value_name = "SIZE", value_parser = budget)]
     budget: Option<Bytes>,
-    /// Fail with status 124 if a test binary ever held more than this
-    #[arg(long, value_name = "SIZE", value_parser = Bytes::parse)]
+    /// Fail with status 124 if a test binary ever held more than this; with --tests: if one did during a test
+    #[arg(long, value_name = "SIZE", value_parser = budget)]
     budget_per_test: Option<Bytes>,
     /// Only say so when a budget is exceeded
     #[arg(long)]
     warn: bool,
+    /// Take what is not typed of the screen from this file [default: ~/.config/oomtop/config.toml, if it is there]
+    #[arg(long, value_name = "FILE", conflicts_with = "headless")]
+    pub config: Option<PathBuf>,
     #[command(flatten)]
     pub looking: super::Looking,
     /// The command and its arguments
@@ -71,8 +75,24 @@ pub(super) struct StartArguments {
     join: Option<PathBuf>,
     #[arg(long, allow_negative_numbers = true)]
     oom_score_adj: Option<i16>,
-    #[arg(last = true, required = true)]
+    #[arg(last = true)]
     command: Vec<OsString>,
+}
+
+/// With less no program comes as far as its first line: the kernel takes what should become it.
+const LEAST_MEMORY_MAX: Bytes = Bytes::from_mib(1);
+
+fn memory_max(text: &str) -> Result<Bytes, String> {
+    let limit = Bytes::parse(text)?;
+    if limit >= LEAST_MEMORY_MAX {
+        return Ok(limit);
+    }
+    Err(format!("no command can start with so little; {LEAST_MEMORY_MAX} is the least"))
+}
+
+fn budget(text: &str) -> Result<Bytes, String> {
+    Bytes::parse(text)
+        .and_then(|budget| if budget.0 > 0 { Ok(budget) } else { Err("nothing runs in no memory".into()) })
 }
 
 fn go_memory_limit(text: &str) -> Result<GoMemoryLimit, String> {

@@ -19,6 +19,7 @@ fn nothing_typed_is_the_default() {
 
 #[test]
 fn everything_typed_arrives() {
+    assert_eq!(parsed("oomtop --delay 2").ok(), parsed("oomtop --interval 2").ok());
     let line = "oomtop -d 0.5 -p 1,2 -p 3 -f rss>1g -s SWAP --tree --read-only --mouse --proc /a --sys /b";
     let expected = Config {
         proc_root: "/a".into(),
@@ -94,6 +95,9 @@ fn what_is_wrong_is_said_with_what_was_meant() {
         ("oomtop -p 1,x", "not the number of a process"),
         ("oomtop snapshot --json --csv", "cannot be used with"),
         ("oomtop snapshot --samples 0", "1"),
+        ("oomtop run --memory-max 1k -- true", "1.00M is the least"),
+        ("oomtop run --memory-max 0 -- true", "1.00M is the least"),
+        ("oomtop run --budget 0 -- true", "nothing runs in no memory"),
         ("oomtop snapshto", "snapshot"),
     ] {
         let error = parsed(line).expect_err(line);
@@ -148,6 +152,13 @@ fn the_command_line_goes_before_the_file_and_the_file_before_the_default() {
     assert_eq!((config.interval, config.sort, config.tree), (Duration::from_secs(2), Column::Pid, false));
     assert_eq!((config.look, config.read_only), (Look::default(), false));
     assert_eq!(of("oomtop --color never").unwrap().look.theme, ThemeName::Mono);
+    // The screen of a run is one too; what it shows of itself is its own where the file does not say.
+    let config = of("oomtop run -- true").unwrap();
+    assert_eq!((config.interval, config.tree, config.look), (Duration::from_secs(3), true, look));
+    assert_eq!(config.columns, [Column::Rss, Column::Command]);
+    assert_eq!(of("oomtop run -d 2 -- true").unwrap().interval, Duration::from_secs(2));
+    let config = of("oomtop run --headless -- true").unwrap();
+    assert_eq!(Config { look: Look::default(), ..config }, Config::of_run());
     // What a script reads depends on its command line alone; when it warns does not.
     let config = of("oomtop snapshot").unwrap();
     assert_eq!(config.warning.z_score.to_bits(), 5.0_f64.to_bits());
@@ -158,6 +169,8 @@ fn the_command_line_goes_before_the_file_and_the_file_before_the_default() {
     std::fs::write(&other, "[screen]\ninterval = 7").unwrap();
     let named = format!("oomtop --config {}", other.display());
     assert_eq!(of(&named).unwrap().interval, Duration::from_secs(7));
+    let named_for_a_run = format!("oomtop run --config {} -- true", other.display());
+    assert_eq!(of(&named_for_a_run).unwrap().interval, Duration::from_secs(7));
     std::fs::remove_file(&other).unwrap();
     assert_eq!(of(&named).expect_err("missing").exit_code(), 2);
     std::fs::write(&file, "[screen]\nsrt = 1").unwrap();

@@ -24,6 +24,9 @@ const COLUMNS: [Column; 9] = [
     Column::Command,
 ];
 
+/// The fields that these columns show: of no other is it told that it could not be read (JSON does).
+const SHOWN_FIELDS: [&str; 6] = ["user", "rss_bytes", "swap_bytes", "pss_bytes", "oom_score_adj", "command"];
+
 /// How the text may look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Paper {
@@ -104,7 +107,8 @@ fn header(report: &Report) -> Vec<String> {
     let same = |one: &UnreadableReport, other: &UnreadableReport| {
         (one.reason, &one.pids, one.count) == (other.reason, &other.pids, other.count)
     };
-    lines.extend(report.unreadable.chunk_by(same).map(|group| {
+    let shown: Vec<_> = report.unreadable.iter().filter(|one| SHOWN_FIELDS.contains(&one.field)).collect();
+    lines.extend(shown.chunk_by(|one, other| same(one, other)).map(|group| {
         let fields: Vec<_> = group.iter().map(|unreadable| unreadable.field).collect();
         let of = match group[0].count {
             0 => String::new(),

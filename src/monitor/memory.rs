@@ -141,10 +141,10 @@ impl Refused {
     }
 }
 
-/// Sums what could not be read over processes.
+/// Sums what could not be read over processes. One that has ended has nothing that could be read.
 pub(super) fn unreadable(rows: &[ProcessReport], memories: &[Memory], into: &mut Vec<UnreadableReport>) {
     into.clear();
-    let refused = || rows.iter().zip(memories).filter(|(_, memory)| memory.refused.any());
+    let refused = || rows.iter().zip(memories).filter(|(row, memory)| memory.refused.any() && !row.has_ended());
     for (group, fields) in Group::ALL {
         for (index, reason) in REASONS.into_iter().enumerate() {
             let of = || refused().filter(|(_, memory)| memory.refused.code(group) == index as u32 + 1);
@@ -278,6 +278,24 @@ mod tests {
         assert!(refused.any());
         assert!(refused.note(Group::Rollup, Ok(())));
         assert!(!refused.any());
+    }
+
+    #[test]
+    fn of_what_has_ended_nothing_is_unreadable() {
+        let mut row = ProcessReport::unread(ProcessId::new(7, 1));
+        let mut memory = Memory::default();
+        memory.refused.note(Group::Executable, Err(Unreadable::Unsupported));
+        let memories = [memory];
+        let mut told = |state: u8, threads: u32| {
+            (row.state, row.threads) = (state, threads);
+            let mut into = Vec::new();
+            unreadable(std::slice::from_ref(&row), &memories, &mut into);
+            into.iter().map(|one| one.field).collect::<Vec<_>>()
+        };
+        assert_eq!(told(b'S', 1), ["go"]);
+        assert_eq!(told(b'Z', 1), [""; 0]);
+        // A leader that has ended, whose threads live.
+        assert_eq!(told(b'Z', 3), ["go"]);
     }
 
     #[test]

@@ -92,8 +92,18 @@ impl Opener {
     }
 }
 
+/// Whether a line shows by its wrapping that the kernel wrote it.
+pub(super) fn is_of_kernel(line: &[u8]) -> bool {
+    matches!(unwrap(line), Some(Ok(_)))
+}
+
 /// Unwraps a line.
 pub(super) fn open(line: &[u8]) -> Unwrapped<'_> {
+    unwrap(line).unwrap_or_else(|| Ok(bare(line)))
+}
+
+/// `None`: nothing is wrapped around it.
+fn unwrap(line: &[u8]) -> Option<Unwrapped<'_>> {
     let unwrapped = match line {
         [b'[', ..] => console(line).map(Ok),
         [b'0'..=b'9', ..] => device_record(line).or_else(|| headed(line)).or_else(|| dated_alone(line).map(Ok)),
@@ -103,7 +113,7 @@ pub(super) fn open(line: &[u8]) -> Unwrapped<'_> {
         [b'a'..=b'z', ..] => facility_in_words(line).or_else(|| headed(line)).or_else(|| glued(line).map(Ok)),
         _ => glued(line).map(Ok),
     };
-    unwrapped.or_else(|| of_node(line)).unwrap_or_else(|| Ok(bare(line)))
+    unwrapped.or_else(|| of_node(line))
 }
 
 fn bare(line: &[u8]) -> Envelope<'_> {

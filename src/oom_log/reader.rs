@@ -7,6 +7,7 @@ use super::assemble::Assembler;
 use super::envelope::{self, Opener};
 use super::episode::Episode;
 use super::stamp::Stamp;
+use crate::units::WallTime;
 
 /// Bytes of a line that are looked at; the rest of a longer one is passed over.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -22,8 +23,8 @@ pub struct Span {
     pub first: Option<Stamp>,
     /// The last.
     pub last: Option<Stamp>,
-    /// There is not a byte in it.
-    pub is_empty: bool,
+    /// Of how many lines none is the kernel's, as far as they show it; `None`: one is.
+    pub strange_lines: Option<u64>,
 }
 
 /// The reader of one log.
@@ -36,11 +37,22 @@ pub struct LogReader {
     unfinished: Vec<u8>,
     span: Span,
     head_lines: u32,
+    /// Lines before the first that is the kernel's.
+    strange_lines: u64,
+    has_kernel_line: bool,
+    /// When the kernel's clock stood at zero, where the log is that of this machine.
+    booted: Option<WallTime>,
     tail: Vec<u8>,
     is_begun: bool,
 }
 
 impl LogReader {
+    /// Of a log whose seconds since boot are those of a machine that booted then, and never slept since.
+    #[must_use]
+    pub fn of_boot(booted: Option<WallTime>) -> Self {
+        Self { booted, ..Self::default() }
+    }
+
     /// Takes the next bytes of the log. Big chunks are fast ones: 256 KiB and more.
     pub fn push(&mut self, chunk: &[u8]) {
         if !self.is_begun {
@@ -74,14 +86,22 @@ impl LogReader {
             self.keep_tail(&line);
         }
         let times = self.tail.rsplit(|byte| *byte == b'\n').map(|line| envelope::time(line).stamp());
-        self.span.is_empty = self.is_empty();
-        self.span.last = times.into_iter().find(Stamp::is_known);
+        self.span.last = times.into_iter().find(Stamp::is_known).map(|stamp| stamp.dated(self.booted));
+        self.span.first = self.span.first.map(|stamp| stamp.dated(self.booted));
+        self.span.strange_lines = (!self.has_kernel_line).then_some(self.strange_lines);
         self.assembler.finish();
     }
 
     /// The next episode that is complete, in the order of the log.
     pub fn next_episode(&mut self) -> Option<Episode> {
-        self.assembler.next_ready()
+        let mut episode = self.assembler.next_ready()?;
+        // A kill is the kernel's also where nothing is wrapped around its text.
+        self.has_kernel_line = true;
+        self.span.strange_lines = None;
+        for stamp in [&mut episode.began, &mut episode.ended] {
+            *stamp = stamp.dated(self.booted);
+        }
+        Some(episode)
     }
 
     /// Whether nothing came yet.
@@ -96,24 +116,30 @@ impl LogReader {
         self.span
     }
 
-    /// Lines. Where no dump is going on only those with a mark are looked at. `complete`: the last one has its end.
+    /// Lines. Where no dump is going on only those with a mark are looked at, once one was the kernel's. `complete`: the last
+    /// one has its end.
     fn lines(&mut self, block: &[u8], complete: bool) {
         self.marks.found.fill(0);
         let mut at = 0;
         while at < block.len() {
             let is_in_dump = self.assembler.is_in_dump();
             let looks_for_time = self.looks_for_first_time();
+            let takes_every_line = looks_for_time || !self.has_kernel_line;
             let mark = if is_in_dump { None } else { self.marks.next(block, at) };
-            if let Some(mark) = mark.filter(|_| !looks_for_time) {
+            if let Some(mark) = mark.filter(|_| !takes_every_line) {
                 at += memchr::memrchr(b'\n', &block[at..mark]).map_or(0, |newline| newline + 1);
             }
-            if !is_in_dump && !looks_for_time && mark.is_none() {
+            if !is_in_dump && !takes_every_line && mark.is_none() {
                 return;
             }
             let end = memchr::memchr(b'\n', &block[at..]).map_or(block.len(), |length| at + length);
             let line = &block[at..end];
             // A carriage return, and the blanks that a terminal's copy leaves, are nobody's.
             let line = line[..line.len().min(LONGEST_LINE)].trim_ascii_end();
+            if !self.has_kernel_line {
+                self.strange_lines += 1;
+                self.has_kernel_line = envelope::is_of_kernel(line);
+            }
             if looks_for_time {
                 self.head_lines += 1;
                 self.span.first = Some(envelope::time(line).stamp()).filter(Stamp::is_known);
@@ -228,6 +254,44 @@ mod tests {
         assert_eq!(episodes.len(), 2);
         assert_eq!((episodes[1].invoker.as_ref(), episodes[1].victims[0].pid), (None, Pid(77)));
         assert_eq!(episodes[1].domain, Some(Domain::Cgroup(None)));
+    }
+
+    #[test]
+    fn a_text_of_somebody_else_is_no_log() {
+        let strange = |text: &str| {
+            let mut reader = LogReader::default();
+            reader.push(text.as_bytes());
+            reader.finish();
+            while reader.next_episode().is_some() {}
+            reader.span().strange_lines
+        };
+        for (text, lines) in [
+            ("", Some(0)),
+            ("dear diary\n\nno kill today\n", Some(3)),
+            ("cut off", Some(1)),
+            ("Nov 21 08:41:22 host sshd[7]: Killed process 5\nNov 21 08:41:23 host cron: x\n", Some(2)),
+            ("{\"_TRANSPORT\":\"stdout\",\"MESSAGE\":\"a\"}\n", Some(1)),
+            ("Nov 21 08:41:22 host sshd[7]: a\nNov 21 08:41:23 host kernel: b\n", None),
+            ("[    1.5] b\n", None),
+            ("<6>b\n", None),
+            ("6,460,7341237,-;b\n", None),
+            ("Out of memory: Killed process 5 (a) total-vm:4kB, anon-rss:4kB, file-rss:0kB\n", None),
+        ] {
+            assert_eq!(strange(text), lines, "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds_since_boot_are_a_time_of_day_where_that_is_known() {
+        let mut reader = LogReader::of_boot(Some(WallTime(1_000_000_000_000)));
+        reader.push(KILL.as_bytes());
+        reader.finish();
+        let episode = reader.next_episode().expect("a kill");
+        assert_eq!(
+            (episode.began.since_boot, episode.began.wall),
+            (Some(7_804_963), Some(WallTime(1_007_000_000_000)))
+        );
+        assert_eq!(reader.span().first.and_then(|first| first.wall), episode.began.wall);
     }
 
     #[test]

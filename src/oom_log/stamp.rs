@@ -1,5 +1,5 @@
 //! When a record was written, as its line says it. Refuses to turn one clock into another: a ring buffer's seconds
-//! since boot stay that, a syslog's time of day stays its text.
+//! since boot stay that unless somebody knows when the machine booted, a syslog's time of day stays its text.
 
 use crate::units::WallTime;
 
@@ -50,6 +50,18 @@ impl Stamp {
             }
         }
         Self { given, ..Self::default() }
+    }
+
+    /// With the time of day, where the line has none and the machine booted then (and never slept since).
+    #[must_use]
+    pub fn dated(mut self, booted: Option<WallTime>) -> Self {
+        if let (Some(booted), Some(since), None, None) = (booted, self.since_boot, self.wall, self.date()) {
+            let nanoseconds = i64::try_from(since).unwrap_or(i64::MAX).saturating_mul(1000);
+            // To the second: the two clocks drift apart.
+            let wall = booted.0.saturating_add(nanoseconds);
+            self.wall = Some(WallTime(wall - wall.rem_euclid(1_000_000_000)));
+        }
+        self
     }
 
     /// The date as the line has it; `None` where it has only seconds since boot or nothing.

@@ -146,7 +146,6 @@ fn covers(span: &Span) -> String {
         (Some(first), Some(last)) if first == last => format!("all at {first}"),
         (Some(first), Some(last)) => format!("it covers {first} to {last}"),
         (Some(only), None) | (None, Some(only)) => format!("it begins or ends at {only}"),
-        (None, None) if span.is_empty => "it is empty".into(),
         (None, None) => "its lines have no times".into(),
     }
 }

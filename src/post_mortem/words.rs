@@ -17,7 +17,8 @@ pub fn when(stamp: &Stamp) -> Option<String> {
         return Some(date.to_owned());
     }
     if let Some(time) = stamp.wall.and_then(|wall| jiff::Timestamp::from_nanosecond(i128::from(wall.0)).ok()) {
-        return Some(format!("{time:.3}"));
+        let decimals = if time.subsec_nanosecond() == 0 { 0 } else { 3 };
+        return Some(format!("{time:.decimals$}"));
     }
     let microseconds = stamp.since_boot?;
     Some(format!("{}.{:06}s after boot", microseconds / 1_000_000, microseconds % 1_000_000))

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use rustix::process::{
     Pid, Signal, WaitOptions, getpgrp, kill_process, kill_process_group, set_child_subreaper, setsid, wait,
@@ -16,7 +16,7 @@ use rustix::process::{
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::config::StartConfig;
+use crate::config::{START, StartConfig};
 use crate::golang::test_events::TestEvent;
 use crate::units;
 
@@ -159,11 +159,28 @@ fn terminal_sends_to_both(signal: i32) -> bool {
     terminal.is_ok_and(|terminal| rustix::termios::tcgetpgrp(&terminal).is_ok_and(|foreground| foreground == getpgrp()))
 }
 
+/// Whether an oom_score_adj may be given, asked of a process that ends at once: a command that cannot be started as it was
+/// asked for must not look like one that failed.
+///
+/// # Errors
+/// It may not, with the reason.
+#[expect(clippy::disallowed_methods, reason = "starts ourselves")]
+pub fn may_adjust(adjustment: i16) -> io::Result<()> {
+    let mut trial = Command::new("/proc/self/exe");
+    let trial = trial.args([START, "--oom-score-adj", &adjustment.to_string()]).stdin(Stdio::null()).output()?;
+    if trial.status.success() {
+        return Ok(());
+    }
+    let told = String::from_utf8_lossy(&trial.stderr);
+    Err(io::Error::other(told.trim().trim_start_matches("oomtop: ").to_owned()))
+}
+
 /// What happens between fork and exec: `oomtop` is executed with this task, does it and becomes the command. Returns only
 /// where that failed.
 #[must_use]
 pub fn become_command(start: &StartConfig) -> ExitCode {
     let cause = match prepare(start) {
+        Ok(()) if start.command.is_empty() => return ExitCode::SUCCESS,
         Ok(()) => {
             #[expect(clippy::disallowed_methods, reason = "becomes the command")]
             let mut command = Command::new(&start.command[0]);

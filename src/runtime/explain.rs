@@ -10,12 +10,13 @@ use color_eyre::Result;
 use color_eyre::eyre::{WrapErr as _, eyre};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::config::{Config, ExplainConfig, KernelLogSource};
 use crate::export::{explain_json, explain_text};
 use crate::oom_log::LogReader;
 use crate::post_mortem::{Tally, Teller};
-use crate::units::Pid;
+use crate::units::{Pid, WallTime};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 256 * 1024;
@@ -47,7 +48,8 @@ fn is_broken_pipe(error: &color_eyre::Report) -> bool {
 
 #[expect(clippy::disallowed_methods, reason = "opens the log that was named")]
 fn tell(explain: &ExplainConfig, pids: &[Pid], out: impl Write) -> Result<()> {
-    let mut telling = Telling::new(explain.json, pids, out)?;
+    let booted = (explain.log == KernelLogSource::RingBuffer).then(booted).flatten();
+    let mut telling = Telling::new(LogReader::of_boot(booted), explain.json, pids, out)?;
     match &explain.log {
         KernelLogSource::StandardInput => telling.read(io::stdin().lock()).wrap_err("standard input")?,
         KernelLogSource::File(path) => {
@@ -57,7 +59,38 @@ fn tell(explain: &ExplainConfig, pids: &[Pid], out: impl Write) -> Result<()> {
         KernelLogSource::RingBuffer => telling.read_ring_buffer(Path::new("/dev/kmsg"))?,
         KernelLogSource::Journal => telling.read_journal()?,
     }
-    telling.finish()
+    match telling.finish()? {
+        None => Ok(()),
+        Some(lines) => Err(no_kernel_log(&explain.log, lines)),
+    }
+}
+
+/// Of a text that is no kernel log "nobody was killed" would be true and mean nothing.
+fn no_kernel_log(log: &KernelLogSource, lines: u64) -> color_eyre::Report {
+    let name = match log {
+        KernelLogSource::StandardInput => "standard input".into(),
+        KernelLogSource::File(path) => path.display().to_string(),
+        KernelLogSource::RingBuffer => "the kernel's ring buffer".into(),
+        KernelLogSource::Journal => "the journal".into(),
+    };
+    if lines == 0 {
+        return eyre!("{name} is empty: it says nothing of kills");
+    }
+    eyre!(
+        "{name}: 0 of {lines} lines were recognised as a kernel log's, so it says nothing of kills. Those of dmesg, \
+         journalctl -k and kern.log have a time or \"kernel:\" ahead; what is compressed must be unpacked first \
+         (zcat FILE | oomtop explain)"
+    )
+}
+
+/// When the clock of the ring buffer stood at zero; `None` where the machine has slept since, in which that clock stood
+/// still (dev-kmsg: "local clock") and nobody wrote down when.
+fn booted() -> Option<WallTime> {
+    let [wall, awake, since_boot] = [ClockId::Realtime, ClockId::Monotonic, ClockId::Boottime]
+        .map(clock_gettime)
+        .map(|time| time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec));
+    let slept = since_boot.saturating_sub(awake);
+    (slept < 1_000_000_000).then(|| WallTime(wall.saturating_sub(awake)))
 }
 
 /// A log on its way to our output.
@@ -74,9 +107,9 @@ enum Output<W: Write> {
 }
 
 impl<W: Write> Telling<W> {
-    fn new(json: bool, pids: &[Pid], out: W) -> Result<Self> {
+    fn new(reader: LogReader, json: bool, pids: &[Pid], out: W) -> Result<Self> {
         let out = if json { Output::Json(explain_json::Writer::new(out)?) } else { Output::Text(out) };
-        Ok(Self { reader: LogReader::default(), teller: Teller::default(), tally: Tally::of(pids), out })
+        Ok(Self { reader, teller: Teller::default(), tally: Tally::of(pids), out })
     }
 
     fn read(&mut self, mut log: impl Read) -> Result<()> {
@@ -167,12 +200,14 @@ impl<W: Write> Telling<W> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<()> {
+    /// Tells the end of it; how many lines it had, where none was the kernel's.
+    fn finish(mut self) -> Result<Option<u64>> {
         self.reader.finish();
         self.tell()?;
         let span = self.reader.span();
         match self.out {
             Output::Json(out) => out.finish(&span, self.tally.answers(&span))?,
+            Output::Text(_) if span.strange_lines.is_some() => {}
             Output::Text(mut out) => {
                 let mut answers = self.tally.answers(&span).peekable();
                 if answers.peek().is_none() {
@@ -184,6 +219,6 @@ impl<W: Write> Telling<W> {
                 out.flush()?;
             }
         }
-        Ok(())
+        Ok(span.strange_lines)
     }
 }

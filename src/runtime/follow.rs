@@ -54,6 +54,7 @@ impl Followed {
         mut source: TreeSource,
         apart: Option<PipeWriter>,
     ) -> Result<Result<Self, NotStarted>> {
+        asked.oom_score_adj.map(child::may_adjust).transpose()?;
         let (sender, notices) = channel(64);
         child::listen(child::ignored_signals(), &sender)?;
         let cgroup = asked.memory_max.map(|limit| OwnCgroup::make(limit, asked.swap_max)).transpose()?;

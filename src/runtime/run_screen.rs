@@ -19,7 +19,6 @@ use crate::run::report::RunReport;
 use crate::source::live::Live;
 use crate::source::prober;
 use crate::source::tree::TreeSource;
-use crate::table::Column;
 use crate::units::Pid;
 
 use super::asked::Asked;
@@ -99,22 +98,7 @@ async fn follow(followed: Followed, tell: mpsc::Sender<Event>) -> RunReport {
 
 /// The live screen over our own tree.
 fn show(config: &Config, protection: Protection, watched: WatchedCommand) -> Result<State> {
-    let config = Config {
-        pids: vec![Pid(std::process::id())],
-        tree: true,
-        interval: config.interval.min(Duration::from_millis(500)),
-        columns: vec![
-            Column::Pid,
-            Column::Rss,
-            Column::Peak,
-            Column::Growth,
-            Column::Trend,
-            Column::Adjustment,
-            Column::Risk,
-            Column::Command,
-        ],
-        ..config.clone()
-    };
+    let config = Config { pids: vec![Pid(std::process::id())], ..config.clone() };
     let (proc_root, sys_root) = (config.proc_root.clone(), config.sys_root.clone());
     let (probed_root, whose) = (config.proc_root.clone(), config.go_memory);
     let asked = Asked::of(&config)?;

@@ -136,6 +136,27 @@ impl Unreadable {
             Self::Failed => "the read failed",
         }
     }
+
+    /// The reason where it is the kernel's log that cannot be read: `/dev/kmsg` asks for another right than a process does
+    /// (check_syslog_permissions in kernel/printk/printk.c).
+    #[must_use]
+    pub const fn reason_of_kernel_log(self) -> &'static str {
+        match self {
+            Self::Denied => "permission denied (needs root or CAP_SYSLOG while kernel.dmesg_restrict is 1)",
+            Self::Unsupported => "there is no /dev/kmsg here",
+            _ => self.reason(),
+        }
+    }
+
+    /// The reason where it is the kernel's records of ended processes (kernel/taskstats.c).
+    #[must_use]
+    pub const fn reason_of_exit_records(self) -> &'static str {
+        match self {
+            Self::Denied => "permission denied (needs root or CAP_NET_ADMIN, outside of any container)",
+            Self::Unsupported => "this kernel has no taskstats",
+            _ => self.reason(),
+        }
+    }
 }
 
 /// What sampling itself cost: a fact like any other, shown in the header.

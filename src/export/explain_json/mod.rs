@@ -52,8 +52,11 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of `out`.
     pub fn finish(mut self, span: &Span, asked: impl Iterator<Item = (Pid, String)>) -> io::Result<()> {
-        let log =
-            LogJson { first: span.first.as_ref().map(TimeJson::new), last: span.last.as_ref().map(TimeJson::new) };
+        let log = LogJson {
+            first: span.first.as_ref().map(TimeJson::new),
+            last: span.last.as_ref().map(TimeJson::new),
+            is_kernel_log: span.strange_lines.is_none(),
+        };
         let asked: Vec<_> = asked.map(|(pid, answer)| AskedJson { pid: pid.0, answer }).collect();
         self.out.write_all(b"],\n\"log\":")?;
         serde_json::to_writer(&mut self.out, &log).map_err(io::Error::from)?;
@@ -68,6 +71,8 @@ impl<W: Write> Writer<W> {
 struct LogJson<'a> {
     first: Option<TimeJson<'a>>,
     last: Option<TimeJson<'a>>,
+    /// At least one line was recognised as the kernel's.
+    is_kernel_log: bool,
 }
 
 #[derive(Serialize)]

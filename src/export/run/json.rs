@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::rfc3339;
 use crate::run::per_test::TestMemory;
 use crate::run::report::{Exit, ProcessLine, RunReport};
+use crate::snapshot::Unreadable;
 use crate::units::{Bytes, Timestamp, WallTime};
 
 #[derive(Serialize)]
@@ -154,7 +155,10 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
     let at = |since: Duration| rfc3339(WallTime(report.wall.0.saturating_add(since.as_nanos() as i64)));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let verdict = &report.verdict;
-    let unreadable = [("kernel_log", report.sight.kernel_log), ("exit_records", report.sight.exit_records)];
+    let unreadable = [
+        ("kernel_log", report.sight.kernel_log.err().map(Unreadable::reason_of_kernel_log)),
+        ("exit_records", report.sight.exit_records.err().map(Unreadable::reason_of_exit_records)),
+    ];
     let run = RunJson {
         schema: "oomtop.run/1",
         command: report.command.iter().map(|word| text(word)).collect(),
@@ -218,7 +222,7 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
             .collect(),
         unreadable: unreadable
             .into_iter()
-            .filter_map(|(field, read)| Some(UnreadableJson { field, reason: read.err()?.reason() }))
+            .filter_map(|(field, reason)| Some(UnreadableJson { field, reason: reason? }))
             .collect(),
         passes: report.sight.passes,
         own_cpu_ms: report.sight.own_cpu.as_millis() as u64,

@@ -256,12 +256,6 @@ impl UnreadableReport {
     /// Why, in words, with what would help.
     #[must_use]
     pub fn reason_in_words(&self) -> &'static str {
-        match (self.field, self.reason) {
-            (Self::KERNEL_LOG, Unreadable::Denied) => {
-                "permission denied (needs root or CAP_SYSLOG while kernel.dmesg_restrict is 1)"
-            }
-            (Self::KERNEL_LOG, Unreadable::Unsupported) => "there is no /dev/kmsg here",
-            (_, reason) => reason.reason(),
-        }
+        if self.field == Self::KERNEL_LOG { self.reason.reason_of_kernel_log() } else { self.reason.reason() }
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn log_evidence(case: &Case<'_>) -> Evidence {
     let text = match case.sight.kernel_log {
         Ok(()) if case.kills.is_empty() => "no OOM kill in it during the run".to_owned(),
         Ok(()) => format!("{} OOM kills in it, none of this run", case.kills.len()),
-        Err(reason) => format!("cannot be read: {}", reason.reason()),
+        Err(reason) => format!("cannot be read: {}", reason.reason_of_kernel_log()),
     };
     Evidence { source: "kernel log", text }
 }

@@ -18,9 +18,8 @@ use crate::config::{
     Config, ExplainConfig, Format, Glyphs, KernelLogSource, Look, RunConfig, SnapshotConfig, Task, ThemeName,
 };
 use crate::filter::Filter;
-use crate::snapshot::go_memory::GoMemoryOf;
 use crate::table::{self, COLUMNS, Column};
-use crate::units::{self, Pid};
+use crate::units::{self, GoMemoryOf, Pid};
 
 use config_file::{Mistake, ScreenWishes, Wishes};
 

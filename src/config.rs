@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::monitor::WarningConfig;
-use crate::snapshot::go_memory::GoMemoryOf;
 use crate::table::Column;
-use crate::units::{Bytes, Pid};
+use crate::units::{Bytes, GoMemoryOf, Pid};
 
 /// Choices shared by the screen and the one-shot commands.
 #[derive(Clone, Debug, PartialEq)]

@@ -252,6 +252,18 @@ impl ProcessId {
     }
 }
 
+/// Whose programs may be looked into, in their memory itself (`/proc/PID/mem`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GoMemoryOf {
+    /// Of nobody.
+    Nobody,
+    /// Of the user who runs this program.
+    #[default]
+    OwnUser,
+    /// Of everybody, as far as rights allow.
+    Everybody,
+}
+
 /// A moment on the machine's own clock: nanoseconds since boot (CLOCK_BOOTTIME). Differences are true durations also
 /// across a suspend; never the time of day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -65,10 +65,72 @@ fn files_that_never_answer_hold_up_nobody() {
     assert!(terminal.ended(PATIENCE).expect("it ends").success());
 }
 
-/// Killed when the test is over.
-struct Forker(Child);
+/// Lets nobody read a file, for as long as it lives: who tries hangs in the kernel, as with a lock that is held.
+const HOLDER: &str = "
+import ctypes, os, signal, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+listener = libc.fanotify_init(5, os.O_RDONLY)  # FAN_CLOEXEC | FAN_CLASS_CONTENT
+# FAN_MARK_ADD, FAN_ACCESS_PERM, AT_FDCWD
+marked = listener >= 0 and libc.fanotify_mark(listener, 1, ctypes.c_uint64(0x20000), -100, sys.argv[1].encode()) == 0
+print('ready' if marked else os.strerror(ctypes.get_errno()), flush=True)
+time.sleep(3600)
+";
 
-impl Drop for Forker {
+#[test]
+fn a_read_that_hangs_in_the_kernel_is_told_and_others_are_read_meanwhile() {
+    if !require::tool("python3") || !require::root() {
+        return;
+    }
+    let fake = FakeProc::new();
+    fake.put(&FakeProcess { name: b"steady".to_vec(), ..FakeProcess::new(20) });
+    fake.put(&FakeProcess { name: b"stuck".to_vec(), anonymous: 90_000, size: 100_000, ..FakeProcess::new(30) });
+    let file = fake.proc().join("30/smaps");
+    std::fs::write(&file, "").unwrap();
+    let mut holder = Command::new("python3");
+    holder.args(["-c", HOLDER, file.to_str().unwrap()]).stdout(Stdio::piped());
+    let mut holder = holder.spawn().unwrap();
+    let said = first_line(&mut holder);
+    let holder = Killed(holder);
+    if said != "ready\n" {
+        require::missing("fanotify", &format!("no reads can be held back here: {said}"));
+        return;
+    }
+    let (proc_root, sys_root) = (fake.proc(), fake.sys());
+    let roots = ["--proc", proc_root.to_str().unwrap(), "--sys", sys_root.to_str().unwrap(), "-d", "0.2"];
+    let mut terminal = start(&roots, 120, 34);
+    until_live(&mut terminal);
+    until_row(&mut terminal, |row| row.contains("stuck"));
+    terminal.press("3");
+    until_row(&mut terminal, |row| row.contains("smaps of stuck 30: no answer for"));
+    until_row(&mut terminal, |row| row.contains("Its smaps gives no answer for"));
+    answers(&mut terminal);
+    // Command lines come from the same reader.
+    let command = b"late\0--to\0the\0party\0".to_vec();
+    fake.put(&FakeProcess { name: b"late".to_vec(), anonymous: 200, command, ..FakeProcess::new(40) });
+    until_row(&mut terminal, |row| row.contains("late --to"));
+    // It answers at last.
+    drop(holder);
+    let answered = terminal.until(PATIENCE, |screen| {
+        let (_, columns) = screen.size();
+        !screen.rows(0, columns.get()).any(|row| row.contains("no answer"))
+    });
+    answered.unwrap();
+    terminal.press("q");
+    assert!(terminal.ended(PATIENCE).expect("it ends").success());
+}
+
+fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    let output = child.stdout.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
+    line
+}
+
+/// Killed when the test is over.
+struct Killed(Child);
+
+impl Drop for Killed {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -103,11 +165,9 @@ fn a_large_process_that_forks_in_a_loop_holds_up_no_key() {
         return;
     }
     let mut child = Command::new("python3").args(["-c", FORKER]).stdout(Stdio::piped()).spawn().unwrap();
-    let ready = child.stdout.take().unwrap();
-    let forker = Forker(child);
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(ready), &mut line).unwrap();
-    assert_eq!(line, "ready\n");
+    let said = first_line(&mut child);
+    let forker = Killed(child);
+    assert_eq!(said, "ready\n");
     let mut terminal = start(&["-p", &forker.0.id().to_string()], 120, 34);
     until_live(&mut terminal);
     // PSS of all, and the mappings of this one.

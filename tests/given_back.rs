@@ -93,7 +93,7 @@ fn role_panic() {
         return;
     }
     color_eyre::install().unwrap();
-    let ended = oomtop::runtime::watch(Config::default(), || Ok(Panicking(false)), || Ok(Idle));
+    let ended = oomtop::runtime::watch(Config::default(), || Ok(Panicking(false)), |_| Ok(Idle));
     println!("the session ended: {}", ended.unwrap_err());
 }
 
@@ -104,7 +104,7 @@ fn role_probe_panic() {
         return;
     }
     color_eyre::install().unwrap();
-    let ended = oomtop::runtime::watch(Config::default(), || Ok(Resting), || Ok(PanickingProbe));
+    let ended = oomtop::runtime::watch(Config::default(), || Ok(Resting), |_| Ok(PanickingProbe));
     println!("the session ended: {:?}", ended.unwrap());
 }
 

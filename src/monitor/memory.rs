@@ -110,8 +110,14 @@ impl Group {
     }
 }
 
-const REASONS: [Unreadable; 5] =
-    [Unreadable::Denied, Unreadable::Unsupported, Unreadable::Malformed, Unreadable::TimedOut, Unreadable::Failed];
+const REASONS: [Unreadable; 6] = [
+    Unreadable::Denied,
+    Unreadable::Unsupported,
+    Unreadable::Malformed,
+    Unreadable::TooLong,
+    Unreadable::TimedOut,
+    Unreadable::Failed,
+];
 
 /// Why each group could not be read the last time, three bits a group: 0 is "it could".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

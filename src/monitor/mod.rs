@@ -19,8 +19,8 @@ mod mappings;
 mod membership;
 mod memory;
 pub mod other_killers;
-mod own_cpu;
 mod ranking;
+mod recent_share;
 pub mod report;
 pub mod victims;
 mod warning;
@@ -45,8 +45,8 @@ use kills::{Kills, Look};
 use mappings::Mapped;
 use memory::{EndedList, Memory};
 use other_killers::OtherKillers;
-use own_cpu::OwnCpu;
-use report::{DomainReport, ProcessDetail, ProcessReport, Report, UnreadableReport, WarningState};
+use recent_share::RecentShare;
+use report::{Coverage, DomainReport, ProcessDetail, ProcessReport, Report, UnreadableReport, WarningState};
 
 /// Folds snapshots into reports.
 ///
@@ -66,7 +66,9 @@ pub struct Monitor {
     memories: Vec<Memory>,
     epoch: Epoch,
     previous: Option<Previous>,
-    own_cpu: OwnCpu,
+    own_cpu: RecentShare,
+    /// Reads that hold up whom they describe: all so far, and their share.
+    held_up: (Duration, RecentShare),
     ended: EndedList,
     domains: Domains,
     kills: Kills,
@@ -107,7 +109,8 @@ impl Monitor {
             memories: Vec::new(),
             epoch: Epoch::default(),
             previous: None,
-            own_cpu: OwnCpu::default(),
+            own_cpu: RecentShare::default(),
+            held_up: Default::default(),
             ended: EndedList::default(),
             domains: Domains::default(),
             kills: Kills::default(),
@@ -135,6 +138,7 @@ impl Monitor {
     /// drops it just before.
     pub fn absorb(&mut self, snapshot: &Snapshot) -> Arc<Report> {
         let bounds = self.bounds();
+        self.held_up.0 += snapshot.cost.holding_up;
         let killed = snapshot.scope != Scope::Facts && self.hear_of_kills(snapshot);
         if self.previous.is_none() {
             self.epoch = Epoch(snapshot.began);
@@ -161,13 +165,16 @@ impl Monitor {
             }
             self.previous = Some(machine(report, snapshot, self.previous));
             report.own_cpu = self.own_cpu.share(snapshot.began, snapshot.cost.own_cpu);
+            report.holding_up = self.held_up.1.share(snapshot.began, self.held_up.0);
         }
         let refusals =
             facts::lay(snapshot, &mut report.processes, &mut self.memories, self.epoch, bounds, &mut self.shared);
         if snapshot.scope != Scope::Facts {
             let now = self.epoch.millis(snapshot.ended);
             self.moving = 0;
+            report.coverage = Coverage::default();
             for (row, memory) in report.processes.iter_mut().zip(&self.memories) {
+                report.coverage.add(row);
                 self.moving += usize::from(memory.series.moves());
                 show_movement(row, &memory.series, now, &self.config);
             }
@@ -184,6 +191,9 @@ impl Monitor {
             }
         }
         let report = Arc::make_mut(&mut self.report);
+        if let Some(unanswered) = &snapshot.unanswered {
+            report.unanswered.clone_from(unanswered);
+        }
         self.other_killers.hear(snapshot, report);
         report.other_killers = self.other_killers.conclude(report, &self.rules);
         if let Some(fact) = &snapshot.mappings {

@@ -59,6 +59,12 @@ impl<T> Take<T> {
         }
     }
 
+    /// Whether nobody puts any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).closed
+    }
+
     /// What is there now.
     #[must_use]
     pub fn try_take(&self) -> Option<T> {

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use color_eyre::eyre::Result;
 
 use crate::config::Config;
+use crate::source::attention::Attention;
 use crate::source::live::Live;
 use crate::source::{self, Source, SourceError};
 
@@ -72,13 +73,20 @@ impl Ending {
 /// No terminal, no procfs, none of the processes asked for.
 pub fn live(config: Config) -> Result<Ending> {
     let (proc_root, sys_root) = (config.proc_root.clone(), config.sys_root.clone());
-    let (probed_root, whose) = (config.proc_root.clone(), config.go_memory);
+    let open_prober = prober_of(&config);
+    watch(config, move || Live::open(&proc_root, &sys_root), open_prober)
+}
+
+/// What opens the prober of a session.
+fn prober_of(
+    config: &Config,
+) -> impl Fn(Attention) -> Result<source::prober::Prober, SourceError> + Send + Sync + 'static {
+    let (proc_root, whose) = (config.proc_root.clone(), config.go_memory);
     let budget = source::prober::Budget::of_percent(config.smaps_share);
-    watch(
-        config,
-        move || Live::open(&proc_root, &sys_root),
-        move || source::prober::Prober::open(&probed_root).map(|prober| prober.looking_into(whose).spending(budget)),
-    )
+    move |attention| {
+        let prober = source::prober::Prober::open(&proc_root)?;
+        Ok(prober.looking_into(whose).spending(budget).watched_by(attention))
+    }
 }
 
 /// The same for any source and prober. Each is opened and stays on a thread of its own.
@@ -88,7 +96,7 @@ pub fn live(config: Config) -> Result<Ending> {
 pub fn watch<S: Source, P: Probe>(
     config: Config,
     open_source: impl FnOnce() -> Result<S, SourceError> + Send + 'static,
-    open_prober: impl FnOnce() -> Result<P, SourceError> + Send + 'static,
+    open_prober: impl Fn(Attention) -> Result<P, SourceError> + Send + Sync + 'static,
 ) -> Result<Ending> {
     // Numbers that a person typed are answered before the screen is taken.
     let asked = Asked::of(&config)?;

@@ -17,7 +17,6 @@ use crate::config::{Config, RunConfig};
 use crate::control;
 use crate::run::report::RunReport;
 use crate::source::live::Live;
-use crate::source::prober;
 use crate::source::tree::TreeSource;
 use crate::units::Pid;
 
@@ -100,13 +99,12 @@ async fn follow(followed: Followed, tell: mpsc::Sender<Event>) -> RunReport {
 fn show(config: &Config, protection: Protection, watched: WatchedCommand) -> Result<State> {
     let config = Config { pids: vec![Pid(std::process::id())], ..config.clone() };
     let (proc_root, sys_root) = (config.proc_root.clone(), config.sys_root.clone());
-    let (probed_root, whose) = (config.proc_root.clone(), config.go_memory);
     let asked = Asked::of(&config)?;
     let runtime: Runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let ended = runtime.block_on(async {
         let readers = Readers {
             sampler: Sampler::start(move || Live::open(&proc_root, &sys_root))?,
-            prober: Prober::start(move || prober::Prober::open(&probed_root).map(|prober| prober.looking_into(whose)))?,
+            prober: Prober::start(super::prober_of(&config))?,
         };
         session::run(Arc::new(config), asked, readers, protection, Some(watched)).await
     });

@@ -178,11 +178,7 @@ impl Session {
             notice = signals.next() => self.obey(notice),
             _ = clock.tick() => self.sample(),
             pass = self.sampler.pass() => self.take_pass(pass)?,
-            probe = self.prober.probe(), if self.prober.is_running() => {
-                if let Some(snapshot) = probe {
-                    self.absorb(&snapshot);
-                }
-            }
+            Some(snapshot) = self.prober.probe() => self.absorb(&snapshot),
             Some(event) = outcomes.recv() => {
                 self.tell(event);
                 // The world was changed: do not let the screen say the old for another interval.
@@ -277,6 +273,9 @@ impl Session {
             && self.state.outcome.is_none()
         {
             self.state.say(tone, told);
+        }
+        if let Some(told) = self.prober.watch(snapshot.ended) {
+            self.absorb(&told);
         }
         self.prober.direct(Some(snapshot), self.current_needs());
         Ok(())

@@ -109,15 +109,3 @@ impl NoNumbers {
         }
     }
 }
-
-/// Whose Go programs may be looked into through `/proc/PID/mem`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum GoMemoryOf {
-    /// Of nobody.
-    Nobody,
-    /// Of the user who runs this program.
-    #[default]
-    OwnUser,
-    /// Of everybody, as far as rights allow.
-    Everybody,
-}

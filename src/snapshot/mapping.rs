@@ -33,7 +33,7 @@ pub struct Mappings {
     pub of: ProcessId,
     /// When the read began.
     pub began: Timestamp,
-    /// When it ended.
+    /// When it ended, with what was read of its process beside them.
     pub ended: Timestamp,
     /// How long the process is left alone after this read, for what it took.
     pub pause: Duration,

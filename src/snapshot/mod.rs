@@ -77,6 +77,8 @@ pub struct Snapshot {
     pub cgroups: Option<Vec<Cgroup>>,
     /// What happened from outside the files since the last pass.
     pub events: Vec<OutsideEvent>,
+    /// Reads that have not come back; `None` where this pass did not look.
+    pub unanswered: Option<Vec<Unanswered>>,
     /// Whether the kernel log could be read; `None` where this pass did not look (a probe, a tree of files).
     pub kernel_log: Option<Result<(), Unreadable>>,
     /// What reading cost us.
@@ -106,6 +108,17 @@ pub struct Fact<T> {
     pub reading: Result<T, Unreadable>,
 }
 
+/// A read that has not come back: somebody holds the lock that it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    /// Of which process.
+    pub id: ProcessId,
+    /// Which of its files.
+    pub file: &'static str,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 /// Why a fact could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unreadable {
@@ -117,6 +130,8 @@ pub enum Unreadable {
     Unsupported,
     /// The text is not what the kernel writes (a cut file, an overflow).
     Malformed,
+    /// It is longer than what is read of it; a part could lack what is looked for.
+    TooLong,
     /// The read did not come back in time.
     TimedOut,
     /// Any other error.
@@ -132,6 +147,7 @@ impl Unreadable {
             Self::Gone => "the process ended",
             Self::Unsupported => "this kernel does not have it",
             Self::Malformed => "the kernel's text could not be understood",
+            Self::TooLong => "it is longer than what is read of it",
             Self::TimedOut => "the read did not come back in time",
             Self::Failed => "the read failed",
         }
@@ -164,6 +180,9 @@ impl Unreadable {
 pub struct Cost {
     /// CPU time that this pass took (the thread's user and system time).
     pub pass_cpu: Duration,
+    /// Time that this pass spent in reads that hold up whom they describe (smaps, smaps_rollup, the memory of Go
+    /// programs): what a budget bounds.
+    pub holding_up: Duration,
     /// CPU time of the whole of oomtop since it started.
     pub own_cpu: Duration,
     /// Our own resident size; zero only before the first reading.

@@ -84,6 +84,8 @@ pub struct Needs {
     pub selected: Option<ProcessId>,
     /// Whether a pane shows the mappings of the selected process.
     pub mappings: bool,
+    /// Processes of which nothing is to be read that takes their lock: such a read has not come back.
+    pub avoided: Vec<ProcessId>,
     /// Processes whose mappings are wanted once, because they began to warn.
     pub portraits: Vec<ProcessId>,
     /// The user asked to read the expensive values of the selected process now.

@@ -91,7 +91,7 @@ impl Tree {
         loop {
             if length == self.buffer.len() {
                 if length >= MOST {
-                    return Err(Unreadable::Malformed);
+                    return Err(Unreadable::TooLong);
                 }
                 self.buffer.resize(length * 2, 0);
             }

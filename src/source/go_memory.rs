@@ -13,10 +13,10 @@ use crate::golang::runtime_memory::{
     statistics,
 };
 use crate::snapshot::Unreadable;
-use crate::snapshot::go_memory::{Collections, Found, GoEnvironment, GoMemory, GoMemoryOf, GoNumbers, NoNumbers};
+use crate::snapshot::go_memory::{Collections, Found, GoEnvironment, GoMemory, GoNumbers, NoNumbers};
 use crate::snapshot::mapping::{Mappings, Region};
 use crate::snapshot::process::GoBuild;
-use crate::units::{Bytes, ProcessId, Timestamp, WallTime};
+use crate::units::{Bytes, GoMemoryOf, ProcessId, Timestamp, WallTime};
 
 use super::clock;
 use super::files::{FileName, Tree, unreadable};
@@ -172,7 +172,7 @@ fn whole(mut read: impl FnMut(&mut [u8], u64) -> Result<usize, Errno>) -> Result
             return Ok(bytes);
         }
     }
-    Err(Unreadable::Malformed)
+    Err(Unreadable::TooLong)
 }
 
 /// The writable part of the program's own file in memory, with its `.bss`, and what its addresses are shifted by.
@@ -341,7 +341,7 @@ mod tests {
         for length in [0, 1, 9_000, ENVIRONMENT - 1] {
             assert_eq!(of(length).map(|bytes| bytes.len()), Ok(length));
         }
-        assert_eq!(of(2 * ENVIRONMENT), Err(Unreadable::Malformed));
+        assert_eq!(of(2 * ENVIRONMENT), Err(Unreadable::TooLong));
         assert_eq!(whole(|_, _| Err(Errno::ACCESS)), Err(Unreadable::Denied));
     }
 }

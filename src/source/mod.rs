@@ -2,6 +2,7 @@
 //! and to choose between facts that the kernel tells twice: it reads, with the time of each reading, and says what
 //! could not be read and why. A process that vanishes, hides or writes nonsense is a fact, never an error.
 
+pub mod attention;
 pub mod cgroup_files;
 pub mod exit_records;
 pub mod kmsg;

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::snapshot::go_memory::GoMemoryOf;
-use crate::snapshot::mapping::Rollup;
+use crate::snapshot::mapping::{Mappings, Rollup};
 use crate::snapshot::needs::Needs;
 use crate::snapshot::process::{Command, Executable};
 use crate::snapshot::{Fact, Scope, Snapshot, Unreadable};
-use crate::units::{ProcessId, Timestamp};
+use crate::units::{GoMemoryOf, ProcessId, Timestamp};
 
+use super::attention::Attention;
 use super::files::{FileName, Tree};
 use super::go_memory::GoMemoryReader;
 use super::other_killers::other_killer;
@@ -44,6 +44,9 @@ pub struct Prober {
     executables: Shared<Executable>,
     programs: Programs,
     go_memory: GoMemoryReader,
+    attention: Attention,
+    /// In this slice, on reads that hold up whom they describe.
+    holding_up: Duration,
     sequence: u64,
 }
 
@@ -68,6 +71,8 @@ impl Prober {
             executables: Shared::default(),
             programs: Programs::default(),
             go_memory: GoMemoryReader::default(),
+            attention: Attention::default(),
+            holding_up: Duration::ZERO,
             sequence: 0,
         })
     }
@@ -84,6 +89,13 @@ impl Prober {
     pub fn spending(mut self, budget: Budget) -> Self {
         self.targets.budget = budget;
         self.regions.budget = budget;
+        self
+    }
+
+    /// Who watches over its reads.
+    #[must_use]
+    pub fn watched_by(mut self, attention: Attention) -> Self {
+        self.attention = attention;
         self
     }
 
@@ -114,6 +126,7 @@ impl Prober {
         // knows which of the mappings are the program itself.
         self.read_mappings(needs, snapshot);
         self.portray(needs, snapshot);
+        self.attention.rest();
 
         let idle = snapshot.commands.is_empty()
             && snapshot.executables.is_empty()
@@ -130,38 +143,44 @@ impl Prober {
         snapshot.rollups.sort_unstable_by_key(|fact| fact.id);
         snapshot.ended = clock::now();
         snapshot.cost.own_cpu = clock::process_cpu();
+        snapshot.cost.holding_up = std::mem::take(&mut self.holding_up);
         snapshot.cost.pass_cpu = clock::thread_cpu().saturating_sub(cpu);
         Some(self.recycler.hand_out(recycled))
     }
 
     fn read_mappings(&mut self, needs: &Needs, snapshot: &mut Snapshot) {
-        let Some(selected) = needs.selected.filter(|_| needs.mappings) else {
+        let Some(selected) = needs.selected.filter(|id| needs.mappings && !needs.avoided.contains(id)) else {
             return self.regions.forget();
         };
         let Some(resident) = self.targets.resident(selected) else {
             return;
         };
         let tree = &mut self.proc_root;
-        snapshot.mappings = self.regions.read_when_due(tree, (selected, resident), needs.refresh);
-        if let Some(Fact { reading: Ok(mappings), .. }) = &snapshot.mappings {
-            let began = clock::now();
-            let read = self.go_memory.read(tree, &mut self.programs, selected, mappings);
-            self.regions.charge(clock::now().since(began));
+        let (regions, go_memory, attention) = (&mut self.regions, &mut self.go_memory, &self.attention);
+        attention.turn_to(selected, "smaps");
+        snapshot.mappings = regions.read_when_due(tree, (selected, resident), needs.refresh, |tree, mappings| {
+            attention.turn_to(selected, "mem");
+            let read = go_memory.read(tree, &mut self.programs, selected, mappings);
             snapshot.go_memory = read.map(|read| Fact { id: selected, at: clock::now(), reading: Ok(read) });
-        }
+        });
+        self.holding_up += duration_of(snapshot.mappings.as_ref());
     }
 
     /// One of those who are to be portrayed; never in the same slice as the selected process.
     fn portray(&mut self, needs: &Needs, snapshot: &mut Snapshot) {
         self.portrayed.retain(|id| needs.portraits.contains(id));
-        let next = needs.portraits.iter().find(|id| !self.portrayed.contains(id));
+        let next = needs.portraits.iter().find(|id| !self.portrayed.contains(id) && !needs.avoided.contains(id));
         if let (Some(id), None) = (next, &snapshot.mappings) {
             self.portrayed.push(*id);
-            snapshot.portrait = RegionReader::default().read_when_due(&mut self.proc_root, (*id, 0), true);
+            self.attention.turn_to(*id, "smaps");
+            let (tree, mut reader) = (&mut self.proc_root, RegionReader::default());
+            snapshot.portrait = reader.read_when_due(tree, (*id, 0), true, |_, _| {});
+            self.holding_up += duration_of(snapshot.portrait.as_ref());
         }
     }
 
     fn read(&mut self, id: ProcessId, due: Due, snapshot: &mut Snapshot) {
+        self.attention.turn_to(id, due.file());
         match due {
             Due::Command => {
                 let reading = command(&mut self.proc_root, id);
@@ -192,11 +211,18 @@ impl Prober {
                 let ended = clock::now();
                 let took = ended.since(began);
                 self.targets.rollup_took(id, ended, took, reading.is_ok());
+                self.holding_up += took;
                 let reading = reading.map(|rollup| Rollup { took, ..rollup });
                 snapshot.rollups.push(Fact { id, at: ended, reading });
             }
         }
     }
+}
+
+/// How long a read of mappings took, with what was read beside them.
+fn duration_of(fact: Option<&Fact<Arc<Mappings>>>) -> Duration {
+    let read = fact.and_then(|fact| fact.reading.as_ref().ok());
+    read.map_or(Duration::ZERO, |mappings| mappings.ended.since(mappings.began))
 }
 
 /// `/proc/PID/cmdline`. A process that has overwritten its own has no NUL at the end; nothing is added.

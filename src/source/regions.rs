@@ -89,28 +89,22 @@ impl Visits {
 }
 
 impl RegionReader {
-    /// Reads where it is due.
+    /// Reads where it is due. What `beside` reads of the same process belongs to the visit and its cost.
     pub(super) fn read_when_due(
         &mut self,
         tree: &mut Tree,
         (id, resident): (ProcessId, u32),
         insist: bool,
+        beside: impl FnOnce(&mut Tree, &Mappings),
     ) -> Option<Fact<Arc<Mappings>>> {
         let began = clock::now();
         if !self.visits.is_due(self.budget, id, resident, insist, began) {
             return None;
         }
-        let reading = self.read(tree, id, began);
+        let reading = self.read(tree, id, began, beside);
         let ended = clock::now();
         self.visits.remember(Visit { of: id, resident, ended, took: ended.since(began), refused: reading.is_err() });
         Some(Fact { id, at: ended, reading })
-    }
-
-    /// What was read beside the mappings counts to the cost of the visit.
-    pub(super) fn charge(&mut self, took: Duration) {
-        if let Some(last) = self.visits.0.last_mut() {
-            last.took = last.took.saturating_add(took);
-        }
     }
 
     /// Gives the memory back when no pane shows mappings.
@@ -119,7 +113,13 @@ impl RegionReader {
         self.buffer = Vec::new();
     }
 
-    fn read(&mut self, tree: &mut Tree, id: ProcessId, began: Timestamp) -> Result<Arc<Mappings>, Unreadable> {
+    fn read(
+        &mut self,
+        tree: &mut Tree,
+        id: ProcessId,
+        began: Timestamp,
+        beside: impl FnOnce(&mut Tree, &Mappings),
+    ) -> Result<Arc<Mappings>, Unreadable> {
         let descriptor = tree.open_file(&FileName::of(id.pid, "smaps"))?;
         // The descriptor stands for one process; that it is the one that was meant, its start time says.
         is_there(tree, id)?;
@@ -134,6 +134,7 @@ impl RegionReader {
         mappings.stack_pointers.clear();
         stream(&descriptor, &mut self.buffer, &mut parser, mappings)?;
         stack_pointers(tree, id.pid, &mut mappings.stack_pointers);
+        beside(tree, mappings);
         mappings.ended = clock::now();
         mappings.pause = self.budget.pause_after(mappings.ended.since(began), Visits::INTERVAL);
         self.slots.push((parser, Arc::clone(&shared)));

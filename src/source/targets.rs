@@ -18,6 +18,17 @@ pub(super) enum Due {
     Rollup,
 }
 
+impl Due {
+    /// Where it stands.
+    pub(super) const fn file(self) -> &'static str {
+        match self {
+            Self::Command => "cmdline",
+            Self::Executable => "exe",
+            Self::Rollup => "smaps_rollup",
+        }
+    }
+}
+
 /// What is remembered of one process. Fingerprints are short: one in four thousand million changes goes unseen until
 /// the next.
 #[derive(Clone, Copy, Debug)]
@@ -195,6 +206,17 @@ impl Targets {
             }
         }
         self.plan_rest(needs, now);
+        self.leave_out(&needs.avoided);
+        if self.plan.is_empty() {
+            self.plan_rotation();
+            self.leave_out(&needs.avoided);
+        }
+    }
+
+    fn leave_out(&mut self, avoided: &[ProcessId]) {
+        if !avoided.is_empty() {
+            self.plan.retain(|(id, _)| !avoided.contains(id));
+        }
     }
 
     fn plan_identity(&mut self, id: ProcessId) {
@@ -253,9 +275,6 @@ impl Targets {
             if rollup_due(target) && !is_first(target.id) {
                 self.plan.push((target.id, Due::Rollup));
             }
-        }
-        if self.plan.is_empty() {
-            self.plan_rotation();
         }
     }
 

@@ -60,15 +60,16 @@ pub fn runtime(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     // The sentence and the advice are the answer: on a low screen they go before the numbers.
     let texts = texts(state, go);
     let needed: usize = texts.iter().map(|(text, _)| wrap(text, usize::from(area.width.saturating_sub(2))).len()).sum();
+    let heading = if go.numbers().is_some() { "THE RUNTIME SAYS" } else { "ENVIRONMENT AND LIMIT" };
     let numbers = numbers(state, go);
     let rows = (numbers.len().max(go.parts.len()) as u16 + 1).min(below.height.saturating_sub(needed as u16 + 1));
     if rows >= 4 {
         let table = Rect { height: rows, ..below };
         if area.width >= TWO_COLUMNS {
             parts(canvas, Rect { width: PARTS, ..table }, go);
-            lines(canvas, Rect { x: table.x + PARTS, width: table.width - PARTS, ..table }, &numbers);
+            lines(canvas, Rect { x: table.x + PARTS, width: table.width - PARTS, ..table }, heading, &numbers);
         } else {
-            lines(canvas, table, &numbers);
+            lines(canvas, table, heading, &numbers);
         }
         below = under(below, rows + 1);
     }
@@ -158,8 +159,8 @@ struct Line {
     role: Role,
 }
 
-fn lines(canvas: &mut Canvas<'_>, area: Rect, numbers: &[Line]) {
-    canvas.pen(area, 0).gap(1).put("THE RUNTIME SAYS", Role::Heading);
+fn lines(canvas: &mut Canvas<'_>, area: Rect, heading: &str, numbers: &[Line]) {
+    canvas.pen(area, 0).gap(1).put(heading, Role::Heading);
     for (row, line) in (1..area.height).zip(numbers) {
         let mut pen = canvas.pen(area, row);
         pen.gap(1).left(LABEL, line.label, Role::Plain).right(6, &line.value, line.role);
@@ -237,7 +238,7 @@ fn last_collection(collections: Option<Collections>, read: Timestamp) -> String 
 fn texts(state: &State, go: &GoReport) -> Vec<(Cow<'static, str>, Role)> {
     let mut texts: Vec<(Cow<'static, str>, Role)> = Vec::new();
     match mappings::mappings(state) {
-        None | Some(MappingsState::Waiting) => texts.push(("Reading its mappings...".into(), Role::Dim)),
+        None | Some(MappingsState::Waiting) => texts.push((mappings::waiting(state), Role::Dim)),
         Some(MappingsState::Unreadable(reason)) => {
             texts.push((format!("Mappings n/a: {}", reason.reason()).into(), Role::Dim));
         }

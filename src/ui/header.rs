@@ -13,6 +13,7 @@ use crate::text::printable;
 use crate::units::{Bytes, Rate, Timestamp, human_duration};
 
 use super::canvas::{Canvas, Pen, Segment};
+use super::mappings;
 use super::theme::{Part, Role};
 
 /// Draws the header into as many rows as it was given: identity, memory, swap and pressure, the tightest domain; the
@@ -91,6 +92,10 @@ fn identity(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
     pen.put("oomtop", Role::Title).gap(2);
     pen.put(&printable(report.machine.hostname.as_bytes()), Role::Strong);
     pen.gap(2);
+    if let Some(told) = unanswered(state, wide) {
+        pen.put(&told, Role::Warned);
+        return;
+    }
     if wide {
         pen.whole(&printable(report.machine.kernel_release.as_bytes()), Role::Plain);
         pen.gap(2);
@@ -102,6 +107,19 @@ fn identity(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
     let count = report.processes.len();
     let words = if wide { format!("{count} processes") } else { format!("{count} procs") };
     pen.whole(&words, Role::Plain);
+}
+
+/// Whose files do not come back, and for how long; the one that hangs longest leads.
+fn unanswered(state: &State, wide: bool) -> Option<String> {
+    let unanswered = &state.report.unanswered;
+    let first = unanswered.iter().min_by_key(|read| read.since)?;
+    let passed = mappings::whole_steps(state.now.since(first.since));
+    let name = if wide { format!("{} ", super::name_of(state, first.id)) } else { String::new() };
+    let mut text = format!("! {} of {name}{}: no answer for {passed}", first.file, first.id.pid);
+    if unanswered.len() > 1 {
+        let _ = write!(text, " (+{})", unanswered.len() - 1);
+    }
+    Some(text)
 }
 
 /// How long the machine is up, to the minute: a second that ticks is a redraw that says nothing.

@@ -58,7 +58,7 @@ pub fn age(state: &State, report: &MappingsReport) -> String {
 }
 
 /// An age in steps of five seconds: one that counts every second is redrawn every second.
-fn whole_steps(age: Duration) -> String {
+pub fn whole_steps(age: Duration) -> String {
     match age.as_secs() {
         0..5 => "seconds".into(),
         seconds => round_duration(Duration::from_secs(seconds / 5 * 5)),
@@ -73,13 +73,26 @@ pub fn holdings(canvas: &mut Canvas<'_>, area: Area, state: &State) {
     }
     match mappings(state) {
         None | Some(MappingsState::Waiting) => {
-            canvas.pen(rect(area), 0).gap(1).put("Reading its mappings...", Role::Dim);
+            paragraphs(canvas, rect(area), &[(waiting(state), Role::Dim)]);
         }
         Some(MappingsState::Unreadable(reason)) => {
             canvas.pen(rect(area), 0).gap(1).put(&format!("n/a: {}", reason.reason()), Role::Dim);
         }
         Some(MappingsState::Known(report)) => known_holdings(canvas, area, state, report),
     }
+}
+
+/// Why nothing is known yet.
+pub fn waiting(state: &State) -> Cow<'static, str> {
+    let unanswered = state.report.unanswered.iter().find(|read| Some(read.id) == state.list.selected);
+    let Some(read) = unanswered else { return "Reading its mappings...".into() };
+    let passed = whole_steps(state.now.since(read.since));
+    format!(
+        "Its {} gives no answer for {passed}: somebody holds the lock of its mappings. It is read again when it answers; \
+         others are read meanwhile.",
+        read.file
+    )
+    .into()
 }
 
 fn known_holdings(canvas: &mut Canvas<'_>, area: Area, state: &State, report: &MappingsReport) {

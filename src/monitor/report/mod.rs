@@ -15,7 +15,7 @@ use super::other_killers::KillerReport;
 use crate::snapshot::needs::FactGroups;
 use crate::snapshot::process::{CgroupPath, Command, Executable};
 use crate::snapshot::system::{Machine, System};
-use crate::snapshot::{Cost, Unreadable};
+use crate::snapshot::{Cost, Unanswered, Unreadable};
 use crate::units::{Bytes, MaybeKib, Pid, ProcessId, Rate, Timestamp, WallTime};
 
 pub use detail::{ClassChange, ClassReport, MappingSums, MappingsReport, MappingsState, ProcessDetail, RegionOrder};
@@ -53,6 +53,12 @@ pub struct Report {
     pub alarms: Vec<Arc<AlarmReport>>,
     /// What could not be read, by field.
     pub unreadable: Vec<UnreadableReport>,
+    /// Reads of processes that have not come back.
+    pub unanswered: Vec<Unanswered>,
+    /// How much is known of what is read within a budget.
+    pub coverage: Coverage,
+    /// Share of the time in the last ten seconds that went into reads that hold up whom they describe, 0.0 to 1.0.
+    pub holding_up: Option<f64>,
     /// What sampling cost, from the last pass.
     pub cost: Cost,
     /// Share of CPU that oomtop took in the last ten seconds, 0.0 to 1.0 per processor.
@@ -77,6 +83,30 @@ impl Report {
     #[must_use]
     pub fn host(&self) -> Option<&DomainReport> {
         self.domains.iter().find(|domain| domain.kind == DomainKind::Host)
+    }
+}
+
+/// Of how many processes PSS, USS and SwapPss are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// They are, however old.
+    pub known: u32,
+    /// They may be read.
+    pub readable: u32,
+}
+
+impl Coverage {
+    /// Adds one process.
+    pub(super) fn add(&mut self, process: &ProcessReport) {
+        let readable = !process.has_ended() && !process.denied.contains(FactGroups::ROLLUP);
+        self.known += u32::from(readable && process.pss.get().is_some());
+        self.readable += u32::from(readable);
+    }
+
+    /// In whole percent, 100 only where nothing is missing; `None` where nothing may be read.
+    #[must_use]
+    pub fn percent(self) -> Option<u32> {
+        (u64::from(self.known) * 100).checked_div(u64::from(self.readable)).map(|percent| percent as u32)
     }
 }
 

@@ -195,8 +195,8 @@ impl Series {
         })
     }
 
-    /// The height of a line that does not move.
-    pub(super) const FLAT: u8 = 3;
+    /// The height of a line that does not move: next to no ink, so that the eye falls on what does.
+    pub(super) const FLAT: u8 = 0;
 
     /// The highest point.
     pub(super) fn peak(&self) -> Option<Point> {

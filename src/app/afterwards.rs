@@ -17,15 +17,22 @@ const GIVES_UP: Duration = Duration::from_secs(120);
 const INTENTION_HOLDS: Duration = Duration::from_secs(3);
 
 impl State {
-    /// Says a sentence in the footer.
+    /// Says in the footer what became of an action.
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
         self.outcome = Some(Outcome { text: text.into(), tone, at: self.now });
+    }
+
+    /// Says in the footer what happened by itself.
+    pub(super) fn announce(&mut self, tone: Tone, text: impl Into<String>) {
+        self.news = Some(Outcome { text: text.into(), tone, at: self.now });
     }
 
     /// A report came: what is over, what is due.
     pub(super) fn look_after(&mut self) {
         let now = self.now;
-        self.outcome.take_if(|outcome| now.since(outcome.at) >= SAID_FOR);
+        for said in [&mut self.outcome, &mut self.news] {
+            said.take_if(|said| now.since(said.at) >= SAID_FOR);
+        }
         let newest = self.newest().clone();
         self.intended.retain(|(id, value, at)| {
             let shown = newest.process(*id).is_none_or(|process| process.oom_score_adj == Some(*value));

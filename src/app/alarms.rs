@@ -41,7 +41,7 @@ impl State {
         // The worst of one moment stands first.
         let Some(alarm) = heard.first() else { return };
         let more = if heard.len() > 1 { format!(" (and {} more)", heard.len() - 1) } else { String::new() };
-        self.say(Tone::Bad, format!("{}{more}", alarm.sentence()));
+        self.announce(Tone::Bad, format!("{}{more}", alarm.sentence()));
         if config.bell {
             effects.push(Effect::Bell);
         }
@@ -64,7 +64,7 @@ impl State {
     /// The hook ended, or could not be started: only a failure is worth a word.
     pub(super) fn hooked(&mut self, outcome: Result<(), String>) {
         if let Err(why) = outcome {
-            self.say(Tone::Bad, format!("the hook failed: {why}"));
+            self.announce(Tone::Bad, format!("the hook failed: {why}"));
         }
     }
 }

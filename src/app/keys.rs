@@ -178,6 +178,12 @@ impl Binding {
         Self { label, ..self }
     }
 
+    /// The first of its keys as written on the screen.
+    #[must_use]
+    pub fn key_name(&self) -> String {
+        self.keys.first().map(|key| key.name()).unwrap_or_default()
+    }
+
     /// All its keys as written on the screen.
     #[must_use]
     pub fn key_names(&self) -> String {
@@ -237,10 +243,10 @@ pub const KEYS: &[Binding] = &[
     bind(&[key(KeyCode::PageDown)], A::Move(Move::PageDown), Moving, "a page down"),
     bind(&[key(KeyCode::Home)], A::Move(Move::First), Moving, "to the first row"),
     bind(&[key(KeyCode::End)], A::Move(Move::Last), Moving, "to the last row"),
-    bind(&[key(KeyCode::Enter)], A::Open, Moving, "zoom the pane, then list the regions of a class").only_in(Mappings).labelled("open"),
-    bind(&[key(KeyCode::Enter)], A::Open, Moving, "the story of a kill").only_in(Kills).labelled("story"),
-    bind(&[key(KeyCode::Enter)], A::Open, Moving, "zoom the focused pane; open a group"),
-    bind(&[key(KeyCode::Esc)], A::Leave, Moving, "leave: dialog, search, filter, zoom, in this order"),
+    bind(&[key(KeyCode::Enter)], A::Open, Moving, "in what a process holds (3): zoom, then list the regions of a class").only_in(Mappings).labelled("open"),
+    bind(&[key(KeyCode::Enter)], A::Open, Moving, "in the kills (5): the story of the selected one").only_in(Kills).labelled("story"),
+    bind(&[key(KeyCode::Enter)], A::Open, Moving, "elsewhere: zoom the pane that has the keys, or back; on a group: open it"),
+    bind(&[key(KeyCode::Esc)], A::Leave, Moving, "leave: dialog, search, filter, zoom, in this order").labelled("back"),
     bind(&[key(KeyCode::Tab)], A::NextPane, Moving, "next pane"),
     bind(&[key(KeyCode::BackTab)], A::PreviousPane, Moving, "pane before"),
     bind(&[C::of('1')], A::View(Pane::Top), Moving, "processes; a second time zooms"),
@@ -262,7 +268,7 @@ pub const KEYS: &[Binding] = &[
     bind(&[C::shift(KeyCode::Right), C::of(')')], A::CommandRight, Table, "further along the command lines; zoomed growth (22) has the whole").only_in(Top),
     bind(&[C::shift(KeyCode::Left), C::of('(')], A::CommandLeft, Table, "back to their beginning").only_in(Top),
     bind(&[C::of('g')], A::GroupMenu, Table, "sums by command, user or memory cgroup"),
-    bind(&[C::of('s'), C::f(6)], A::SortMenu, Table, "regions by RSS, change, size or address, in turn").only_in(Mappings),
+    bind(&[C::of('s'), C::f(6)], A::SortMenu, Table, "among regions: by RSS, change, size or address, in turn").only_in(Mappings),
     bind(&[C::of('s'), C::f(6), C::of('<'), C::of('>'), C::of(','), C::of('.')], A::SortMenu, Table, "choose the column that sorts").labelled("sort"),
     bind(&[C::of('M')], A::SortBy(Column::Rss), Table, "sort by RSS"),
     bind(&[C::of('G')], A::SortBy(Column::Growth), Table, "sort by growth"),
@@ -297,11 +303,9 @@ pub fn action(pane: Pane, chord: Chord) -> Option<Action> {
     Some(binding.action)
 }
 
-/// Keys and labels of the footer while this pane has the keys, most useful first.
-pub fn footer(pane: Pane) -> impl Iterator<Item = (String, &'static str)> {
-    KEYS.iter()
-        .filter(move |binding| !binding.label.is_empty() && binding.place.holds(pane))
-        .filter_map(|binding| Some((binding.keys.first()?.name(), binding.label)))
+/// What the footer can name while this pane has the keys, most useful first.
+pub fn footer(pane: Pane) -> impl Iterator<Item = &'static Binding> {
+    KEYS.iter().filter(move |binding| !binding.label.is_empty() && binding.place.holds(pane))
 }
 
 #[cfg(test)]
@@ -345,10 +349,11 @@ mod tests {
 
     #[test]
     fn the_footer_begins_as_people_look_for_it() {
-        let footer: Vec<_> = footer(Pane::Top).map(|(key, label)| format!("{key} {label}")).collect();
+        let footer: Vec<_> =
+            footer(Pane::Top).map(|binding| format!("{} {}", binding.key_name(), binding.label)).collect();
         assert_eq!(
             footer.join("  "),
-            "F1 help  / find  \\ filter  t tree  s sort  k signal  ] protect  [ sacrifice  o adj...  d domain  m mark  p pause  q quit"
+            "F1 help  Esc back  / find  \\ filter  t tree  s sort  k signal  ] protect  [ sacrifice  o adj...  d domain  m mark  p pause  q quit"
         );
     }
 }

@@ -86,6 +86,6 @@ impl State {
         let together = last.together().map_or_else(String::new, |together| format!(" with {together}"));
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         let sure = last.confidence.word();
-        self.say(Tone::Bad, format!("OOM kill: {who}{together}{more}, {} ({sure}); 5 tells why", last.cause()));
+        self.announce(Tone::Bad, format!("OOM kill: {who}{together}{more}, {} ({sure}); 5 tells why", last.cause()));
     }
 }

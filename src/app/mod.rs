@@ -83,6 +83,8 @@ pub struct State {
     pub mode: Mode,
     /// Outcome of the last action, for the footer.
     pub outcome: Option<Outcome>,
+    /// What happened by itself, an alarm or a kill: it stands above the outcome and does not take its place.
+    pub news: Option<Outcome>,
     /// Why nothing can be done to any process from here, in words; `None`: it can.
     pub forbidden: Option<Box<str>>,
     /// Adjustments that can be undone, newest last; bounded.
@@ -253,7 +255,7 @@ pub struct Signal {
     pub name: &'static str,
 }
 
-/// What the footer says of the last action.
+/// What the footer says: of the last action, or of what happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// A sentence.

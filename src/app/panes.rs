@@ -4,9 +4,28 @@
 use crate::monitor::report::{DomainKind, DomainReport, Victim};
 
 use super::bands;
-use super::keys::Move;
+use super::keys::{Action, Move};
 use super::layout::{self, Room};
 use super::{Pane, RiskView, State, Tone};
+
+/// What one can get out of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entered {
+    /// The kills, or the story of one.
+    Kills,
+    /// A pane that covers the table.
+    Pane,
+    /// What is looked for.
+    Search,
+    /// The filter.
+    Filter,
+    /// The processes of one user.
+    User,
+    /// The regions of a class.
+    Class,
+    /// The whole screen for one pane.
+    Zoom,
+}
 
 impl State {
     /// A movement in a pane. What shows the selected process and has no list of its own selects another.
@@ -107,21 +126,66 @@ impl State {
         self.list.reveal(self.table_page());
     }
 
-    /// Search, filter, what was opened, zoom: the first that there is.
+    /// What was entered last, in the order in which one gets out.
+    fn entered(&self) -> Option<Entered> {
+        let room = Room::of(self.size);
+        let entered = [
+            (Entered::Kills, self.focus == Pane::Kills),
+            (Entered::Pane, self.focus == Pane::Go),
+            (Entered::Search, self.looked_for().is_some()),
+            (Entered::Filter, self.list.filter.is_some()),
+            (Entered::User, self.list.user.is_some()),
+            (Entered::Class, self.looks_for_regions()),
+            (Entered::Zoom, self.zoomed),
+            (Entered::Pane, room == Room::One && self.focus != Pane::Top),
+        ];
+        entered.into_iter().find_map(|(entered, is_so)| is_so.then_some(entered))
+    }
+
+    /// Out of what was entered last.
     pub(super) fn leave(&mut self) {
-        if self.focus == Pane::Kills {
-            self.leave_kills();
-        } else if self.focus == Pane::Go {
-            self.focus_on(Pane::Top);
-        } else if self.looked_for().take().is_some() {
-        } else if self.list.filter.take().is_some() || self.list.user.take().is_some() {
-            self.arrange();
-        } else if self.focus == Pane::Mappings && self.mappings.opened.is_some() {
-            self.close_class();
-        } else if self.zoomed {
-            self.zoom(false);
-        } else if Room::of(self.size) == Room::One {
-            self.focus_on(Pane::Top);
+        match self.entered() {
+            None => {}
+            Some(Entered::Kills) => self.leave_kills(),
+            Some(Entered::Pane) => self.focus_on(Pane::Top),
+            Some(Entered::Search) => *self.looked_for_mut() = None,
+            Some(Entered::Filter) => {
+                self.list.filter = None;
+                self.arrange();
+            }
+            Some(Entered::User) => {
+                self.list.user = None;
+                self.arrange();
+            }
+            Some(Entered::Class) => self.close_class(),
+            Some(Entered::Zoom) => self.zoom(false),
+        }
+    }
+
+    /// Whether a key would do something that is seen: what would not has no place in the footer.
+    #[must_use]
+    pub fn is_of_use(&self, action: Action) -> bool {
+        let shows = |pane| layout::layout(self).pane(pane).is_some();
+        match action {
+            Action::Open => match self.focus {
+                Pane::Kills => !self.kills.opened && self.selected_kill().is_some(),
+                Pane::Mappings => !self.is_alone() || !self.looks_for_regions() && self.mapping_lines() > 0,
+                Pane::Go => false,
+                Pane::Top | Pane::Growth | Pane::Risk | Pane::Run | Pane::Output => true,
+            },
+            Action::Leave => self.entered().is_some(),
+            Action::Filter | Action::Tree => shows(Pane::Top),
+            Action::SortMenu => shows(Pane::Top) || self.looks_for_regions(),
+            Action::Search if self.focus == Pane::Output => true,
+            // Whom it finds or whom it is done to must be on the screen.
+            Action::Search
+            | Action::SignalMenu
+            | Action::Protect
+            | Action::Sacrifice
+            | Action::Adjust
+            | Action::Mark => !matches!(self.focus, Pane::Kills | Pane::Run | Pane::Output) || shows(Pane::Top),
+            Action::NextDomain => shows(Pane::Risk),
+            _ => true,
         }
     }
 

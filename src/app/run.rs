@@ -84,7 +84,7 @@ impl State {
         let Some(run) = &mut self.run else { return };
         run.stage = Stage::Over(report);
         run.scroll = 0;
-        self.outcome = None;
+        (self.outcome, self.news) = (None, None);
         // The verdict is what one waited for.
         self.focus_on(Pane::Run);
         self.zoom(true);

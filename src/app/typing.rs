@@ -50,7 +50,7 @@ impl State {
 
     /// To the next row that matches what was searched for last.
     pub(super) fn search_on(&mut self, direction: Direction) {
-        let Some(needle) = self.looked_for().clone() else {
+        let Some(needle) = self.looked_for().map(str::to_owned) else {
             self.say(Tone::Plain, "nothing to look for: / begins a search");
             return;
         };
@@ -65,7 +65,15 @@ impl State {
     }
 
     /// What is searched for where the keys are: lines of output, regions, or rows of the table.
-    pub(super) fn looked_for(&mut self) -> &mut Option<String> {
+    pub(super) fn looked_for(&self) -> Option<&str> {
+        match &self.run {
+            Some(run) if self.focus == Pane::Output => run.output.search.as_deref(),
+            _ if self.looks_for_regions() => self.mappings.search.as_deref(),
+            _ => self.list.search.as_deref(),
+        }
+    }
+
+    pub(super) fn looked_for_mut(&mut self) -> &mut Option<String> {
         let looks_for_regions = self.looks_for_regions();
         match &mut self.run {
             Some(run) if self.focus == Pane::Output => &mut run.output.search,
@@ -111,7 +119,7 @@ impl State {
                 let needle = field.text.clone();
                 let (from, _) = self.place();
                 let found = needle.is_empty() || self.jump(&needle, from, Direction::Forward);
-                *self.looked_for() = (!needle.is_empty()).then_some(needle);
+                *self.looked_for_mut() = (!needle.is_empty()).then_some(needle);
                 self.set_error((!found).then(|| (0, "no row has this".to_owned())));
             }
             Mode::Filter(field) => {
@@ -153,7 +161,7 @@ impl State {
 
     fn cancel_typing(&mut self) {
         match std::mem::replace(&mut self.mode, Mode::Normal) {
-            Mode::Search(_) => *self.looked_for() = None,
+            Mode::Search(_) => *self.looked_for_mut() = None,
             Mode::Filter(_) => {
                 self.list.filter = None;
                 self.arrange();

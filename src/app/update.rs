@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 
 use crate::config::Config;
-use crate::monitor::report::Report;
+use crate::monitor::report::{ProcessReport, Report};
 use crate::snapshot::needs::{FactGroups, Needs};
 use crate::table::{self, Column};
 use crate::text;
@@ -48,6 +48,7 @@ impl State {
             alarms: AlarmsTold::default(),
             mode: Mode::Normal,
             outcome: None,
+            news: None,
             forbidden: None,
             undo: Vec::new(),
             under_way: UnderWay::default(),
@@ -301,7 +302,12 @@ impl State {
                 Effect::Copy(id.pid.to_string())
             }
             _ => {
-                self.say(Tone::Plain, format!("reading PSS and mappings of {name}"));
+                let denied = |process: &ProcessReport| process.denied.intersects(FactGroups::ROLLUP);
+                if self.newest().process(id).is_some_and(denied) {
+                    self.say(Tone::Bad, format!("PSS of {name} n/a: that needs its user, root or CAP_SYS_PTRACE"));
+                } else {
+                    self.say(Tone::Plain, format!("reading PSS and mappings of {name}"));
+                }
                 Effect::Require(Needs { refresh: true, ..self.required.clone() })
             }
         }

@@ -3,18 +3,18 @@
 
 use ratatui::layout::Rect;
 
-use crate::app::keys;
+use crate::app::keys::{self, Action};
 use crate::app::layout::Edge;
 use crate::app::{Mode, Pane, State, TextField, Tone};
-use crate::table::{self, Column, Knowledge};
 use crate::text::printable;
-use crate::units::human_duration;
 
 use super::canvas::{Canvas, Pen, columns};
+use super::prose::wrap;
 use super::theme::Role;
 
-/// The edge of a pane, with its title in the line. `right` stands at the other end of the line when there is room.
-pub fn edge(canvas: &mut Canvas<'_>, outer: Rect, edge: Edge, focused: bool, title: &str, right: &str) {
+/// The edge of a pane, with its title in the line. At the other end of the line stands the first of `right` that there
+/// is room for.
+pub fn edge(canvas: &mut Canvas<'_>, outer: Rect, edge: Edge, focused: bool, title: &str, right: &[String]) {
     if outer.width == 0 || outer.height == 0 || edge == Edge::Bare {
         return;
     }
@@ -50,14 +50,14 @@ pub fn frame(canvas: &mut Canvas<'_>, outer: Rect, title: &str, keys: &str) {
     {
         canvas.repeat(x, y, 1, corner, Role::Focus);
     }
-    titles(canvas, outer, true, title, "");
+    titles(canvas, outer, true, title, &[]);
     if outer.height > 2 && !keys.is_empty() {
         let room = outer.width.saturating_sub(4);
         canvas.cut(left + 2, bottom, room, &format!(" {keys} "), Role::Dim);
     }
 }
 
-fn titles(canvas: &mut Canvas<'_>, outer: Rect, focused: bool, title: &str, right: &str) {
+fn titles(canvas: &mut Canvas<'_>, outer: Rect, focused: bool, title: &str, right: &[String]) {
     let room = outer.width.saturating_sub(4);
     let mut used = 0;
     if !title.is_empty() && room > 2 {
@@ -67,8 +67,8 @@ fn titles(canvas: &mut Canvas<'_>, outer: Rect, focused: bool, title: &str, righ
         canvas.text(end, outer.y, 1, " ", Role::Plain);
         used = end + 1 - at;
     }
-    let wanted = columns(right) + 2;
-    if !right.is_empty() && used + wanted < room {
+    if let Some(right) = right.iter().find(|right| !right.is_empty() && used + columns(right) + 2 < room) {
+        let wanted = columns(right) + 2;
         let at = outer.right() - 2 - wanted;
         canvas.text(at, outer.y, wanted, &format!(" {right} "), Role::Dim);
     }
@@ -84,59 +84,54 @@ pub fn tabs(state: &State, shown: Pane) -> String {
     names.collect::<Vec<_>>().join(" ")
 }
 
-/// Draws the last row: what is being typed, else the outcome of the last action, else the keys of the focused pane.
-/// Returns where the cursor stands.
+/// Draws the last row: what is being typed, else the keys of the focused pane; over it what is said of actions and
+/// events. Returns where the cursor stands.
 pub fn footer(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Option<(u16, u16)> {
-    match &state.mode {
-        Mode::Search(field) => typing(canvas, area, "Find: ", field, "Enter keeps it  Esc goes back"),
-        Mode::Filter(field) => typing(canvas, area, "Filter: ", field, "Enter keeps it  Esc drops it"),
+    let (cursor, above) = match &state.mode {
+        Mode::Search(field) => (typing(canvas, area, "Find: ", field, "Enter keeps it  Esc goes back"), 1),
+        Mode::Filter(field) => (typing(canvas, area, "Filter: ", field, "Enter keeps it  Esc drops it"), 1),
         Mode::Normal | Mode::Dialog(_) => {
             let mut pen = canvas.pen(area, 0);
-            pen.gap(1);
-            if let Some(outcome) = &state.outcome {
-                let (sign, role) = match outcome.tone {
-                    Tone::Plain => ("", Role::Plain),
-                    Tone::Good => ("", Role::Good),
-                    Tone::Bad => ("! ", Role::Danger),
-                };
-                pen.put(sign, role).put(&printable(outcome.text.as_bytes()), role);
-            } else {
-                pen.end("quit ", Role::Dim);
-                pen.end("q", Role::Key);
-                if let Some(remark) = remark(state) {
-                    pen.end(&remark, Role::Warned);
-                }
-                keys_of(&mut pen, state.focus);
-            }
-            None
+            pen.gap(1).end("quit ", Role::Dim);
+            pen.end("q", Role::Key);
+            keys_of(&mut pen, state);
+            (None, 0)
         }
+    };
+    said(canvas, Rect { y: area.y.saturating_sub(above), ..area }, state);
+    cursor
+}
+
+/// Most rows that what is said takes.
+const SAID_ROWS: usize = 4;
+
+/// What happened and, below it, what became of the last action: wrapped, from this row upwards, over what is there.
+fn said(canvas: &mut Canvas<'_>, bottom: Rect, state: &State) {
+    let mut lines = Vec::new();
+    for said in [&state.news, &state.outcome].into_iter().flatten() {
+        let (sign, role) = match said.tone {
+            Tone::Plain => ("", Role::Plain),
+            Tone::Good => ("", Role::Good),
+            Tone::Bad => ("! ", Role::Danger),
+        };
+        let text = format!("{sign}{}", printable(said.text.as_bytes()));
+        lines.extend(wrap(&text, usize::from(bottom.width.saturating_sub(2))).into_iter().map(|line| (line, role)));
+    }
+    // Where there is not room for all, that of the action, which stands last.
+    let rows = SAID_ROWS.min(usize::from(bottom.y) / 4 + 1);
+    let skipped = lines.len().saturating_sub(rows);
+    for (line, (text, role)) in lines.iter().skip(skipped).rev().enumerate() {
+        let row = Rect { y: bottom.y.saturating_sub(line as u16), ..bottom };
+        canvas.clear(row);
+        canvas.pen(row, 0).gap(1).put(text, *role);
     }
 }
 
-/// Why a number of the selected process is not there, or how old it is, and what would change that.
-fn remark(state: &State) -> Option<String> {
-    let process = state.report.process(state.list.selected?).filter(|process| !process.has_ended())?;
-    state.list.columns.iter().find_map(|column| {
-        let title = table::info(*column).title;
-        match table::cell(*column, process, &state.report).knowledge {
-            Knowledge::Current | Knowledge::Unknown => None,
-            Knowledge::Denied => Some(format!("{title} n/a: needs its user, root or CAP_SYS_PTRACE ")),
-            Knowledge::Aged => {
-                let read = match column {
-                    Column::Pss | Column::Uss => process.rollup_at,
-                    Column::Rss | Column::Anonymous | Column::Virtual => process.sized_at,
-                    _ => process.status_at,
-                };
-                let age = human_duration(state.report.time.since(read));
-                Some(format!("{title} is {age} old, r reads it "))
-            }
-        }
-    })
-}
-
 /// Keys with their labels, as many as fit whole; how to get out always stands at the end.
-fn keys_of(pen: &mut Pen<'_, '_>, pane: Pane) {
-    for (key, label) in keys::footer(pane).filter(|(_, label)| *label != "quit") {
+fn keys_of(pen: &mut Pen<'_, '_>, state: &State) {
+    let of_use = keys::footer(state.focus).filter(|binding| state.is_of_use(binding.action));
+    for binding in of_use.filter(|binding| binding.action != Action::Quit) {
+        let (key, label) = (binding.key_name(), binding.label);
         if columns(&key) + columns(label) + 1 > pen.room() {
             continue;
         }

@@ -65,18 +65,18 @@ fn draw(state: &State, buffer: &mut Buffer) -> Option<(u16, u16)> {
 
 fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &PaneArea) {
     let (title, position) = match area.pane {
-        Pane::Top => (top::title(state), top::position(state, layout.rows.height)),
-        Pane::Growth => (growth::title(state), String::new()),
-        Pane::Mappings => (mappings::title(state), String::new()),
-        Pane::Risk => (risk::title(state), risk::position(state)),
-        Pane::Kills => (kills::title(state), String::new()),
-        Pane::Go => (golang::title(state), String::new()),
-        Pane::Run => (run::title(state), String::new()),
-        Pane::Output => (output::title(state), output::position(state, area.inner.height)),
+        Pane::Top => (top::title(state), top::positions(state, rect(layout.rows))),
+        Pane::Growth => (growth::title(state), Vec::new()),
+        Pane::Mappings => (mappings::title(state), Vec::new()),
+        Pane::Risk => (risk::title(state), vec![risk::position(state)]),
+        Pane::Kills => (kills::title(state), Vec::new()),
+        Pane::Go => (golang::title(state), Vec::new()),
+        Pane::Run => (run::title(state), Vec::new()),
+        Pane::Output => (output::title(state), vec![output::position(state, area.inner.height)]),
     };
     // Where only one pane stands under the table, its line says which others could.
     let companion = layout.panes.len() == 2 && area.edge == Edge::Rule;
-    let right = if companion { chrome::tabs(state, area.pane) } else { position };
+    let right = if companion { vec![chrome::tabs(state, area.pane)] } else { position };
     chrome::edge(canvas, rect(area.outer), area.edge, state.focus == area.pane, &title, &right);
     match area.pane {
         Pane::Top => top::table(canvas, rect(layout.titles), rect(layout.rows), state),

@@ -15,8 +15,8 @@ use crate::text::printable;
 use crate::units::{Bytes, Rate};
 
 use super::canvas::{Canvas, columns};
-use super::command;
 use super::theme::Role;
+use super::{command, mappings};
 
 /// The answer that the table gives, for its edge.
 #[must_use]
@@ -45,9 +45,42 @@ pub fn title(state: &State) -> String {
     title
 }
 
-/// What else holds for the table: how many are tagged, whether it follows, where it stands.
+/// What else holds for the table, the more the better where there is room: what is not as it should be of the selected
+/// row, how many are tagged, whether the view follows, where it stands.
 #[must_use]
-pub fn position(state: &State, height: u16) -> String {
+pub fn positions(state: &State, rows: Rect) -> Vec<String> {
+    let position = position(state, rows.height);
+    match remark(state, rows) {
+        Some(remark) if position.is_empty() => vec![remark],
+        Some(remark) => vec![format!("{remark}  {position}"), position],
+        None => vec![position],
+    }
+}
+
+/// Why a number of the selected process is not there, or how old it is, and which key knows more: of the columns on the
+/// screen.
+fn remark(state: &State, rows: Rect) -> Option<String> {
+    let list = &state.list;
+    let process = state.report.process(list.selected?).filter(|process| !process.has_ended())?;
+    layout::column_spans(&list.columns, list.sort, area(rows)).into_iter().find_map(|span| {
+        let title = table::info(span.column).title;
+        match table::cell(span.column, process, &state.report).knowledge {
+            Knowledge::Current | Knowledge::Unknown => None,
+            Knowledge::Denied => Some(format!("{title} n/a, r says why")),
+            Knowledge::Aged => {
+                let read = match span.column {
+                    Column::Pss | Column::Uss => process.rollup_at,
+                    Column::Rss | Column::Anonymous | Column::Virtual => process.sized_at,
+                    _ => process.status_at,
+                };
+                let age = mappings::whole_steps(state.report.time.since(read));
+                Some(format!("{title} {age} old, r reads it"))
+            }
+        }
+    })
+}
+
+fn position(state: &State, height: u16) -> String {
     let list = &state.list;
     let mut words: Vec<Cow<'_, str>> = Vec::new();
     if !list.tagged.is_empty() {
@@ -66,9 +99,7 @@ pub fn position(state: &State, height: u16) -> String {
 
 /// Draws the column titles and the rows.
 pub fn table(canvas: &mut Canvas<'_>, titles: Rect, rows: Rect, state: &State) {
-    let area = if titles.width > 0 { titles } else { rows };
-    let area = layout::Area { x: area.x, y: area.y, width: area.width, height: area.height };
-    let spans = layout::column_spans(&state.list.columns, state.list.sort, area);
+    let spans = layout::column_spans(&state.list.columns, state.list.sort, area(rows));
     heading(canvas, titles, &spans, &state.list);
     if state.list.rows.is_empty() {
         empty(canvas, rows, state);
@@ -94,6 +125,10 @@ pub fn table(canvas: &mut Canvas<'_>, titles: Rect, rows: Rect, state: &State) {
             canvas.tint(area, if focused { Role::Selected } else { Role::Marked });
         }
     }
+}
+
+const fn area(rect: Rect) -> layout::Area {
+    layout::Area { x: rect.x, y: rect.y, width: rect.width, height: rect.height }
 }
 
 fn heading(canvas: &mut Canvas<'_>, area: Rect, spans: &[ColumnSpan], list: &List) {

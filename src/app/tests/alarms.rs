@@ -37,10 +37,23 @@ fn the_footer_tells_an_alarm_once_and_nothing_else_happens_unless_asked_for() {
     let mut state = warned(AlarmConfig::default());
     let (calls, bells) = hear(&mut state, 1, &[alarm(1, WarningState::Growing), alarm(2, WarningState::Leak)]);
     assert_eq!((calls.len(), bells), (0, 0));
-    assert_eq!(said(&state), " 40 grows beyond its habit (and 1 more)");
-    state.outcome = None;
+    assert_eq!(announced(&state), " 40 grows beyond its habit (and 1 more)");
+    state.news = None;
     hear(&mut state, 1, &[]);
-    assert_eq!(said(&state), "");
+    assert_eq!(announced(&state), "");
+}
+
+#[test]
+fn what_became_of_an_action_stays_to_be_read_when_an_alarm_comes() {
+    let mut state = warned(AlarmConfig::default());
+    press(&mut state, "r");
+    let outcome = said(&state).to_owned();
+    hear(&mut state, 1, &[alarm(1, WarningState::Growing)]);
+    assert_eq!((said(&state), announced(&state)), (&*outcome, " 40 grows beyond its habit"));
+    later(&mut state, 7, |_| ());
+    assert_eq!((said(&state), announced(&state)), ("", " 40 grows beyond its habit"));
+    later(&mut state, 1, |_| ());
+    assert_eq!(announced(&state), "");
 }
 
 #[test]
@@ -68,7 +81,7 @@ fn the_hook_is_called_seldom_and_told_what_it_missed() {
 fn a_hook_that_fails_is_told_and_one_that_works_is_not() {
     let mut state = state();
     update(&mut state, Event::Hooked(Ok(())));
-    assert_eq!(said(&state), "");
+    assert_eq!(announced(&state), "");
     update(&mut state, Event::Hooked(Err("sh: exit status: 3".into())));
-    assert_eq!(said(&state), "the hook failed: sh: exit status: 3");
+    assert_eq!(announced(&state), "the hook failed: sh: exit status: 3");
 }

@@ -146,7 +146,12 @@ pub fn selected(state: &State) -> Option<u32> {
     state.list.selected.map(|id| id.pid.0)
 }
 
-/// What the footer says.
+/// What the footer says of what happened by itself.
+pub fn announced(state: &State) -> &str {
+    state.news.as_ref().map_or("", |news| &news.text)
+}
+
+/// What the footer says of the last action.
 pub fn said(state: &State) -> &str {
     state.outcome.as_ref().map_or("", |outcome| &outcome.text)
 }

@@ -348,12 +348,12 @@ fn a_kill_is_told_once_and_its_story_is_two_keys_away() {
     press(&mut state, "5");
     assert_eq!(state.focus, Pane::Top);
     report(&mut state, 1..=1);
-    let said = state.outcome.take().expect("it is told").text;
+    let said = state.news.take().expect("it is told").text;
     assert!(said.contains("31, in a cgroup") && said.contains("5 tells why") && !said.contains('\x1b'), "{said}");
     report(&mut state, 1..=1);
-    assert_eq!(state.outcome, None);
+    assert_eq!(state.news, None);
     report(&mut state, 1..=3);
-    assert!(state.outcome.take().expect("the next is told").text.contains("33 and 1 more"));
+    assert!(state.news.take().expect("the next is told").text.contains("33 and 1 more"));
     press(&mut state, "5");
     assert_eq!(state.selected_kill(), Some(3), "the newest comes first");
     press(&mut state, "<down><enter>");

@@ -9,7 +9,8 @@ use crate::app::{Event, Mode, Pane, Temporality, TextField, update};
 use crate::mapping_class::MappingClass;
 use crate::ui::{draw, fixture};
 
-use super::{ASCII, UNICODE, dialogs, drawn, text};
+use super::dialogs::dialogs;
+use super::{ASCII, UNICODE, drawn, text};
 
 #[test]
 fn nothing_of_a_hostile_name_reaches_the_terminal() {

@@ -1,0 +1,131 @@
+//! The frame around the panes: what the footer says and which keys it names, what a title line remarks, what the header
+//! says when something is not as it should be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{UNICODE, screen, text};
+use crate::app::{Event, Mode, Outcome, Pane, State, Temporality, TextField, Tone, update};
+use crate::config::ThemeName;
+use crate::mapping_class::MappingClass;
+use crate::snapshot::needs::FactGroups;
+use crate::ui::theme::{Role, Theme};
+use crate::ui::{draw, fixture};
+use crate::units::Bytes;
+
+#[test]
+fn the_footer_shows_what_is_typed_and_where_it_is_wrong() {
+    let mut state = fixture::state((80, 24), UNICODE);
+    let typed = |text: &str, error| TextField { text: text.into(), cursor: text.len(), error };
+    state.mode = Mode::Filter(typed("rss>1q user=ci", Some((4, "a size is a number and k, m, g or t".into()))));
+    let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
+    assert_eq!(draw(&state, &mut buffer), Some((23, 23)));
+    let line = text(&buffer).lines().last().unwrap_or_default().to_owned();
+    assert_eq!(line, " Filter: rss>1q user=ci  ! a size is a number and k, m, g or t");
+    let danger = Theme::new(ThemeName::Default).style(Role::Danger).fg;
+    assert_eq!(buffer.cell((13, 23)).map(|cell| cell.fg), danger);
+    assert_ne!(buffer.cell((12, 23)).map(|cell| cell.fg), danger);
+    // A text longer than the line shows its end, where the cursor is.
+    state.mode = Mode::Search(typed(&"x".repeat(200), None));
+    assert_eq!(draw(&state, &mut buffer), Some((79, 23)));
+}
+
+#[test]
+fn what_is_not_as_it_should_be_says_so() {
+    let mut state = fixture::state((120, 34), UNICODE);
+    let mut report = (*fixture::report()).clone();
+    report.interval = Some(Duration::from_secs(3));
+    report.system.memory.available = Some(Bytes::from_mib(400));
+    update(&mut state, Event::Report(Arc::new(report)));
+    let shown = screen(&state);
+    for part in ["every 3.0s (not 1.0s)", "!  400M available"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    state.temporality = Temporality::Paused;
+    state.now = state.now.after(Duration::from_secs(12));
+    assert!(screen(&state).contains("PAUSED 12s ago"));
+}
+
+/// The line with the keys.
+fn last_line(state: &State) -> String {
+    screen(state).lines().last().unwrap_or_default().to_owned()
+}
+
+/// A process whose PSS may not be read is selected.
+fn forbidden(size: (u16, u16)) -> State {
+    let mut state = fixture::state(size, UNICODE);
+    let mut report = (*fixture::report()).clone();
+    let leaking = report.processes.iter_mut().find(|process| process.id == fixture::LEAKING).expect("it is there");
+    leaking.denied = FactGroups::ROLLUP;
+    update(&mut state, Event::Report(Arc::new(report)));
+    state
+}
+
+#[test]
+fn a_remark_stands_with_the_table_and_never_takes_the_room_of_keys() {
+    let remark = "PSS n/a, r says why";
+    let mut state = forbidden((200, 60));
+    assert!(screen(&state).contains(remark), "{}", screen(&state));
+    for pane in [Pane::Kills, Pane::Go] {
+        state.focus = pane;
+        assert!(!screen(&state).contains(remark), "the table is not there: {}", screen(&state));
+    }
+    // PSS has no room there.
+    let narrow = forbidden((80, 24));
+    assert!(!screen(&narrow).contains("n/a"), "{}", screen(&narrow));
+    assert!(last_line(&narrow).contains("k signal"), "{}", last_line(&narrow));
+}
+
+#[test]
+fn the_footer_names_only_keys_that_do_something_that_is_seen() {
+    let mut state = fixture::state((80, 24), UNICODE);
+    assert!(!last_line(&state).contains("Esc"), "there is nothing to get out of: {}", last_line(&state));
+    state.zoomed = true;
+    assert!(last_line(&state).contains("Esc back"));
+    state.focus = Pane::Kills;
+    let kills = last_line(&state);
+    assert!(!["tree", "filter", "signal", "story"].iter().any(|key| kills.contains(key)), "{kills}");
+    Arc::make_mut(&mut state.report).kills = fixture::kills();
+    assert!(last_line(&state).contains("Enter story"));
+    state.kills.opened = true;
+    assert!(!last_line(&state).contains("Enter"), "{}", last_line(&state));
+    // A class opens, a region does not.
+    state.focus = Pane::Mappings;
+    assert!(last_line(&state).contains("Enter open"), "{}", last_line(&state));
+    state.mappings.opened = Some(MappingClass::GoHeap);
+    state.list_regions();
+    let regions = last_line(&state);
+    assert!(!regions.contains("Enter") && regions.contains("Esc back") && regions.contains("s sort"), "{regions}");
+}
+
+#[test]
+fn an_outcome_is_read_whole_and_no_alarm_takes_its_place() {
+    let mut state = fixture::state((80, 24), UNICODE);
+    let said = |text: &str, tone| Some(Outcome { text: text.into(), tone, at: fixture::NOW });
+    let refused = "postgres 1204 belongs to postgres: that needs the same user or CAP_KILL, which you lack";
+    state.outcome = said(refused, Tone::Bad);
+    state.news = said("a.test 30987 grows beyond its habit", Tone::Bad);
+    let shown = screen(&state);
+    let lines: Vec<_> = shown.lines().collect();
+    assert_eq!(
+        lines[21..],
+        [
+            " ! a.test 30987 grows beyond its habit",
+            " ! postgres 1204 belongs to postgres: that needs the same user or CAP_KILL,",
+            " which you lack"
+        ],
+        "{shown}"
+    );
+    // Above what is typed.
+    state.mode = Mode::Search(TextField::default());
+    let shown = screen(&state);
+    assert!(shown.lines().nth(22).is_some_and(|line| line == " which you lack"), "{shown}");
+    assert!(last_line(&state).starts_with(" Find:"));
+    // On the lowest of screens the outcome comes first.
+    state.mode = Mode::Normal;
+    state.size = (80, 4);
+    assert!(last_line(&state).contains("which you lack"), "{}", screen(&state));
+}

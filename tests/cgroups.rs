@@ -1,12 +1,14 @@
 //! Memory cgroups as facts: made-up trees of v1 and v2, and on a machine that lets us a real cgroup with a limit.
 
+#[path = "oom/cgroup.rs"]
+mod cgroup;
 mod require;
 mod support;
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Command, Stdio};
 
+use cgroup::MemoryCgroup;
 use oomtop::snapshot::cgroup::{Cgroup, Version};
 use oomtop::snapshot::needs::Needs;
 use oomtop::source::Source;
@@ -155,55 +157,22 @@ fn without_a_memory_controller_there_are_no_cgroups() {
     assert_eq!(live.sample(&Needs::default()).expect("sampled").cgroups, None);
 }
 
-/// A cgroup with a limit on the real machine, removed at the end.
-struct RealCgroup {
-    directory: PathBuf,
-    child: Child,
-}
-
-impl RealCgroup {
-    /// `None` where this machine does not let us.
-    #[expect(clippy::disallowed_methods, reason = "makes the cgroup and the process that the program is to find")]
-    fn make() -> Option<Self> {
-        let name = format!("oomtop-test-{}", std::process::id());
-        let v1 = PathBuf::from("/sys/fs/cgroup/memory").join(&name);
-        let v2 = PathBuf::from("/sys/fs/cgroup").join(&name);
-        let (directory, limit) = if v1.parent().is_some_and(|parent| parent.join("memory.stat").exists()) {
-            (v1, "memory.limit_in_bytes")
-        } else {
-            (v2, "memory.max")
-        };
-        fs::create_dir(&directory).ok()?;
-        let child = Command::new("sleep").arg("60").spawn().ok()?;
-        let real = Self { directory, child };
-        fs::write(real.directory.join(limit), "67108864").ok()?;
-        fs::write(real.directory.join("cgroup.procs"), real.child.id().to_string()).ok()?;
-        Some(real)
-    }
-}
-
-impl Drop for RealCgroup {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = fs::remove_dir(&self.directory);
-    }
-}
-
 #[test]
+#[expect(clippy::disallowed_methods, reason = "starts the process that the program is to find")]
 fn a_real_cgroup_with_a_limit_is_found_with_its_member() {
+    let Some(root) = require::root().then(require::memory_cgroups).flatten() else { return };
     let mut live = Live::open("/proc".as_ref(), "/sys".as_ref()).expect("opens");
     let _ = live.sample(&Needs::default()).expect("sampled");
-    let Some(real) = RealCgroup::make() else {
-        require::missing("cgroup", "cannot make a memory cgroup here");
-        return;
-    };
-    // Found soon because its member shows a path that was not known, without waiting for the rotation.
-    let mut live = Live::open("/proc".as_ref(), "/sys".as_ref()).expect("opens");
-    let found = cgroups(&mut live);
-    let name = real.directory.file_name().expect("named").to_string_lossy().into_owned();
-    let ours = found.iter().find(|cgroup| cgroup.path.0.ends_with(name.as_bytes())).expect("found");
+    let real = MemoryCgroup::new(&root, "found", Some(64 << 20)).expect("makes a cgroup");
+    // It waits for the end of a pipe that only we hold.
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().expect("starts");
+    real.adopt(child.id()).expect("a process of our own moves");
+    // Found in the pass after the one that met its member, without waiting for the rotation.
+    let of_ours = |cgroups: Vec<Cgroup>| cgroups.into_iter().find(|cgroup| *cgroup.path.0 == *real.path().as_bytes());
+    let ours = (0..2).find_map(|_| of_ours(cgroups(&mut live))).expect("found");
     assert_eq!(ours.limit, Some(Some(Bytes::from_mib(64))));
-    assert_eq!(ours.members.iter().map(|id| id.pid.0).collect::<Vec<_>>(), [real.child.id()]);
+    assert_eq!(ours.members.iter().map(|id| id.pid.0).collect::<Vec<_>>(), [child.id()]);
     assert!(ours.usage.is_some() && ours.stat.anon.is_some() && ours.events.oom_kill.is_some());
+    drop(child.stdin.take());
+    assert!(child.wait().expect("ends").success());
 }

@@ -9,6 +9,7 @@
 mod cgroup;
 #[path = "oom/hog.rs"]
 mod hog;
+mod program;
 mod require;
 #[path = "go/toolchain.rs"]
 mod toolchain;
@@ -26,6 +27,7 @@ use oomtop::monitor::{Monitor, MonitorConfig};
 use oomtop::snapshot::needs::Needs;
 use oomtop::source::Source as _;
 use oomtop::source::live::Live;
+use program::know_the_environment;
 
 const MIB: u64 = 1 << 20;
 
@@ -73,8 +75,7 @@ fn an_alarm_comes_before_the_kill() {
         // From slow to fast, each some twenty seconds away from its limit, each from another fullness.
         let per_second = [2, 24, 4, 16, 3, 8, 1, 12, 6, 32][round as usize % 10];
         let limit = per_second * (14 + 3 * (round % 4)) + 8;
-        let name = format!("oomtop-early-{}-{round}", std::process::id());
-        let cgroup = MemoryCgroup::new(&root, &name, Some(limit * MIB)).expect("made");
+        let cgroup = MemoryCgroup::new(&root, &format!("early-{round}"), Some(limit * MIB)).expect("made");
         let hog = Hog::start(&program);
         let pid = hog.pid();
         cgroup.adopt(pid).expect("adopted");
@@ -113,7 +114,7 @@ fn an_alarm_comes_before_the_kill() {
     }
 }
 
-/// Ended when it is dropped.
+/// Ended when it is dropped, and when nobody holds its standard input any more.
 struct Saw(Child);
 
 impl Drop for Saw {
@@ -131,10 +132,10 @@ fn the_saw_tooth_of_a_collector_names_no_time() {
     let seconds = number("OOMTOP_SAW_SECONDS", 30);
     // Teeth of about 6 seconds and of about 25.
     for (rate, seconds) in [("20", seconds), ("5", seconds.max(40))] {
-        let cgroup = MemoryCgroup::new(&root, &format!("oomtop-saw-{}-{rate}", std::process::id()), Some(512 * MIB));
-        let cgroup = cgroup.expect("made");
+        let cgroup = MemoryCgroup::new(&root, &format!("saw-{rate}"), Some(512 * MIB)).expect("made");
         let mut command = Command::new(&program);
-        let child = command.args([rate, "30"]).env("GOGC", "400").stdin(Stdio::null()).spawn().expect("starts");
+        know_the_environment(&mut command);
+        let child = command.args([rate, "30"]).env("GOGC", "400").stdin(Stdio::piped()).spawn().expect("starts");
         let saw = Saw(child);
         cgroup.adopt(saw.0.id()).expect("adopted");
         let mut watch = Watch::new();

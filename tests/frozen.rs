@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail where it stands")]
 
+mod program;
 mod require;
 mod session;
 mod support;

@@ -3,10 +3,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "mounts a procfs of its own and runs the program behind it")]
 
+mod nobody;
 mod require;
 
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
+
+use nobody::Ground;
 
 /// In a PID and mount namespace of its own: a procfs that hides, a process of root, one of nobody's, and then nobody.
 const BEHIND: &str = "mount -t proc -o hidepid=2 proc /proc || exit 77
@@ -18,20 +20,21 @@ kill $others $own
 exit $status";
 
 /// What the program says there; `None` where that cannot be made.
-fn nobody(arguments: &[&str]) -> Option<Output> {
+fn as_nobody(arguments: &[&str]) -> Option<Output> {
     if !require::root() || !require::tool("unshare") || !require::tool("setpriv") {
         return None;
     }
-    // Where others may read it: the build directory may be closed to them.
-    let folder = tempfile::tempdir().expect("a folder");
-    let program = folder.path().join("oomtop");
-    std::fs::copy(env!("CARGO_BIN_EXE_oomtop"), &program).expect("copied");
-    for path in [folder.path(), &program] {
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("opened to all");
-    }
+    let ground = Ground::prepare();
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--kill-child", "--mount", "--propagation=private", "sh", "-c", BEHIND, "sh"]);
-    let output = command.arg(&program).args(arguments).env("LC_ALL", "C.UTF-8").stdin(Stdio::null()).output().ok()?;
+    let output = command
+        .arg(&ground.oomtop)
+        .args(arguments)
+        .current_dir(ground.path())
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
     if matches!(output.status.code(), Some(1 | 77)) && output.stdout.is_empty() {
         let why = format!("cannot mount proc with hidepid=2: {}", String::from_utf8_lossy(&output.stderr));
         require::missing("namespaces", &why);
@@ -49,7 +52,7 @@ fn number(output: &Output, name: &str) -> u64 {
 
 #[test]
 fn only_ones_own_are_there_and_nothing_is_certain() {
-    let Some(output) = nobody(&["snapshot", "--json"]) else { return };
+    let Some(output) = as_nobody(&["snapshot", "--json"]) else { return };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one object");
     let processes = json["processes"].as_array().expect("processes");
@@ -66,7 +69,8 @@ fn only_ones_own_are_there_and_nothing_is_certain() {
 
 #[test]
 fn the_table_says_probably() {
-    let Some(output) = nobody(&["snapshot"]) else { return };
+    // Nothing but the machine itself: a cgroup of others may be tighter, and who is in it is hidden.
+    let Some(output) = as_nobody(&["snapshot", "--sys", "."]) else { return };
     let table = String::from_utf8(output.stdout).expect("text");
     assert!(output.status.success() && table.contains("first to die: probably "), "{table}");
 }

@@ -3,6 +3,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "starts a process with such a command line")]
 
+mod program;
+mod require;
 mod session;
 mod terminal;
 
@@ -18,20 +20,24 @@ use session::{PATIENCE, assert_given_back, oomtop, start, until_live, until_row}
 /// Bytes of an argument (include/uapi/linux/binfmts.h MAX_ARG_STRLEN, with its NUL).
 const ARGUMENT: usize = (128 << 10) - 1;
 const ARGUMENTS: usize = 17;
+/// All arguments together have a quarter of the stack's limit (execve(2)).
+const ENOUGH: u64 = 32 << 20;
 
 /// A shell that waits, with two megabytes of arguments that it does not look at.
 struct Loaded(Child);
 
 impl Loaded {
-    fn start() -> Self {
+    /// `None`, and loudly, where a user may not have so many.
+    fn start() -> Option<Self> {
         // One at a time: the limit is that of the whole program.
         static TURN: Mutex<()> = Mutex::new(());
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        // All arguments together have a quarter of the stack's limit (execve(2)).
         let stack = getrlimit(Resource::Stack);
-        let enough = Some(32 << 20);
-        let current = if stack.maximum.is_none() { enough } else { stack.maximum.min(enough) };
-        setrlimit(Resource::Stack, Rlimit { current, ..stack }).expect("within the hard limit");
+        let wanted = Rlimit { current: Some(ENOUGH), maximum: stack.maximum.map(|most| most.max(ENOUGH)) };
+        if setrlimit(Resource::Stack, wanted).is_err() {
+            require::missing("stack", "a hard limit of less than 32 MiB of stack is too little for such arguments");
+            return None;
+        }
         let hostile = b"\x1b]0;owned\x07\x1b[2J\xff\xfe\n\t\r\x9b31m\xe2\x80\xae) R 1 \"',\\";
         let argument: Vec<u8> = hostile.iter().copied().cycle().take(ARGUMENT).collect();
         let mut command = Command::new("sh");
@@ -46,7 +52,7 @@ impl Loaded {
             assert!(begun.elapsed() < PATIENCE, "{} bytes", length());
             std::thread::yield_now();
         }
-        loaded
+        Some(loaded)
     }
 
     fn pid(&self) -> String {
@@ -74,7 +80,7 @@ fn assert_tame(output: &[u8]) {
 
 #[test]
 fn two_megabytes_of_hostile_arguments_are_a_line_of_text() {
-    let loaded = Loaded::start();
+    let Some(loaded) = Loaded::start() else { return };
     let pid = loaded.pid();
     for format in ["--table", "--csv", "--json"] {
         let output = oomtop(&["snapshot", format, "-p", &pid]).output().expect("it runs");
@@ -94,7 +100,7 @@ fn two_megabytes_of_hostile_arguments_are_a_line_of_text() {
 
 #[test]
 fn they_are_a_line_of_text_on_the_screen_too() {
-    let loaded = Loaded::start();
+    let Some(loaded) = Loaded::start() else { return };
     let mut terminal = start(&["-p", &loaded.pid()], 120, 34);
     until_live(&mut terminal);
     until_row(&mut terminal, |row| row.contains("sh -c read line sh"));

@@ -64,13 +64,13 @@ fn setting(name: &str, default: u64) -> u64 {
 fn the_victim_named_is_the_victim_taken() {
     let Some((root, program)) = ground() else { return };
     let (rounds, seed) = (setting("OOMTOP_OOM_ROUNDS", 16), setting("OOMTOP_OOM_SEED", std::process::id().into()));
-    let parent = MemoryCgroup::new(&root, &format!("oomtop-kills-{}", std::process::id()), None).expect("a cgroup");
+    let parent = MemoryCgroup::new(&root, "kills", None).expect("a cgroup");
     parent.delegate().expect("hands the controller on");
     let (mut hits, mut ties, mut misses) = (0, 0, 0);
     let mut kinds: BTreeMap<Kind, u32> = BTreeMap::new();
     for number in 0..rounds {
         let mut random = Random::of_round(seed, number);
-        let (how, present, outcome) = round::in_cgroups(&program, parent.directory(), number, &mut random);
+        let (how, present, outcome) = round::in_cgroups(&program, &parent, number, &mut random);
         for kind in present {
             *kinds.entry(kind).or_default() += 1;
         }
@@ -90,8 +90,7 @@ fn the_whole_group_dies_where_the_cgroup_says_so() {
     let Some((root, program)) = ground() else { return };
     let (rounds, seed) = (setting("OOMTOP_OOM_ROUNDS", 4), setting("OOMTOP_OOM_SEED", std::process::id().into()));
     for number in 0..rounds {
-        let name = format!("oomtop-group-{}-{number}", std::process::id());
-        let group = MemoryCgroup::new(&root, &name, Some(48 * MIB)).expect("makes a cgroup");
+        let group = MemoryCgroup::new(&root, &format!("group-{number}"), Some(48 * MIB)).expect("makes a cgroup");
         if !group.is_v2() {
             require::missing("cgroup-v2", "memory.oom.group is of cgroup v2");
             return;
@@ -134,11 +133,9 @@ fn parent(pid: u64) -> u64 {
 #[test]
 fn a_kill_between_two_samples_is_in_the_json_once() {
     let Some((root, program)) = ground() else { return };
-    let name = format!("oomtop-samples-{}", std::process::id());
-    let group = MemoryCgroup::new(&root, &name, Some(32 * MIB)).expect("makes a cgroup");
+    let group = MemoryCgroup::new(&root, "samples", Some(32 * MIB)).expect("makes a cgroup");
     if group.is_v2() {
         group.write("memory.oom.group", "1").expect("is there since 4.19");
-        group.write("memory.swap.max", "0").expect("has swap accounting");
     }
     let mut hogs: Vec<Hog> = (0..4).map(|_| Hog::start(&program)).collect();
     for (index, hog) in hogs.iter_mut().enumerate() {
@@ -240,8 +237,7 @@ fn a_kill_is_named_within_two_passes_by_more_than_one_witness() {
 
 /// One kill looked at; `false` where the kernel left out which cgroup it was.
 fn witnesses_agree(root: &Path, program: &Path) -> bool {
-    let name = format!("oomtop-seen-{}", std::process::id());
-    let domain = MemoryCgroup::new(root, &name, Some(32 * MIB)).expect("makes a cgroup");
+    let domain = MemoryCgroup::new(root, "seen", Some(32 * MIB)).expect("makes a cgroup");
     let mut hog = Hog::start(program);
     domain.adopt(hog.pid()).expect("a process of our own moves");
     assert!(hog.does("name seen-hog") && hog.does("anon 8192"));

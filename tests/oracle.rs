@@ -143,14 +143,19 @@ fn the_roster_is_what_procfs_lists_without_kernel_threads() {
 
 #[test]
 fn totals_of_the_machine_agree() {
-    let system = open().sample(&Needs::default()).expect("sampled").system.expect("read");
-    let theirs = procfs::Meminfo::current().expect("read");
-    assert_eq!(system.memory.total, Some(Bytes(theirs.mem_total)));
-    assert_eq!(system.memory.swap_total, Some(Bytes(theirs.swap_total)));
-    let near = |ours: Option<Bytes>, theirs: u64| ours.is_some_and(|ours| ours.0.abs_diff(theirs) < 1 << 30);
-    assert!(near(system.memory.free, theirs.mem_free));
-    assert!(near(system.memory.available, theirs.mem_available.expect("since 3.14")));
-    assert!(near(system.memory.cached, theirs.cached));
+    let near = |ours: Option<Bytes>, theirs: u64| ours.is_some_and(|ours| ours.0.abs_diff(theirs) < 64 << 20);
+    // They move between the two reads, and hardly each time.
+    let agreed = (0..50).find_map(|_| {
+        let system = open().sample(&Needs::default()).expect("sampled").system.expect("read");
+        let theirs = procfs::Meminfo::current().expect("read");
+        assert_eq!(system.memory.total, Some(Bytes(theirs.mem_total)));
+        assert_eq!(system.memory.swap_total, Some(Bytes(theirs.swap_total)));
+        let all = near(system.memory.free, theirs.mem_free)
+            && near(system.memory.available, theirs.mem_available.expect("since 3.14"))
+            && near(system.memory.cached, theirs.cached);
+        all.then_some(system)
+    });
+    let system = agreed.expect("near in one of 50 looks");
     assert!(system.events.oom_kill.is_some() && system.events.major_faults.is_some());
     let _ = procfs::KernelStats::current().expect("procfs reads this machine");
 }

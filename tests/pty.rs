@@ -5,16 +5,18 @@
 
 #[path = "oom/cgroup.rs"]
 mod cgroup;
+mod program;
 mod require;
 mod session;
 mod terminal;
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cgroup::MemoryCgroup;
-use rustix::process::{Pid, Signal, kill_process};
+use program::know_the_environment;
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 use session::{PATIENCE, assert_given_back, start, until_live, until_row};
 use terminal::Terminal;
 
@@ -55,31 +57,39 @@ impl Drop for Child {
     }
 }
 
+/// Whether this process is to play it: then it lives no longer than the test.
 fn has_role(role: &str) -> bool {
-    std::env::var_os("OOMTOP_TEST_ROLE").is_some_and(|given| given == role)
+    let given = std::env::var_os("OOMTOP_TEST_ROLE").is_some_and(|given| given == role);
+    if given {
+        set_parent_process_death_signal(Some(Signal::KILL)).unwrap();
+    }
+    given
 }
 
-/// Takes 5 MiB a second, up to 600 MiB, and keeps it.
+/// Takes 1 MiB a second, up to 90 MiB, and keeps it. When it may run is the machine's business: it makes up for what it
+/// missed.
 #[test]
 fn role_grow() {
     if !has_role("role_grow") {
         return;
     }
     std::fs::write("/proc/self/comm", "grower").unwrap();
+    let begin = Instant::now();
     let mut held: Vec<Vec<u8>> = Vec::new();
-    while held.len() < 1200 {
-        held.push(vec![1; 512 << 10]);
-        std::thread::sleep(Duration::from_millis(100));
+    for tenth in 1..900 {
+        held.push(vec![1; (1 << 20) / 10]);
+        std::thread::sleep((Duration::from_millis(100) * tenth).saturating_sub(begin.elapsed()));
     }
+    std::thread::sleep(Duration::from_secs(300));
 }
 
-/// Holds 300 MiB.
+/// Holds 100 MiB.
 #[test]
 fn role_hold() {
     if !has_role("role_hold") {
         return;
     }
-    let held = vec![1u8; 300 << 20];
+    let held = vec![1u8; 100 << 20];
     std::thread::sleep(Duration::from_secs(300));
     drop(std::hint::black_box(held));
 }
@@ -105,15 +115,15 @@ fn it_starts_quits_and_gives_the_terminal_back() {
     assert_given_back(&terminal);
 }
 
-/// Of a cgroup of our own 4 GiB: +100 counts as 409 MiB, more than the rival holds and than the grower has by then.
-const LIMIT: u64 = 4 << 30;
+/// Of a cgroup of our own 1 GiB, less than is left on the machine: it is the domain in which they are told. There +100
+/// counts as 102 MiB, as much as the rival holds; what it holds is more than the grower ever has.
+const LIMIT: u64 = 1 << 30;
 
 #[test]
 fn a_growing_process_is_found_raised_by_one_key_lowered_and_ended() {
     let Some(cgroups) = require::memory_cgroups() else { return };
     for (columns, rows) in [(80, 24), (120, 30), (200, 60)] {
-        let name = format!("oomtop-session-{}-{columns}", std::process::id());
-        let cgroup = MemoryCgroup::new(&cgroups, &name, Some(LIMIT)).unwrap();
+        let cgroup = MemoryCgroup::new(&cgroups, &format!("session-{columns}"), Some(LIMIT)).unwrap();
         // Its rival for the place of the next victim, until a key decides.
         let rival = Child::in_role("role_hold", "rival");
         cgroup.adopt(rival.pid.as_raw_nonzero().get().cast_unsigned()).unwrap();
@@ -134,10 +144,11 @@ fn session_of_one_key(child: &Child, columns: u16, rows: u16) {
     until_row(&mut terminal, row_of);
     terminal.press("\r");
 
-    // Seen growing: the rate in its row is about 5 MiB/s. Second in its cgroup, behind the one that holds more.
+    // Seen growing: the rate in its row is about 1 MiB/s. Second in its cgroup, behind the one that holds more.
     let is_rate = |field: &str| {
-        let rate = field.strip_prefix('+').and_then(|field| field.strip_suffix("M/s"));
-        rate.and_then(|rate| rate.parse::<f64>().ok()).is_some_and(|rate| (3.5..6.5).contains(&rate))
+        let of_unit = |unit: &str| field.strip_prefix('+')?.strip_suffix(unit)?.parse::<f64>().ok();
+        let kib = of_unit("M/s").map(|mib| mib * 1024.0).or_else(|| of_unit("K/s"));
+        kib.is_some_and(|kib| (700.0..1400.0).contains(&kib))
     };
     until_row(&mut terminal, |row| row_of(row) && row.split_whitespace().any(is_rate) && row.contains(" 2nd "));
 
@@ -165,6 +176,7 @@ fn session_of_one_key(child: &Child, columns: u16, rows: u16) {
 fn traced(arguments: &[&str], raised: impl Fn(&str, &Child) -> bool, signalled: impl Fn(&str) -> bool) -> Vec<String> {
     let log = tempfile::NamedTempFile::new().unwrap();
     let mut command = Command::new("strace");
+    know_the_environment(&mut command);
     let calls = "trace=kill,tgkill,tkill,pidfd_open,pidfd_send_signal,open,openat,creat";
     command.args(["-f", "-qq", "-s", "64", "-e", calls, "-o"]).arg(log.path()).arg("--");
     command.arg(env!("CARGO_BIN_EXE_oomtop")).args(arguments);

@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "starts the program, as a user does")]
 
+mod program;
 mod require;
 #[path = "go/toolchain.rs"]
 mod toolchain;

@@ -2,9 +2,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
 
+mod program;
 mod terminal;
 
-use std::process::Command;
 use std::time::Duration;
 
 use terminal::Terminal;
@@ -12,8 +12,9 @@ use terminal::Terminal;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start(script: &str) -> Terminal {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
-    command.args(["run", "--", "sh", "-c", script]);
+    let mut command = program::oomtop();
+    // Who runs the tests in the background of a script ignores ^C, and a shell cannot trap that.
+    command.args(["run", "--", "env", "--default-signal", "sh", "-c", script]);
     Terminal::start(command, 120, 34)
 }
 
@@ -49,7 +50,7 @@ fn the_verdict_stays_until_a_key_and_the_output_is_left_behind() {
 
 #[test]
 fn a_command_that_runs_is_interrupted_by_q() {
-    let mut terminal = start("trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.05; done");
+    let mut terminal = start("trap 'echo caught; exit 5' INT; echo ready; for i in $(seq 2000); do sleep 0.05; done");
     until_written(&mut terminal, "ready");
     terminal.press("q");
     until(&mut terminal, "interrupted (^C)");

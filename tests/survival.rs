@@ -11,6 +11,8 @@ mod cgroup;
 mod guest;
 #[path = "oom/hog.rs"]
 mod hog;
+mod nobody;
+mod program;
 mod require;
 mod session;
 mod terminal;
@@ -19,7 +21,6 @@ mod vm;
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,6 +29,8 @@ use std::time::{Duration, Instant};
 
 use cgroup::MemoryCgroup;
 use hog::Hog;
+use nobody::{AS_NOBODY, Ground, NOBODY};
+use program::know_the_environment;
 use terminal::Terminal;
 
 /// Longer than anything takes in an emulated machine that shares its host.
@@ -42,61 +45,39 @@ enum Rights {
     Nobody,
 }
 
-/// The user nobody, as Debian and busybox number it.
-const NOBODY: u32 = 65_534;
-
-/// A copy of oomtop that everyone may execute, and room for files that everyone may write.
-struct Ground {
-    folder: tempfile::TempDir,
-    oomtop: PathBuf,
+/// Starts oomtop with these rights, from its beginning inside the cgroup, with a hook that tells its oom_score_adj.
+fn start(ground: &Ground, rights: Rights, interval: Duration, cgroup: Option<&MemoryCgroup>) -> Terminal {
+    let config = ground.file("config.toml");
+    let hook =
+        format!("[alarm]\nhook = [\"sh\", \"-c\", \"cat /proc/self/oom_score_adj >> {}\"]\n", told(ground).display());
+    fs::write(&config, hook).expect("written");
+    nobody::open(&config, 0o644);
+    let interval = interval.as_secs().to_string();
+    let mut words: Vec<OsString> = vec![ground.oomtop.clone().into(), "-d".into(), interval.into()];
+    words.extend(["-f", "glutton|oomtop", "--config"].map(OsString::from));
+    words.push(config.into());
+    let mut command = if let Some(cgroup) = cgroup {
+        if rights == Rights::Nobody {
+            words.splice(0..0, AS_NOBODY.map(OsString::from));
+        }
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo 0 >\"$0\" && exec \"$@\""]).arg(cgroup.directory().join("cgroup.procs"));
+        command
+    } else {
+        let mut command = Command::new(words.remove(0));
+        if rights == Rights::Nobody {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    };
+    know_the_environment(&mut command);
+    command.args(words);
+    Terminal::start(command, 120, 34)
 }
 
-impl Ground {
-    fn prepare() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("ours");
-        let built = std::env::var_os("OOMTOP_TEST_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_oomtop").into());
-        let oomtop = folder.path().join("oomtop");
-        fs::copy(built, &oomtop).expect("copied");
-        Self { folder, oomtop }
-    }
-
-    /// Starts oomtop with these rights, from its beginning inside the cgroup, with a hook that tells its oom_score_adj.
-    fn start(&self, rights: Rights, interval: Duration, cgroup: Option<&MemoryCgroup>) -> Terminal {
-        let config = self.folder.path().join("config.toml");
-        let hook = format!(
-            "[alarm]\nhook = [\"sh\", \"-c\", \"cat /proc/self/oom_score_adj >> {}\"]\n",
-            self.told().display()
-        );
-        fs::write(&config, hook).expect("written");
-        let interval = interval.as_secs().to_string();
-        let mut words: Vec<OsString> = vec![self.oomtop.clone().into(), "-d".into(), interval.into()];
-        words.extend(["-f", "glutton|oomtop", "--config"].map(OsString::from));
-        words.push(config.into());
-        let mut command = if let Some(cgroup) = cgroup {
-            if rights == Rights::Nobody {
-                let number = NOBODY.to_string();
-                let lowers = ["setpriv", "--reuid", &number, "--regid", &number, "--clear-groups"].map(OsString::from);
-                words.splice(0..0, lowers);
-            }
-            let mut command = Command::new("sh");
-            command.args(["-c", "echo 0 >\"$0\" && exec \"$@\""]).arg(cgroup.directory().join("cgroup.procs"));
-            command
-        } else {
-            let mut command = Command::new(words.remove(0));
-            if rights == Rights::Nobody {
-                command.uid(NOBODY).gid(NOBODY);
-            }
-            command
-        };
-        command.args(words);
-        Terminal::start(command, 120, 34)
-    }
-
-    /// Where the hook writes.
-    fn told(&self) -> PathBuf {
-        self.folder.path().join("told")
-    }
+/// Where the hook writes.
+fn told(ground: &Ground) -> PathBuf {
+    ground.file("told")
 }
 
 fn adjustment(pid: u32) -> Option<i16> {
@@ -131,7 +112,7 @@ fn outlives(program: &Path, rights: Rights, interval: Duration, cgroup: Option<&
         cgroup.adopt(pid).expect("adopted");
     }
     assert!(hog.does("anon 8192"));
-    let mut terminal = ground.start(rights, interval, cgroup);
+    let mut terminal = start(&ground, rights, interval, cgroup);
     shows(&mut terminal, "glutton");
     // What protects it, as it says, and as it is.
     shows(&mut terminal, "protected: ");
@@ -163,7 +144,7 @@ fn outlives(program: &Path, rights: Rights, interval: Duration, cgroup: Option<&
     println!("{}", terminal.screen().contents());
     // What it starts is not protected.
     let before = adjustment(std::process::id()).expect("readable").to_string();
-    let told = fs::read_to_string(ground.told()).expect("the hook was called");
+    let told = fs::read_to_string(told(&ground)).expect("the hook was called");
     assert!(!told.is_empty() && told.lines().all(|line| line == before), "what the hook had: {told}");
     terminal.press("q");
     let status = terminal.ended(PATIENCE);
@@ -180,8 +161,7 @@ fn outlives_its_cgroup(rights: Rights) {
         return;
     };
     // Room for a debug build of oomtop; the rest is the victim's.
-    let name = format!("oomtop-survival-{}-{rights:?}", std::process::id());
-    let cgroup = MemoryCgroup::new(&root, &name, Some(128 << 20)).expect("made");
+    let cgroup = MemoryCgroup::new(&root, &format!("survival-{rights:?}"), Some(128 << 20)).expect("made");
     outlives(&program, rights, Duration::from_secs(3), Some(&cgroup));
 }
 
@@ -224,14 +204,14 @@ fn in_a_guest_with_an_oom_group_it_is_told() {
 #[test]
 fn it_says_that_it_dies_with_its_cgroup() {
     let Some(root) = require::root().then(require::memory_cgroups).flatten() else { return };
-    let cgroup = MemoryCgroup::new(&root, &format!("oomtop-doomed-{}", std::process::id()), None).expect("made");
+    let cgroup = MemoryCgroup::new(&root, "doomed", None).expect("made");
     if !cgroup.is_v2() {
         require::missing("cgroup-v2", "memory.oom.group is of cgroup v2");
         return;
     }
     cgroup.write("memory.oom.group", "1").expect("is there since 4.19");
     let ground = Ground::prepare();
-    let mut terminal = ground.start(Rights::Root, Duration::from_secs(1), Some(&cgroup));
+    let mut terminal = start(&ground, Rights::Root, Duration::from_secs(1), Some(&cgroup));
     shows(&mut terminal, "an OOM kill in this cgroup takes oomtop too");
 }
 

@@ -40,8 +40,7 @@ fn growth_of(per_second: u64, limit: u64) {
         require::missing("tools", "there is no C compiler");
         return;
     };
-    let name = format!("oomtop-time-left-{}-{per_second}", std::process::id());
-    let cgroup = MemoryCgroup::new(&root, &name, Some(limit * MIB)).expect("made");
+    let cgroup = MemoryCgroup::new(&root, &format!("time-left-{per_second}"), Some(limit * MIB)).expect("made");
     let hog = Hog::start(&program);
     cgroup.adopt(hog.pid()).expect("adopted");
     let pid = hog.pid();
@@ -57,7 +56,7 @@ fn growth_of(per_second: u64, limit: u64) {
     for second in 1.. {
         let needs = Needs { candidates: monitor.candidates(), ..Needs::default() };
         let report = monitor.absorb(&live.sample(&needs).expect("sampled"));
-        let domain = report.domains.iter().find(|domain| domain.path.0.ends_with(name.as_bytes()));
+        let domain = report.domains.iter().find(|domain| *domain.path.0 == *cgroup.path().as_bytes());
         let domain = domain.expect("its cgroup is a domain");
         told.push((Instant::now(), domain.time_left));
         let warns = |row: &&oomtop::monitor::report::ProcessReport| row.warning == WarningState::Imminent;

@@ -7,23 +7,23 @@
 mod cgroup;
 #[path = "oom/hog.rs"]
 mod hog;
+mod nobody;
 mod require;
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use cgroup::MemoryCgroup;
 use hog::Hog;
+use nobody::Ground;
 use serde_json::{Value, json};
 
 const MIB: u64 = 1 << 20;
 
 /// A place that everybody may enter, with the program in it and a file that nobody may read.
-struct Outside(tempfile::TempDir);
+struct Outside(Ground);
 
 impl Outside {
     fn new() -> Option<Self> {
@@ -35,23 +35,19 @@ impl Outside {
             require::missing("namespaces", "no mount namespace can be made here");
             return None;
         }
-        let place = tempfile::tempdir().expect("a directory");
-        let open = |path: &Path, mode: u32| fs::set_permissions(path, Permissions::from_mode(mode)).expect("our own");
-        open(place.path(), 0o755);
-        let program = place.path().join("oomtop");
-        fs::copy(env!("CARGO_BIN_EXE_oomtop"), &program).expect("is there");
-        open(&program, 0o755);
-        let closed = place.path().join("closed");
+        let ground = Ground::prepare();
+        let closed = ground.file("closed");
         fs::write(&closed, "").expect("our own");
-        open(&closed, 0o000);
-        Some(Self(place))
+        nobody::open(&closed, 0o000);
+        Some(Self(ground))
     }
 
     /// `oomtop snapshot --json` as nobody, after some more shell as root in a mount namespace of its own.
     fn looking(&self, before: &str, arguments: &[&str]) -> Child {
         let script = format!(
             "mount --bind closed /dev/kmsg && {before} && \
-             exec setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all ./oomtop snapshot --json \"$@\""
+             exec {} --inh-caps=-all ./oomtop snapshot --json \"$@\"",
+            nobody::AS_NOBODY.join(" ")
         );
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", &script, "sh"]).args(arguments).current_dir(self.0.path());
@@ -107,8 +103,7 @@ fn a_kill_is_told_without_the_log_and_not_as_certain() {
         require::missing("tools", "cc is not installed");
         return;
     };
-    let name = format!("oomtop-outside-{}", std::process::id());
-    let group = MemoryCgroup::new(&root, &name, Some(32 * MIB)).expect("makes a cgroup");
+    let group = MemoryCgroup::new(&root, "outside", Some(32 * MIB)).expect("makes a cgroup");
     let mut hog = Hog::start(&program);
     group.adopt(hog.pid()).expect("a process of our own moves");
     assert!(hog.does("name outside-hog") && hog.does("anon 4096"));

@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
+use crate::program::know_the_environment;
+
 /// Ended when it is dropped.
 pub struct Held {
     child: Child,
@@ -18,10 +20,9 @@ pub struct Held {
 
 impl Held {
     pub fn start(program: &Path, environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(program)
-            .env_remove("GOGC")
-            .env_remove("GOMEMLIMIT")
-            .env_remove("GODEBUG")
+        let mut command = Command::new(program);
+        know_the_environment(&mut command);
+        let mut child = command
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -5,6 +5,8 @@
 
 mod held;
 mod pprof;
+#[path = "../program/mod.rs"]
+mod program;
 #[path = "../require/mod.rs"]
 mod require;
 mod toolchain;

@@ -18,7 +18,7 @@ pub fn by_go(toolchain: &Toolchain, profile: &Path, base: Option<&Path>, value_t
     let all = ["-top", "-nodefraction=0", "-edgefraction=0", "-nodecount=0", "-unit=B", "-symbolize=none"];
     let output = command
         .env("GOFLAGS", "")
-        .arg("300")
+        .arg("900")
         .arg(toolchain.program())
         .args(["tool", "pprof"])
         .args(all)

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
+use crate::program::know_the_environment;
 use crate::require;
 
 /// One version of Go.
@@ -71,13 +72,17 @@ impl Toolchain {
         self.root.join("bin/go")
     }
 
-    /// Its own files, its own cache, nothing from the network.
+    /// Its own files, its own cache, nothing from the network, and nothing of what a user has set for programs in Go.
     pub fn set_environment(&self, command: &mut Command) {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = [self.root.join("bin")].into_iter().chain(std::env::split_paths(&path));
+        know_the_environment(command);
         command.env("PATH", std::env::join_paths(path).expect("no colon in it"));
-        command.env("GOROOT", &self.root).env("GOCACHE", &self.cache);
+        command.env("GOROOT", &self.root).env("GOCACHE", &self.cache).env("GOPATH", self.cache.join("path"));
+        command.env("GOENV", "off").env("GOTELEMETRY", "off").env("GOWORK", "off");
         command.env("GOTOOLCHAIN", "local").env("GOPROXY", "off").env("GOFLAGS", "-mod=mod");
+        // What a compiler and a linker take grows with the number of processors that they use.
+        command.env("GOMAXPROCS", "2");
     }
 
     /// Builds one of the programs beside this file, in a few seconds once the standard library has been.
@@ -92,8 +97,10 @@ impl Toolchain {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/go");
         let (major, minor) = self.version;
         let name = package.trim_start_matches("./");
-        let program =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("go{major}.{minor}-{name}-{build:?}").to_lowercase());
+        let file = format!("go{major}.{minor}-{name}-{build:?}").to_lowercase();
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&file);
+        // Put in its place whole: another run of the tests may be running the one that is there.
+        let made = program.with_file_name(format!("{file}.{}", std::process::id()));
         let flags: &[&str] = match build {
             Build::Plain | Build::Cgo => &[],
             Build::Stripped => &["-ldflags=-s -w"],
@@ -104,10 +111,10 @@ impl Toolchain {
         let mut command = Command::new("timeout");
         self.set_environment(&mut command);
         let output = command
-            .arg("300")
+            .arg("900")
             .arg(self.program())
             .args(["build", "-buildvcs=false", "-o"])
-            .arg(&program)
+            .arg(&made)
             .args(flags)
             .arg(package)
             .current_dir(source)
@@ -115,6 +122,7 @@ impl Toolchain {
             .output()
             .expect("timeout starts");
         assert!(output.status.success(), "{build:?} with {major}.{minor}: {}", String::from_utf8_lossy(&output.stderr));
+        std::fs::rename(made, &program).expect("in one folder");
         program
     }
 }

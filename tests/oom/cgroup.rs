@@ -1,10 +1,14 @@
 //! A memory cgroup of a test's own, v1 or v2, with a limit, removed when dropped. Refuses to touch any other.
 
 #![allow(dead_code, reason = "each test binary uses some of it")]
+#![allow(clippy::disallowed_methods, reason = "makes cgroups on the machine")]
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use crate::require;
 
 /// A directory below the memory hierarchy.
 pub struct MemoryCgroup {
@@ -13,14 +17,34 @@ pub struct MemoryCgroup {
 }
 
 impl MemoryCgroup {
-    /// Makes one below `parent` with a limit; without a limit for `None`.
-    pub fn new(parent: &Path, name: &str, limit: Option<u64>) -> io::Result<Self> {
-        let directory = parent.join(name);
+    /// Makes one below `root`, where others have theirs as well, with a limit; without a limit for `None`.
+    pub fn new(root: &Path, name: &str, limit: Option<u64>) -> io::Result<Self> {
+        Self::make(root.join(require::own_name(name)), limit)
+    }
+
+    /// Makes one inside of this one.
+    pub fn child(&self, name: &str, limit: Option<u64>) -> io::Result<Self> {
+        Self::make(self.directory.join(name), limit)
+    }
+
+    fn make(directory: PathBuf, limit: Option<u64>) -> io::Result<Self> {
         fs::create_dir(&directory)?;
+        // Whatever our umask is: those without rights look at it too.
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755))?;
         let v2 = directory.join("cgroup.controllers").exists();
         let cgroup = Self { directory, v2 };
         if let Some(limit) = limit {
-            cgroup.write(if v2 { "memory.max" } else { "memory.limit_in_bytes" }, &limit.to_string())?;
+            let limit = limit.to_string();
+            // Who fills it is killed, also on a machine that has swap. Not every kernel counts swap.
+            let (file, swap, swap_limit) = if v2 {
+                ("memory.max", "memory.swap.max", "0")
+            } else {
+                ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", &*limit)
+            };
+            cgroup.write(file, &limit)?;
+            if cgroup.directory.join(swap).exists() {
+                cgroup.write(swap, swap_limit)?;
+            }
         }
         Ok(cgroup)
     }

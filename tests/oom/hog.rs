@@ -23,8 +23,10 @@ fn compile() -> Option<PathBuf> {
     }
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hog");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oom/hog.c");
-    let built = Command::new("cc").args(["-O1", "-static", "-pthread", "-o"]).arg(&program).arg(source).status();
-    built.is_ok_and(|status| status.success()).then_some(program)
+    // Put in its place whole: another run of the tests may be running the one that is there.
+    let made = program.with_extension(std::process::id().to_string());
+    let built = Command::new("cc").args(["-O1", "-static", "-pthread", "-o"]).arg(&made).arg(source).status();
+    (built.is_ok_and(|status| status.success()) && std::fs::rename(made, &program).is_ok()).then_some(program)
 }
 
 /// A running one.

@@ -268,12 +268,12 @@ fn domain_room(domain: &MemoryCgroup) -> u64 {
 /// A round in cgroups of its own below `parent`: how it was set up, what was in it, how it ended.
 pub fn in_cgroups(
     program: &Path,
-    parent: &Path,
+    parent: &MemoryCgroup,
     number: u64,
     random: &mut Random,
 ) -> (String, BTreeSet<Kind>, Outcome) {
     let limit = (24 + random.below(100)) * MIB;
-    let top = MemoryCgroup::new(parent, &format!("round-{number}"), Some(limit)).expect("makes a cgroup");
+    let top = parent.child(&format!("round-{number}"), Some(limit)).expect("makes a cgroup");
     if top.is_v2() {
         // Some swap where the machine has any; not so much that a round fills it for minutes.
         top.write("memory.swap.max", &(8 * MIB).to_string()).expect("has swap accounting");
@@ -288,11 +288,11 @@ pub fn in_cgroups(
     }
     // Two children, one with a smaller limit of its own: which limit is hit decides who is a candidate.
     top.delegate().expect("hands the controller on");
-    let tight = MemoryCgroup::new(top.directory(), "tight", Some(limit / 2)).expect("makes a cgroup");
+    let tight = top.child("tight", Some(limit / 2)).expect("makes a cgroup");
     if tight.is_v2() {
         tight.write("memory.swap.max", &(4 * MIB).to_string()).expect("has swap accounting");
     }
-    let loose = MemoryCgroup::new(top.directory(), "loose", None).expect("makes a cgroup");
+    let loose = top.child("loose", None).expect("makes a cgroup");
     let outer = Crowd::gather(program, random, &[&loose], limit / 3);
     let mut inner = Crowd::gather(program, random, &[&tight], limit / 3);
     if random.chance(2) {

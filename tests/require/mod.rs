@@ -9,7 +9,11 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use oomtop::control;
+use oomtop::units::Pid;
 
 /// Whether the tool can be started. `OOMTOP_REQUIRE=tools` makes its absence a failure.
 #[must_use]
@@ -26,15 +30,29 @@ pub fn root() -> bool {
     effective == Some("0") || missing("root", "needs root")
 }
 
-/// The directory in which a test may make memory cgroups of its own, v1 or v2. `OOMTOP_REQUIRE=cgroup` makes its
-/// absence a failure.
+/// The name of something that a test puts on the machine: it says whose it is, so that `tests/sweep` can remove what a run
+/// that was killed has left.
+#[must_use]
+pub fn own_name(name: &str) -> String {
+    let own = control::identify(Path::new("/proc"), Pid(std::process::id())).expect("we live");
+    format!("oomtop-test-{}-{}-{name}", own.pid, own.start_time.0)
+}
+
+/// The directory in which a test may make memory cgroups of its own, v1 or v2, after a sweep of what was left there.
+/// `OOMTOP_REQUIRE=cgroup` makes its absence a failure.
 #[must_use]
 pub fn memory_cgroups() -> Option<PathBuf> {
     // Tests ask at the same time: each with a directory of its own.
     static PROBES: AtomicU32 = AtomicU32::new(0);
+    static SWEPT: Once = Once::new();
+    SWEPT.call_once(|| {
+        // A guest has no such file, and nothing to be swept.
+        let sweep = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sweep");
+        let _ = Command::new("sh").arg(sweep).stderr(Stdio::null()).status();
+    });
     let number = PROBES.fetch_add(1, Ordering::Relaxed);
     let found = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup"].map(Path::new).into_iter().find(|root| {
-        let probe = root.join(format!("oomtop-probe-{}-{number}", std::process::id()));
+        let probe = root.join(own_name(&format!("probe-{number}")));
         let made = fs::create_dir(&probe).is_ok();
         let usable = probe.join("memory.limit_in_bytes").exists() || probe.join("memory.max").exists();
         if made {

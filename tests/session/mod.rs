@@ -6,14 +6,15 @@
 use std::process::Command;
 use std::time::Duration;
 
+use crate::program;
 use crate::terminal::Terminal;
 
 /// Longer than anything may take on a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn oomtop(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
-    command.args(arguments).env_remove("NO_COLOR");
+    let mut command = program::oomtop();
+    command.args(arguments);
     command
 }
 

@@ -1,8 +1,10 @@
 // saw: a program whose memory goes up and down as a garbage collector makes it: it allocates so many MiB a second, keeps
-// so many alive, and gives back to the kernel what each collection found. Arguments: MiB a second, MiB alive.
+// so many alive, and gives back to the kernel what each collection found, until its standard input ends. Arguments: MiB
+// a second, MiB alive.
 package main
 
 import (
+	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -24,6 +26,10 @@ func main() {
 	rate, _ := strconv.Atoi(os.Args[1])
 	alive, _ := strconv.Atoi(os.Args[2])
 	kept := make([][]byte, alive<<20/block)
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
 	arm()
 	begin := time.Now()
 	for made := 0; ; {

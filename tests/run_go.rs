@@ -5,6 +5,7 @@
 
 mod program;
 mod require;
+mod terminal;
 #[path = "go/toolchain.rs"]
 mod toolchain;
 #[path = "oom/vm.rs"]
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use terminal::Terminal;
 use toolchain::Toolchain;
 
 /// The newest Go; `None` (said loudly) without one.
@@ -42,14 +44,19 @@ impl<'a> Run<'a> {
         Self { go, folder, options: options.to_vec(), command: command.to_vec() }
     }
 
-    fn start(&self) -> Child {
+    fn to_start(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
         command.args(["run", "--headless", "--report"]).arg(self.report_file());
         command.args(&self.options).arg("--").args(&self.command);
-        command.current_dir(suite()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.current_dir(suite());
         self.go.set_environment(&mut command);
         command.env("GOFLAGS", "-mod=mod -vet=off").env("TMPDIR", self.folder.path());
-        command.spawn().expect("starts")
+        command
+    }
+
+    fn start(&self) -> Child {
+        let mut command = self.to_start();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
     }
 
     fn report_file(&self) -> PathBuf {
@@ -202,8 +209,9 @@ fn the_compiler() {
         return;
     }
     let _alone = alone(go);
-    let run = Run::new(go, &["--memory-max", "96m"], &["go", "vet", "."]);
-    let run = Run { command: vec!["go", "build", "-o", "/dev/null", "./"], ..run };
+    // Without collections it only grows, and to a limit that takes it a second: however busy the machine is, it is looked at.
+    let command = ["go", "build", "-toolexec=env GOGC=off", "-o", "/dev/null", "./"];
+    let run = Run::new(go, &["--memory-max", "384m"], &command);
     // A function that is long enough, and in no cache: its text is this run's own.
     let module = run.folder.path().join("big");
     std::fs::create_dir(&module).expect("a folder");
@@ -216,8 +224,8 @@ fn the_compiler() {
     );
     std::fs::write(module.join("big.go"), text).expect("writes");
     let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
-    command.args(["run", "--report"]).arg(run.report_file()).args(&run.options).arg("--").args(&run.command);
-    command.current_dir(&module).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["run", "--headless", "--report"]).arg(run.report_file()).args(&run.options).arg("--");
+    command.args(&run.command).current_dir(&module).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     go.set_environment(&mut command);
     let ended = run.end(command.spawn().expect("starts"));
     assert_eq!(ended.verdict(), ("oom_killed_cgroup", "certain"), "{}", ended.told());
@@ -342,6 +350,24 @@ fn an_interrupt() {
     assert!(ended.summary().contains("SIGTERM"), "{}", ended.summary());
     // go is gone; its test is nobody's now, and this folder's.
     let _ = kill_process(below("slow.test", run.folder.path()), Signal::KILL);
+}
+
+/// As a person does, with ^C: the terminal sends it to oomtop, to go and to its test.
+#[test]
+fn an_interrupt_at_the_terminal() {
+    let Some(go) = go() else { return };
+    let _alone = alone(go);
+    let run = Run::new(go, &[], &["go", "test", "-count=1", "./slow"]);
+    let mut terminal = Terminal::start(run.to_start(), 120, 30);
+    let _ = below("slow.test", run.folder.path());
+    terminal.press("\u{3}");
+    let status = terminal.ended(Duration::from_secs(120));
+    let told = terminal.text().join("\n");
+    assert_eq!(status.and_then(|status| status.code()), Some(1), "go's own: {told}");
+    let report: Value = serde_json::from_slice(&std::fs::read(run.report_file()).expect("a report")).expect("JSON");
+    let verdict = &report["verdict"];
+    assert_eq!(verdict["kind"], "killed_by_signal", "{told}");
+    assert!(verdict["summary"].as_str().is_some_and(|told| told.starts_with("interrupted (^C)")), "{verdict}");
 }
 
 /// What a shared machine must not suffer: a whole group that dies, the whole machine full. One guest for both.

@@ -44,16 +44,16 @@ impl RunView {
     pub(super) fn most_lines(&self, columns: u16) -> usize {
         /// Columns that a lead and a word that did not fit any more leave empty.
         const LOST: u16 = 30;
-        /// The blank one, those around the table, and its rows.
-        const TABLE: usize = 24;
+        /// The blank ones, those around the two tables, and their rows.
+        const TABLES: usize = 44;
         let room = usize::from(columns.saturating_sub(LOST).max(10));
-        let Stage::Over(report) = &self.stage else { return TABLE };
+        let Stage::Over(report) = &self.stage else { return TABLES };
         let verdict = &report.verdict;
         let told = verdict.story.iter().map(String::len);
         let told = told.chain(verdict.evidence.iter().map(|evidence| evidence.source.len() + evidence.text.len()));
         let told = told.chain(report.budget.iter().flat_map(|budget| &budget.exceeded).map(String::len));
         let told = told.chain(report.advice.iter().map(|advice| advice.what.len() + advice.why.len()));
-        told.chain([verdict.summary.len()]).map(|length| length / room + 1).sum::<usize>() + TABLE
+        told.chain([verdict.summary.len()]).map(|length| length / room + 1).sum::<usize>() + TABLES
     }
 }
 

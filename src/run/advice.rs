@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::units::Bytes;
 
+use super::per_test::TestMemory;
 use super::phase::Phase;
 use super::report::{Advice, ProcessLine, RunReport, VerdictKind};
 
@@ -17,14 +18,42 @@ pub(super) fn check_budget(report: &mut RunReport) {
         budget.exceeded.push(format!("the whole tree held {}, the budget is {limit}", peak.total));
     }
     if let Some(limit) = budget.per_test {
-        for process in report.processes.iter().filter(|process| process.phase == Phase::Test) {
-            if let Some((peak, _)) = process.peak.filter(|(peak, _)| *peak > limit) {
-                let who = process.package.as_deref().or(process.artifact.as_deref()).unwrap_or("a test binary");
-                budget.exceeded.push(format!("{who} held {peak}, the budget of each is {limit}"));
-            }
+        let over = if report.tests.is_empty() { binaries_over(report, limit) } else { tests_over(report, limit) };
+        let rest = over.len().saturating_sub(NAMED);
+        budget.exceeded.extend(over.into_iter().take(NAMED));
+        if rest > 0 {
+            budget.exceeded.push(format!("so did {rest} others"));
         }
     }
     report.budget = Some(budget);
+}
+
+/// Who exceeds a budget is named, up to so many.
+const NAMED: usize = 20;
+
+fn binaries_over(report: &RunReport, limit: Bytes) -> Vec<String> {
+    let binaries = report.processes.iter().filter(|process| process.phase == Phase::Test);
+    let over = binaries.filter_map(|process| Some((process, process.peak?.0))).filter(|(_, peak)| *peak > limit);
+    over.map(|(process, peak)| format!("{} held {peak}, the budget of each test binary is {limit}", process.subject()))
+        .collect()
+}
+
+/// A test above a test that exceeds it says nothing more.
+fn tests_over(report: &RunReport, limit: Bytes) -> Vec<String> {
+    let mut over: Vec<_> = report.tests.iter().filter(|test| test.peak.is_some_and(|peak| peak > limit)).collect();
+    let all = over.clone();
+    over.retain(|test| !all.iter().any(|other| other.is_below(test)));
+    over.sort_by_key(|test| std::cmp::Reverse(test.peak));
+    let sentence = |test: &&TestMemory| {
+        let beside = match test.beside.len() {
+            0 => String::new(),
+            1 => " with another beside it".into(),
+            count => format!(" with {count} others beside it"),
+        };
+        let peak = test.peak.unwrap_or_default();
+        format!("{} held {peak} while {}{beside} ran, the budget of each test is {limit}", test.package, test.test)
+    };
+    over.iter().map(sentence).collect()
 }
 
 /// What would help.
@@ -35,6 +64,7 @@ pub(super) fn advise(report: &RunReport, race: bool) -> Vec<Advice> {
     let tight = oom || is_tight(report);
     if let Some(limit) = limit.filter(|_| tight) {
         advice.extend(fewer_at_once(report, limit));
+        advice.extend(fewer_in_parallel(report, limit));
         advice.extend(a_limit_that_fits(report, limit));
         advice.extend(memory_limit_of_go(report, limit));
         if let Some(shmem) = report.room.as_ref().and_then(|room| room.shmem).filter(|shmem| shmem.0 > limit.0 / 10) {
@@ -114,6 +144,44 @@ fn fewer_at_once(report: &RunReport, limit: Bytes) -> Option<Advice> {
     })
 }
 
+/// Whether `-parallel` with a smaller number would have fitted: of the tests that ran when their binary held the most. What
+/// each of them held nobody knows; that they hold alike is said to be supposed.
+fn fewer_in_parallel(report: &RunReport, limit: Bytes) -> Option<Advice> {
+    let is_victim = |process: &&ProcessLine| {
+        let victim = report.verdict.victim.as_ref();
+        process.phase == Phase::Test && victim.is_none_or(|victim| victim.pid == process.id.pid)
+    };
+    let binary = report.processes.iter().find(is_victim)?;
+    let package = binary.package.as_deref()?;
+    let of_binary = || report.tests.iter().filter(|test| &*test.package == package);
+    let most = of_binary().filter_map(|test| test.peak).max()?;
+    // What a binary holds is noted for all that run: those with the same peak ran then.
+    let at_the_most: Vec<_> = of_binary().filter(|test| test.peak == Some(most)).collect();
+    let together: Vec<_> =
+        at_the_most.iter().filter(|test| !at_the_most.iter().any(|other| other.is_below(test))).collect();
+    let before = together.iter().filter_map(|test| test.before).min()?;
+    let (count, growth) = (together.len() as u64, most.saturating_sub(before));
+    if count < 2 || growth.0 < most.0 / 4 {
+        return None;
+    }
+    let others: u64 = {
+        let holders = &report.peak.as_ref()?.holders;
+        holders.iter().filter(|(place, _)| report.processes[*place].id != binary.id).map(|(_, rss)| rss.0).sum()
+    };
+    let needs =
+        |count_then: u64| Bytes(growth.0 / count * count_then).saturating_add(before).saturating_add(Bytes(others));
+    let fits = (1..count).rev().find(|fewer| needs(*fewer) <= limit)?;
+    let at_least = if report.verdict.victim.is_some() { "at least " } else { "" };
+    Some(Advice {
+        what: format!("go test -parallel {fits}"),
+        why: format!(
+            "{count} tests of {package} ran together when it held {most}, {growth} more than before them; if they hold \
+             alike, {fits} at once need {at_least}{} of {limit}",
+            needs(fits)
+        ),
+    })
+}
+
 fn a_limit_that_fits(report: &RunReport, limit: Bytes) -> Option<Advice> {
     // What the counter of a cgroup of its own says is exact; a sum of RSS counts some pages twice.
     let most = report.room.as_ref()?.peak.map_or_else(|| report.peak.as_ref().map(|peak| peak.total), Some)?;
@@ -157,15 +225,5 @@ fn round_up(bytes: Bytes) -> Bytes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_rounded_up_to_what_people_write() {
-        for (mib, expected) in [(1, 1), (7, 7), (130, 160), (171, 192), (700, 768), (1025, 1280)] {
-            let rounded = round_up(Bytes::from_mib(mib));
-            assert!(rounded >= Bytes::from_mib(mib) && rounded.0.is_multiple_of(1 << 20));
-            assert_eq!(rounded, Bytes::from_mib(expected), "{mib}");
-        }
-    }
-}
+#[path = "advice_tests.rs"]
+mod tests;

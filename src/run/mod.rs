@@ -4,6 +4,8 @@
 
 pub mod advice;
 mod conclude;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod per_test;
 pub mod phase;
 pub mod progress;

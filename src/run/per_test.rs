@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::text::printable;
 use crate::units::{Bytes, Timestamp};
+
+use super::report::SMALL;
 
 /// One test, folded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,13 +41,30 @@ impl TestMemory {
         (after > before).then(|| after.saturating_sub(before))
     }
 
+    /// Whether it did not end well: one that was never told to have ended went with its binary.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        !matches!(self.result.as_deref(), Some("pass" | "skip"))
+    }
+
+    /// Who ran beside it, in a word or a few; a dash for nobody. Safe to show.
+    #[must_use]
+    pub fn beside_in_words(&self) -> String {
+        match self.beside.len() {
+            0 => "-".into(),
+            1..=3 => self.beside.iter().map(|name| printable(name.as_bytes())).collect::<Vec<_>>().join(" "),
+            count => format!("{count} tests"),
+        }
+    }
+
     fn runs(&self) -> bool {
         self.ended.is_none() && !self.paused
     }
 
-    fn is_kin(&self, other: &Self) -> bool {
-        let below = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
-        below(&self.test, &other.test) || below(&other.test, &self.test)
+    /// Whether it is a test below another one of its package.
+    #[must_use]
+    pub fn is_below(&self, other: &Self) -> bool {
+        self.package == other.package && self.test.strip_prefix(&*other.test).is_some_and(|rest| rest.starts_with('/'))
     }
 }
 
@@ -52,6 +72,16 @@ impl TestMemory {
 const SAME_MOMENT: Duration = Duration::from_millis(20);
 /// More tests than this are not kept.
 const MOST: usize = 50_000;
+
+/// The tests that are worth one of so many lines, those first that kept the most; and how many others there are.
+#[must_use]
+pub fn worth_telling(tests: &[TestMemory], lines: usize) -> (Vec<&TestMemory>, usize) {
+    let mut worth: Vec<_> = tests.iter().filter(|test| test.peak.is_some_and(|peak| peak >= SMALL)).collect();
+    worth.sort_by_key(|test| std::cmp::Reverse((test.kept(), test.peak)));
+    let others = tests.len() - worth.len().min(lines);
+    worth.truncate(lines);
+    (worth, others)
+}
 
 /// All tests of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,7 +147,7 @@ impl Tests {
     fn meet(&mut self, place: usize) {
         for other in self.living.clone() {
             let (a, b) = (&self.all[place], &self.all[other]);
-            if other != place && a.package == b.package && b.runs() && !a.is_kin(b) {
+            if other != place && a.package == b.package && b.runs() && !a.is_below(b) && !b.is_below(a) {
                 let (a, b) = (a.test.clone(), b.test.clone());
                 self.all[place].beside.insert(b);
                 self.all[other].beside.insert(a);
@@ -148,9 +178,7 @@ impl Tests {
         let of_package = || {
             self.living.iter().map(|place| &self.all[*place]).filter(|test| &*test.package == package && test.runs())
         };
-        let is_parent = |test: &TestMemory| {
-            of_package().any(|other| other.test.strip_prefix(&*test.test).is_some_and(|rest| rest.starts_with('/')))
-        };
+        let is_parent = |test: &TestMemory| of_package().any(|other| other.is_below(test));
         of_package().filter(|test| !is_parent(test)).collect()
     }
 

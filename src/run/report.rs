@@ -46,6 +46,60 @@ pub struct RunReport {
     pub sight: Sight,
 }
 
+/// The status of a run whose command did well and held more than it should.
+pub const OVER_BUDGET: u8 = 124;
+
+impl RunReport {
+    /// The command did well, and held more than it should: that fails the run.
+    #[must_use]
+    pub fn is_over_budget(&self) -> bool {
+        let is_over = self.budget.as_ref().is_some_and(|budget| !budget.exceeded.is_empty() && !budget.warns_only);
+        is_over && self.exit.status() == 0
+    }
+
+    /// The status to end with: that of the command, or that it was over budget.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        if self.is_over_budget() { OVER_BUDGET } else { self.exit.status() }
+    }
+
+    /// How it ended, in capitals, as [`Self::status`] says it; with how sure that is.
+    #[must_use]
+    pub fn headline(&self) -> (&'static str, Confidence) {
+        let sure = self.verdict.confidence;
+        match (self.exit, self.verdict.kind) {
+            _ if self.is_over_budget() => ("OVER BUDGET", Confidence::Certain),
+            (Exit::Code(0), VerdictKind::OomKilledCgroup | VerdictKind::OomKilledHost) => {
+                ("OK, BUT THE OOM KILLER TOOK A PROCESS", sure)
+            }
+            (_, kind) => (kind.headline(), sure),
+        }
+    }
+
+    /// What the headline says, in one sentence.
+    #[must_use]
+    pub fn summary(&self) -> Cow<'_, str> {
+        let summary = &self.verdict.summary;
+        match self.budget.as_ref().map(|budget| &budget.exceeded[..]) {
+            Some([first, rest @ ..]) if self.is_over_budget() => match rest.len() {
+                0 => Cow::Owned(format!("{first}; {summary}")),
+                more => Cow::Owned(format!("{first}, and {more} more; {summary}")),
+            },
+            _ => Cow::Borrowed(summary),
+        }
+    }
+
+    /// What of the budget the summary does not say, each with its lead.
+    pub fn over_budget(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let lead = match &self.budget {
+            Some(budget) if budget.warns_only => "over budget (--warn)",
+            _ => "over budget",
+        };
+        let exceeded = self.budget.iter().flat_map(|budget| &budget.exceeded);
+        exceeded.skip(usize::from(self.is_over_budget())).map(move |line| (lead, line.as_str()))
+    }
+}
+
 /// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -265,7 +319,7 @@ pub struct Room {
 pub struct Budget {
     /// For the tree.
     pub tree: Option<Bytes>,
-    /// For one test binary, or one test where those are known.
+    /// For each test where those are told, else for each test binary.
     pub per_test: Option<Bytes>,
     /// Who exceeded it: sentences.
     pub exceeded: Vec<String>,

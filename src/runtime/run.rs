@@ -20,8 +20,6 @@ use super::run_screen;
 
 /// oomtop itself failed.
 pub const OWN_FAILURE: u8 = 125;
-/// The budget was exceeded.
-const OVER_BUDGET: u8 = 124;
 
 /// Runs the command; the status to exit with.
 #[must_use]
@@ -49,15 +47,14 @@ fn watch(config: &Config, asked: &RunConfig) -> Result<u8> {
     };
     // Nobody there to read it is no failure of the command.
     let _ = write_text(&mut BufWriter::new(io::stderr().lock()), &report);
-    let mut status = report.exit.status();
+    let mut status = report.status();
     for (path, format, file) in &mut outputs {
         if let Err(cause) = write(&mut BufWriter::new(file), &report, *format) {
             let _ = writeln!(io::stderr(), "oomtop: cannot write the report to {}: {cause}", path.display());
             status = if status == 0 { OWN_FAILURE } else { status };
         }
     }
-    let over = report.budget.as_ref().is_some_and(|budget| !budget.exceeded.is_empty() && !budget.warns_only);
-    Ok(if over && status == 0 { OVER_BUDGET } else { status })
+    Ok(status)
 }
 
 /// Somebody looks on, and nobody else reads what the command writes or writes what it reads.

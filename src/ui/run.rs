@@ -9,6 +9,7 @@ use ratatui::layout::Rect;
 
 use crate::app::State;
 use crate::app::run::Stage;
+use crate::run::per_test::{self, TestMemory};
 use crate::run::progress::Progress;
 use crate::run::report::{Peak, ProcessLine, Room, RunReport, VerdictKind, worth_telling};
 use crate::run::watched::PeakSource;
@@ -21,6 +22,8 @@ use super::theme::Role;
 
 /// Columns of PEAK, PHASE, WHEN, GROWTH and ENDED beside the subject.
 const NUMBERS: u16 = 8 + 9 + 14 + 11 + 9;
+/// Lines of the table of tests, at the most.
+const TEST_LINES: usize = 15;
 /// Who held how much at the peak, at the most.
 const HOLDERS: usize = 4;
 
@@ -33,13 +36,11 @@ pub fn title(state: &State) -> String {
         Some(Stage::Running(progress)) => {
             format!("{} after {}: {}", progress.holds, seconds(progress.took), command(&progress.command))
         }
-        Some(Stage::Over(report)) => format!(
-            "{} ({}) after {}: {}",
-            report.verdict.kind.headline(),
-            report.verdict.confidence.word(),
-            seconds(report.took),
-            command(&report.command)
-        ),
+        Some(Stage::Over(report)) => {
+            let (headline, sure) = report.headline();
+            let (took, command) = (seconds(report.took), command(&report.command));
+            format!("{headline} ({}) after {took}: {command}", sure.word())
+        }
     }
 }
 
@@ -119,6 +120,7 @@ fn over(lines: &mut Vec<Line>, report: &RunReport, width: u16) {
     const ROWS: usize = 15;
     let verdict = &report.verdict;
     let role = match verdict.kind {
+        _ if report.is_over_budget() => Role::Danger,
         VerdictKind::Ok => Role::Good,
         VerdictKind::Failed | VerdictKind::Unknown => Role::Warned,
         _ => Role::Danger,
@@ -130,15 +132,15 @@ fn over(lines: &mut Vec<Line>, report: &RunReport, width: u16) {
             lines.push(vec![(lead, Role::Dim), (part, role)]);
         }
     };
-    say("", &verdict.summary, role);
+    say("", &report.summary(), role);
     for line in &verdict.story {
         say("  ", line, Role::Plain);
     }
     for evidence in &verdict.evidence {
         say("  evidence: ", &format!("{}: {}", evidence.source, evidence.text), Role::Dim);
     }
-    for line in report.budget.iter().flat_map(|budget| &budget.exceeded) {
-        say("  over budget: ", line, Role::Danger);
+    for (lead, line) in report.over_budget() {
+        say(&format!("  {lead}: "), line, Role::Danger);
     }
     for advice in &report.advice {
         say("  try: ", &format!("{} ({})", advice.what, advice.why), Role::Strong);
@@ -149,6 +151,7 @@ fn over(lines: &mut Vec<Line>, report: &RunReport, width: u16) {
         let at = peak.at.since(report.started);
         lines.push(vec![(together(peak, &report.processes, report.took, Some(at)), Role::Plain)]);
     }
+    tests(lines, &report.tests, width);
     lines.push(Vec::new());
     lines.push(vec![("8 shows what it wrote, Esc the processes, q leaves".to_owned(), Role::Dim)]);
 }
@@ -202,6 +205,37 @@ fn table(lines: &mut Vec<Line>, processes: &[ProcessLine], others: u64, width: u
     let rest = processes.len() as u64 + others - shown.len() as u64;
     if rest > 0 {
         lines.push(vec![(format!("and {rest} smaller ones"), Role::Dim)]);
+    }
+}
+
+/// The tests that kept and held the most, where they were told.
+fn tests(lines: &mut Vec<Line>, tests: &[TestMemory], width: u16) {
+    const BESIDE: u16 = 24;
+    let (shown, others) = per_test::worth_telling(tests, TEST_LINES);
+    if shown.is_empty() {
+        return;
+    }
+    let wide = width > NUMBERS + 20;
+    let names: Vec<_> =
+        shown.iter().map(|test| printable(format!("{} {}", test.package, test.test).as_bytes()).into_owned()).collect();
+    let room = width.saturating_sub(2 + 4 * 8 + if wide { BESIDE } else { 0 });
+    let widest = names.iter().map(|name| columns(name)).max().unwrap_or(0);
+    let room = usize::from(widest.clamp(7, room.max(7)));
+    let heading = format!("{:>7} {:>7} {:>7} {:>7} {:<room$}", "BEFORE", "PEAK", "AFTER", "KEPT", "TEST");
+    lines.push(Vec::new());
+    lines.push(vec![(heading + if wide { " BESIDE IT" } else { "" }, Role::Heading)]);
+    for (test, name) in shown.into_iter().zip(&names) {
+        let cell = |size: Option<Bytes>| size.map_or_else(|| "-".into(), |size| size.to_string());
+        let [before, peak, after, kept] = [test.before, test.peak, test.after, test.kept()].map(cell);
+        let mut text = format!("{before:>7} {peak:>7} {after:>7} {kept:>7} {}", fitted(name, room));
+        if wide {
+            text.push(' ');
+            text.push_str(&test.beside_in_words());
+        }
+        lines.push(vec![(text, if test.has_failed() { Role::Danger } else { Role::Plain })]);
+    }
+    if others > 0 {
+        lines.push(vec![(format!("and {others} other tests"), Role::Dim)]);
     }
 }
 

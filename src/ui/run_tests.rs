@@ -8,19 +8,20 @@ use ratatui::layout::Rect;
 
 use crate::app::{Event, Pane, State, update};
 use crate::config::{Glyphs, Look, ThemeName};
-use crate::monitor::kill_report::Confidence;
+use crate::run;
 use crate::run::phase::Phase;
 use crate::run::progress::Progress;
-use crate::run::report::{Advice, Evidence, Exit, Peak, ProcessLine, Room, RunReport, Sight, Verdict, VerdictKind};
+use crate::run::report::{Advice, Exit, Peak, ProcessLine, Room};
 use crate::run::watched::PeakSource;
-use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime};
+use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp};
 
 use super::fixture;
 use super::tests::screen;
 
 const LOOK: Look = Look { glyphs: Glyphs::Ascii, theme: ThemeName::Mono };
 
-fn process(pid: u32, phase: Phase, package: Option<&str>, name: &str, mib: u64, exit: Option<Exit>) -> ProcessLine {
+fn process(pid: u32, phase: Phase, package: Option<&str>, name: &str, mib: u64, has_ended: bool) -> ProcessLine {
+    let exit = has_ended.then_some(Exit::Code(0));
     ProcessLine {
         id: ProcessId::new(pid, 1000),
         parent: Pid(29688),
@@ -37,12 +38,12 @@ fn process(pid: u32, phase: Phase, package: Option<&str>, name: &str, mib: u64, 
     }
 }
 
-fn processes(killed: bool) -> Vec<ProcessLine> {
+fn processes() -> Vec<ProcessLine> {
     vec![
-        process(30987, Phase::Test, Some("example.com/goleak/a"), "a.test", 121, killed.then_some(Exit::Signal(9))),
-        process(30201, Phase::Link, Some("example.com/goleak/b"), "link", 96, Some(Exit::Code(0))),
-        process(30990, Phase::Test, Some("example.com/goleak/b"), "b.test", 31, Some(Exit::Code(0))),
-        process(29688, Phase::Go, None, "go", 26, killed.then_some(Exit::Code(1))),
+        process(30987, Phase::Test, Some("example.com/goleak/a"), "a.test", 121, false),
+        process(30201, Phase::Link, Some("example.com/goleak/b"), "link", 96, true),
+        process(30990, Phase::Test, Some("example.com/goleak/b"), "b.test", 31, true),
+        process(29688, Phase::Go, None, "go", 26, false),
     ]
 }
 
@@ -74,7 +75,7 @@ fn running(size: (u16, u16)) -> State {
         holds: Bytes::from_mib(147),
         peak: Some(peak()),
         room: Some(room()),
-        processes: processes(false),
+        processes: processes(),
         others: 12,
     };
     update(&mut state, Event::Progress(Arc::new(progress)));
@@ -84,39 +85,9 @@ fn running(size: (u16, u16)) -> State {
 
 fn over(size: (u16, u16)) -> State {
     let mut state = running(size);
-    let report = RunReport {
-        command: command(),
-        started: Timestamp::default(),
-        wall: WallTime::default(),
-        took: Duration::from_millis(14_300),
-        exit: Exit::Code(1),
-        verdict: Verdict {
-            kind: VerdictKind::OomKilledCgroup,
-            confidence: Confidence::Certain,
-            summary: "the OOM killer took example.com/goleak/a (a.test 30987), by the limit of --memory-max (192M)"
-                .into(),
-            story: vec!["a.test 30987 held 121M when it was taken, having grown +61.0M/s for 1.9s".into()],
-            evidence: vec![
-                Evidence {
-                    source: "kernel log",
-                    text: "a.test 30987 was killed: --memory-max was at its limit".into(),
-                },
-                Evidence { source: "counters", text: "oom_kill of --memory-max 0 -> 1".into() },
-            ],
-            victim: None,
-        },
-        peak: Some(peak()),
-        processes: processes(true),
-        left_out: 12,
-        room: Some(room()),
-        budget: None,
-        tests: Vec::new(),
-        advice: vec![Advice {
-            what: "go test -p 1".into(),
-            why: "the biggest and go need at least 147M of 192M".into(),
-        }],
-        sight: Sight { kernel_log: Ok(()), exit_records: Ok(()), passes: 900, own_cpu: Duration::from_millis(90) },
-    };
+    let mut report = run::fixture::report();
+    report.advice =
+        vec![Advice { what: "go test -p 1".into(), why: "the biggest and go need at least 147M of 192M".into() }];
     update(&mut state, Event::RunEnded(Arc::new(report)));
     state
 }

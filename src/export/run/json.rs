@@ -19,6 +19,8 @@ struct RunJson {
     started: Option<String>,
     ended: Option<String>,
     exit: ExitJson,
+    /// With which oomtop itself ends: that of the command, or 124.
+    status: u8,
     verdict: VerdictJson,
     peak: Option<PeakJson>,
     limit: Option<LimitJson>,
@@ -165,6 +167,7 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         started: rfc3339(report.wall),
         ended: at(report.took),
         exit: exit(report.exit),
+        status: report.status(),
         verdict: VerdictJson {
             kind: verdict.kind.word(),
             confidence: verdict.confidence.word(),

@@ -1,25 +1,27 @@
-//! `oomtop run --report FILE.xml`: JUnit as CI servers read it: one test case for the run, one property per number.
+//! `oomtop run --report FILE.xml`: JUnit as CI servers read it: one test case for the run and, where they are told, one for
+//! each test; one property per number.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::{command_line, rfc3339};
+use crate::run::per_test::TestMemory;
 use crate::run::phase::Phase;
 use crate::run::report::{RunReport, VerdictKind};
+use crate::text::printable;
 
 pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
     let verdict = &report.verdict;
-    let exceeded: Vec<_> =
-        report.budget.iter().filter(|budget| !budget.warns_only).flat_map(|budget| &budget.exceeded).collect();
-    let failed = verdict.kind != VerdictKind::Ok || !exceeded.is_empty();
+    let failed = verdict.kind != VerdictKind::Ok || report.status() != 0;
+    let tests_failed = report.tests.iter().filter(|test| test.has_failed()).count();
     let time = report.took.as_secs_f64();
-    let name = command_line(report);
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
     writeln!(out, "<testsuites>")?;
     writeln!(
         out,
-        "  <testsuite name=\"oomtop run\" tests=\"1\" failures=\"{}\" errors=\"0\" time=\"{time:.3}\" timestamp=\"{}\">",
-        u8::from(failed),
+        "  <testsuite name=\"oomtop run\" tests=\"{}\" failures=\"{}\" errors=\"0\" time=\"{time:.3}\" timestamp=\"{}\">",
+        1 + report.tests.len(),
+        usize::from(failed) + tests_failed,
         rfc3339(report.wall).unwrap_or_default()
     )?;
     writeln!(out, "    <properties>")?;
@@ -37,19 +39,60 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         }
     }
     writeln!(out, "    </properties>")?;
+    let name = command_line(report);
     writeln!(out, "    <testcase classname=\"oomtop\" name=\"{}\" time=\"{time:.3}\">", escaped(&name))?;
     if failed {
-        let message = if verdict.kind == VerdictKind::Ok { "over budget" } else { &verdict.summary };
-        writeln!(out, "      <failure message=\"{}\">", escaped(message))?;
-        let lines = verdict.story.iter().chain(exceeded).map(String::as_str);
-        let evidence: Vec<_> = verdict.evidence.iter().map(|one| format!("{}: {}", one.source, one.text)).collect();
-        for line in lines.chain(evidence.iter().map(String::as_str)) {
+        writeln!(out, "      <failure message=\"{}\">", escaped(&report.summary()))?;
+        for line in &verdict.story {
             writeln!(out, "{}", escaped(line))?;
+        }
+        for (lead, line) in report.over_budget() {
+            writeln!(out, "{lead}: {}", escaped(line))?;
+        }
+        for evidence in &verdict.evidence {
+            writeln!(out, "{}: {}", evidence.source, escaped(&evidence.text))?;
         }
         writeln!(out, "      </failure>")?;
     }
-    writeln!(out, "    </testcase>\n  </testsuite>\n</testsuites>")?;
+    writeln!(out, "    </testcase>")?;
+    for test in &report.tests {
+        write_test(out, test)?;
+    }
+    writeln!(out, "  </testsuite>\n</testsuites>")?;
     out.flush()
+}
+
+fn write_test(out: &mut dyn Write, test: &TestMemory) -> io::Result<()> {
+    let [package, name] = [&test.package, &test.test].map(|text| printable(text.as_bytes()));
+    let time = test.ended.map_or(0.0, |ended| ended.since(test.began).as_secs_f64());
+    writeln!(
+        out,
+        "    <testcase classname=\"{}\" name=\"{}\" time=\"{time:.3}\">\n      <properties>",
+        escaped(&package),
+        escaped(&name)
+    )?;
+    let sizes = [
+        ("oomtop.rss_before_bytes", test.before),
+        ("oomtop.rss_peak_bytes", test.peak),
+        ("oomtop.rss_after_bytes", test.after),
+        ("oomtop.kept_bytes", test.kept()),
+    ];
+    for (name, size) in sizes {
+        if let Some(size) = size {
+            property(out, name, &size.0.to_string())?;
+        }
+    }
+    if !test.beside.is_empty() {
+        property(out, "oomtop.concurrent_with", &test.beside_in_words())?;
+    }
+    writeln!(out, "      </properties>")?;
+    match test.result.as_deref() {
+        Some("skip") => writeln!(out, "      <skipped/>")?,
+        Some(_) if test.has_failed() => writeln!(out, "      <failure message=\"it failed\"/>")?,
+        None => writeln!(out, "      <failure message=\"its end was not told\"/>")?,
+        Some(_) => {}
+    }
+    writeln!(out, "    </testcase>")
 }
 
 fn property(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {

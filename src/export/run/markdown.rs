@@ -3,16 +3,18 @@
 use std::io::{self, Write};
 
 use super::{command_line, holder};
-use crate::run::report::{ProcessLine, RunReport, VerdictKind};
-use crate::units::human_duration;
+use crate::run::per_test;
+use crate::run::report::{ProcessLine, RunReport};
+use crate::text::printable;
+use crate::units::{Bytes, human_duration};
 
 const LINES: usize = 20;
 
 pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
     let verdict = &report.verdict;
-    let sign = if verdict.kind == VerdictKind::Ok { "OK" } else { verdict.kind.headline() };
-    writeln!(out, "### {sign}: `{}`\n", command_line(report).replace('`', "'"))?;
-    writeln!(out, "**{}** ({})\n", escaped(&verdict.summary), verdict.confidence.word())?;
+    let (headline, sure) = report.headline();
+    writeln!(out, "### {headline}: `{}`\n", command_line(report).replace('`', "'"))?;
+    writeln!(out, "**{}** ({})\n", escaped(&report.summary()), sure.word())?;
     for line in &verdict.story {
         writeln!(out, "{}\n", escaped(line))?;
     }
@@ -37,8 +39,9 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         let at = human_duration(peak.at.since(report.started));
         writeln!(out, "\nThe whole tree held at most **{}**, at {at}: {}.", peak.total, names.join(", "))?;
     }
-    for line in report.budget.iter().flat_map(|budget| &budget.exceeded) {
-        writeln!(out, "\n**Over budget:** {}", escaped(line))?;
+    tests(out, report)?;
+    for (lead, line) in report.over_budget() {
+        writeln!(out, "\n**{lead}:** {}", escaped(line))?;
     }
     if !report.advice.is_empty() {
         writeln!(out, "\nTo try:\n")?;
@@ -47,6 +50,26 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         writeln!(out, "- {} ({})", escaped(&advice.what), escaped(&advice.why))?;
     }
     out.flush()
+}
+
+/// The tests that kept and held the most, where they were asked.
+fn tests(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
+    let (shown, others) = per_test::worth_telling(&report.tests, LINES);
+    if shown.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n| test | before | peak | after | kept | beside it |\n|---|---:|---:|---:|---:|---|")?;
+    for test in shown {
+        let cell = |bytes: Option<Bytes>| bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
+        let [before, peak, after, kept] = [test.before, test.peak, test.after, test.kept()].map(cell);
+        let name = printable(format!("{} {}", test.package, test.test).as_bytes()).into_owned();
+        let beside = test.beside_in_words();
+        writeln!(out, "| {} | {before} | {peak} | {after} | {kept} | {} |", escaped(&name), escaped(&beside))?;
+    }
+    if others > 0 {
+        writeln!(out, "\n{others} other tests are not shown.")?;
+    }
+    Ok(())
 }
 
 fn row(process: &ProcessLine) -> String {

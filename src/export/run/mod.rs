@@ -72,3 +72,6 @@ fn command_line(report: &RunReport) -> String {
 fn rfc3339(wall: WallTime) -> Option<String> {
     Some(jiff::Timestamp::from_nanosecond(i128::from(wall.0)).ok()?.to_string())
 }
+
+#[cfg(test)]
+mod tests;

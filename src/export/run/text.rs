@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::holder;
-use crate::run::per_test::TestMemory;
+use crate::run::per_test::{self, TestMemory};
 use crate::run::report::{RunReport, SMALL, worth_telling};
 use crate::text::printable;
 use crate::units::Bytes;
@@ -20,7 +20,8 @@ const HOLDERS: usize = 6;
 /// Those of `out`.
 pub fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
     let verdict = &report.verdict;
-    writeln!(out, "oomtop: {} ({}): {}", verdict.kind.headline(), verdict.confidence.word(), verdict.summary)?;
+    let (headline, sure) = report.headline();
+    writeln!(out, "oomtop: {headline} ({}): {}", sure.word(), report.summary())?;
     for line in &verdict.story {
         writeln!(out, "  {line}")?;
     }
@@ -35,15 +36,14 @@ pub fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         let names: Vec<_> = shown.map(|(place, rss)| format!("{} {rss}", holder(&report.processes[*place]))).collect();
         let more = if peak.holders.len() > names.len() { ", ..." } else { "" };
         let at = seconds(peak.at.since(report.started));
-        writeln!(out, "  whole tree at most {} at {at}: {}{more}", peak.total, names.join(", "))?;
+        let of = if names.is_empty() { String::new() } else { format!(": {}{more}", names.join(", ")) };
+        writeln!(out, "  whole tree at most {} at {at}{of}", peak.total)?;
     }
-    if let Some(budget) = &report.budget {
-        for line in &budget.exceeded {
-            writeln!(out, "  {}: {line}", if budget.warns_only { "over budget (--warn)" } else { "OVER BUDGET" })?;
-        }
-        if budget.exceeded.is_empty() {
-            writeln!(out, "  within budget")?;
-        }
+    for (lead, line) in report.over_budget() {
+        writeln!(out, "  {lead}: {line}")?;
+    }
+    if report.budget.as_ref().is_some_and(|budget| budget.exceeded.is_empty()) {
+        writeln!(out, "  within budget")?;
     }
     for (place, advice) in report.advice.iter().enumerate() {
         let lead = if place == 0 { "\n  try:" } else { "      " };
@@ -82,31 +82,22 @@ fn table(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
     Ok(())
 }
 
-/// The tests that held the most, where they were asked.
+/// The tests that kept and held the most, where they were asked.
 fn tests(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
-    let mut tests: Vec<_> = report.tests.iter().filter(|test| test.peak.is_some_and(|peak| peak >= SMALL)).collect();
-    if tests.is_empty() {
+    let (shown, others) = per_test::worth_telling(&report.tests, LINES);
+    if shown.is_empty() {
         return Ok(());
     }
-    tests.sort_by_key(|test| std::cmp::Reverse((test.kept(), test.peak)));
-    let shown = &tests[..tests.len().min(LINES)];
     let name = |test: &TestMemory| printable(format!("{} {}", test.package, test.test).as_bytes()).into_owned();
     let width = shown.iter().map(|test| name(test).chars().count()).max().unwrap_or(0).min(70);
     writeln!(out, "\n  {:<8}{:<8}{:<8}{:<8}{:<width$}  BESIDE IT", "BEFORE", "PEAK", "AFTER", "KEPT", "TEST")?;
     for test in shown {
         let cell = |bytes: Option<Bytes>| bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
-        let beside = match test.beside.len() {
-            0 => "-".to_owned(),
-            1..=3 => {
-                test.beside.iter().map(|name| printable(name.as_bytes()).into_owned()).collect::<Vec<_>>().join(" ")
-            }
-            count => format!("{count} tests"),
-        };
         let [before, peak, after, kept] = [test.before, test.peak, test.after, test.kept()].map(cell);
-        writeln!(out, "  {before:<8}{peak:<8}{after:<8}{kept:<8}{:<width$}  {beside}", name(test))?;
+        writeln!(out, "  {before:<8}{peak:<8}{after:<8}{kept:<8}{:<width$}  {}", name(test), test.beside_in_words())?;
     }
-    if tests.len() > shown.len() {
-        writeln!(out, "  and {} other tests", tests.len() - shown.len())?;
+    if others > 0 {
+        writeln!(out, "  and {others} other tests")?;
     }
     Ok(())
 }

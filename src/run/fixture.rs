@@ -1,0 +1,95 @@
+//! A run that was killed, for tests of what is told of one: two packages, of which one had four tests at once when the
+//! kernel took it.
+
+use std::time::Duration;
+
+use crate::monitor::kill_report::Confidence;
+use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime};
+
+use super::per_test::Tests;
+use super::phase::Phase;
+use super::report::{Evidence, Exit, Peak, ProcessLine, Room, RunReport, Sight, Verdict, VerdictKind, Victim};
+use super::watched::PeakSource;
+
+fn process(pid: u32, phase: Phase, package: Option<&str>, name: &str, mib: u64, exit: Exit) -> ProcessLine {
+    ProcessLine {
+        id: ProcessId::new(pid, 1000),
+        parent: Pid(29688),
+        name: name.as_bytes().into(),
+        command: name.as_bytes().into(),
+        phase,
+        package: package.map(Into::into),
+        artifact: None,
+        started: Duration::from_millis(12_100),
+        ended: Some(Duration::from_secs(14)),
+        exit: Some(exit),
+        peak: Some((Bytes::from_mib(mib), PeakSource::Taskstats)),
+        growth: Rate::new(61.0 * 1_048_576.0).map(|rate| (Duration::from_secs(2), rate)),
+    }
+}
+
+/// One that passed, then four together.
+fn tests() -> Tests {
+    let mib = |mib| Some(Bytes::from_mib(mib));
+    let (package, at) = ("example.com/goleak/a", Timestamp::from_secs);
+    let mut tests = Tests::default();
+    tests.take("run", package, "TestSmall", at(12), mib(8));
+    tests.take("pass", package, "TestSmall", at(13), mib(9));
+    tests.take("run", package, "TestLoad", at(13), mib(9));
+    for test in ["TestLoad/1", "TestLoad/2", "TestLoad/3", "TestLoad/4"] {
+        tests.take("run", package, test, at(13), mib(9));
+    }
+    tests.observe(package, Bytes::from_mib(121));
+    tests
+}
+
+/// Of the run.
+pub(crate) fn report() -> RunReport {
+    let holders = [(0, 121), (2, 31), (3, 26)].map(|(place, mib)| (place, Bytes::from_mib(mib)));
+    RunReport {
+        command: ["go", "test", "./..."].map(|word| word.as_bytes().into()).to_vec(),
+        started: Timestamp::default(),
+        wall: WallTime(1_763_714_482_000_000_000),
+        took: Duration::from_millis(14_300),
+        exit: Exit::Code(1),
+        verdict: Verdict {
+            kind: VerdictKind::OomKilledCgroup,
+            confidence: Confidence::Certain,
+            summary: "the OOM killer took example.com/goleak/a (a.test 30987), by the limit of --memory-max (192M)"
+                .into(),
+            story: vec!["a.test 30987 held 121M when it was taken, having grown +61.0M/s for 1.9s".into()],
+            evidence: vec![
+                Evidence {
+                    source: "kernel log",
+                    text: "a.test 30987 was killed: --memory-max was at its limit".into(),
+                },
+                Evidence { source: "counters", text: "oom_kill of --memory-max 0 -> 1".into() },
+            ],
+            victim: Some(Victim {
+                pid: Pid(30987),
+                name: b"a.test".as_slice().into(),
+                package: Some("example.com/goleak/a".into()),
+                test: None,
+            }),
+        },
+        peak: Some(Peak { at: Timestamp::from_secs(12), total: Bytes::from_mib(178), holders: holders.to_vec() }),
+        processes: vec![
+            process(30987, Phase::Test, Some("example.com/goleak/a"), "a.test", 121, Exit::Signal(9)),
+            process(30201, Phase::Link, Some("example.com/goleak/b"), "link", 96, Exit::Code(0)),
+            process(30990, Phase::Test, Some("example.com/goleak/b"), "b.test", 31, Exit::Code(0)),
+            process(29688, Phase::Go, None, "go", 26, Exit::Code(1)),
+        ],
+        left_out: 12,
+        room: Some(Room {
+            cgroup: Some(b"/job-7".as_slice().into()),
+            is_own: true,
+            limit: Bytes::from_mib(192),
+            peak: Some(Bytes::from_mib(192)),
+            shmem: None,
+        }),
+        budget: None,
+        tests: tests().into_all(),
+        advice: Vec::new(),
+        sight: Sight { kernel_log: Ok(()), exit_records: Ok(()), passes: 900, own_cpu: Duration::from_millis(90) },
+    }
+}

@@ -59,6 +59,7 @@ struct Hierarchy {
     root: Vec<u8>,
     tree: Tree,
     path: PathBuffer,
+    entries: Vec<u8>,
 }
 
 /// One cgroup that every pass reads.
@@ -188,7 +189,8 @@ impl Hierarchy {
 
     /// `None` where there is no directory, or its controllers are without memory.
     fn at(version: Version, root: Vec<u8>, place: &Path) -> Option<Self> {
-        let mut hierarchy = Self { version, root, tree: Tree::open(place).ok()?, path: PathBuffer::default() };
+        let mut hierarchy =
+            Self { version, root, tree: Tree::open(place).ok()?, path: PathBuffer::default(), entries: Vec::new() };
         let is_one = match version {
             Version::V1 => hierarchy.read(b"", "memory.stat", |_| Some(())).is_some(),
             Version::V2 => hierarchy
@@ -256,7 +258,7 @@ impl Hierarchy {
         let mut children: Vec<(u64, Vec<u8>)> = Vec::new();
         let Some(path) = self.path.set(directory, ".") else { return };
         let Ok(opened) = self.tree.open_directory(path) else { return };
-        let _ = each_entry(opened.as_fd(), &mut Vec::new(), |name, inode, kind| {
+        let _ = each_entry(opened.as_fd(), &mut self.entries, |name, inode, kind| {
             if kind == FileType::Directory {
                 children.push((inode, name.to_bytes().to_vec()));
             }

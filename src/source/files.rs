@@ -65,6 +65,15 @@ impl Tree {
         self.read_rest(descriptor, length)
     }
 
+    /// As [`Tree::read`], through a descriptor that is opened where it is not yet, and stays open.
+    pub(super) fn read_keeping(&mut self, file: &FileName, kept: &mut Option<OwnedFd>) -> Result<&[u8], Unreadable> {
+        let descriptor = match kept.take() {
+            Some(descriptor) => descriptor,
+            None => self.open_file(file)?,
+        };
+        self.read_kept(kept.insert(descriptor))
+    }
+
     /// A file of any length, which the kernel gives in pieces.
     pub(super) fn read_long(&mut self, file: &FileName) -> Result<&[u8], Unreadable> {
         let descriptor = self.open_file(file)?;

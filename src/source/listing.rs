@@ -37,7 +37,7 @@ impl Listing {
     /// More new numbers than this cost as much as a listing.
     const NUMBERS: u32 = 200;
     /// A listing is never older: a process may be made with a number of its own choice (clone3 with set_tid).
-    const OLDEST: Duration = Duration::from_secs(5);
+    const OLDEST: Duration = Duration::from_secs(10);
 
     /// `own` tells that the tree shows our own PID namespace: `loadavg` speaks of the reader's.
     pub(super) fn open(proc_root: &Tree, own: Option<ProcessId>) -> Self {

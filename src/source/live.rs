@@ -20,24 +20,25 @@ use super::kmsg::KernelLog;
 use super::listing::{Listing, Look};
 use super::machine::{MachineFiles, machine};
 use super::recycler::Recycler;
-use super::roster::{Kind, Process, Roster, Size};
+use super::roster::{Kind, Process, Roster, Size, WarmFiles};
 use super::rotation::{Biggest, Budget, Rotation, WARM, Wanted};
 use super::warm::Warm;
 use super::{Source, SourceError, clock, proc_files};
 
 /// Reads a procfs and the cgroups beside it. What is read when:
 ///
-/// - the list of processes: every pass; where there are thousands every 5 s, and between only the numbers that were
+/// - the list of processes: every pass; where there are thousands every 10 s, and between only the numbers that were
 ///   given away since, so that an end may be seen one pass later. A number whose inode changed is another process
-/// - `statm`: every pass of the first 500, of those that moved last time, are new or are asked for; of the rest half per
-///   pass. So growth is seen within two passes. Up to [`Live::DESCRIPTORS`] are kept open for it. Of thousands that are
-///   new at once only of the biggest, by what `stat` says, so that a first pass is short
+/// - `statm`: every pass where there are few processes, and of those that moved last time, are new or are asked for; of
+///   the rest half per pass. So growth is seen within two passes. Of thousands that are new at once only of the biggest,
+///   by what `stat` says, so that a first pass is short
 /// - `stat`: at first sight (it has the start time), when the address space or the text size changed (a sign of exec),
 ///   when asked for, and in rotation
 /// - `status`: when the resident size moved, when asked for, and in rotation; the biggest first within a budget
 /// - `oom_score_adj` and `cgroup`: at first sight, when asked for, and in rotation
 /// - `oom_score`: of candidates and where a column asks for it
 ///
+/// Up to [`Live::DESCRIPTORS`] of these files are kept open: `statm`, and of what is asked for all that it is asked for.
 /// What is asked for is read in every pass of those that move and of the selected one; of one that stands still only
 /// `oom_score_adj` is, the rest every second pass. The rotations take 10 s on most machines (`Rotation`). A process
 /// that may not be looked at (hidepid=1) is listed with start time 0 and facts that say so.
@@ -69,12 +70,12 @@ pub struct Live {
 }
 
 impl Live {
-    /// How many `statm` are kept open at the most. Each pins [`Live::PINNED`] of kernel memory and spares four fifths
-    /// of the cost of a read.
+    /// How many files are kept open at the most. Each pins [`Live::PINNED`] of kernel memory and spares half of the cost
+    /// of a read and more, of `statm` four fifths.
     pub const DESCRIPTORS: u32 = 3_500;
 
-    /// So many of them are read in every pass; the others, as those without one, every second time.
-    const EVERY_PASS: u32 = 500;
+    /// Of so many processes `statm` is read in every pass; of more every second time.
+    const EVERY_PASS: usize = 500;
 
     /// Of so many that are new in a pass `statm` is read at once: more than the screen and a ranking can show.
     const AT_ONCE: usize = 2_000;
@@ -185,7 +186,7 @@ impl Live {
         let mut wanted = Wanted::new(needs);
         let turn = self.turn();
         // A report for a script is made of few passes: they leave nobody out.
-        let everyone = needs.of_everyone.contains(WARM);
+        let everyone = self.roster.processes.len() <= Self::EVERY_PASS || needs.of_everyone.contains(WARM);
         self.biggest.clear();
         let new = self.roster.processes.iter().filter(|process| process.is_shown() && process.passes == 0);
         new.for_each(|process| self.biggest.add(process.size.resident));
@@ -202,8 +203,7 @@ impl Live {
             };
             let is_kept = process.descriptor.is_some();
             self.kept += u32::from(is_kept);
-            let always = everyone || is_kept && self.kept <= Self::EVERY_PASS;
-            if !(asked || its_turn || always) {
+            if !(asked || its_turn || everyone) {
                 continue;
             }
             let stood_in = process.living_thread.is_some();
@@ -238,7 +238,9 @@ impl Live {
 
         let mut wanted = Wanted::new(needs);
         for process in self.roster.processes.iter_mut().filter(|process| process.is_shown()) {
-            let mut groups = wanted.of(process.id).unwrap_or_default();
+            let asked = wanted.of(process.id);
+            self.kept += keep_files(process, asked.is_some(), self.most_kept.saturating_sub(self.kept));
+            let mut groups = asked.unwrap_or_default();
             if process.rests() && process.id.pid.0 & 1 != turn && needs.selected != Some(process.id) {
                 // What stands still changes only by what others do to it.
                 groups = groups.intersection(FactGroups::ADJUSTMENT);
@@ -352,6 +354,18 @@ fn read_size(tree: &mut Tree, process: &mut Process, may_keep: bool) -> Result<S
         process.living_thread = None;
         process.due = process.due.union(FactGroups::STAT);
     })
+}
+
+/// Keeps the files of a process open for as long as it is asked for, where they fit into `room`; how much of it they
+/// take. As with `statm` not of who is there for a moment.
+fn keep_files(process: &mut Process, asked: bool, room: u32) -> u32 {
+    if asked && process.passes > 0 && room >= WarmFiles::COUNT {
+        process.files.get_or_insert_default();
+        WarmFiles::COUNT
+    } else {
+        process.files = None;
+        0
+    }
 }
 
 /// What a new size is a sign of.

@@ -26,6 +26,8 @@ pub(super) struct Process {
     pub(super) in_scope: bool,
     /// `statm`, kept open.
     pub(super) descriptor: Option<OwnedFd>,
+    /// While it is on screen or in a ranking: the other files, kept open.
+    pub(super) files: Option<Box<WarmFiles>>,
     /// `statm` as last read.
     pub(super) size: Size,
     /// `resident` and `shared` when `status` was last read.
@@ -39,6 +41,20 @@ pub(super) struct Process {
     /// Where the leader has ended and other threads live: one of those.
     pub(super) living_thread: Option<Pid>,
     seen: bool,
+}
+
+/// Files that are read pass after pass of whom is asked for, by [`FileName`]; each is opened when it is first read.
+#[derive(Debug, Default)]
+pub(super) struct WarmFiles {
+    pub(super) stat: Option<OwnedFd>,
+    pub(super) status: Option<OwnedFd>,
+    pub(super) oom_score_adj: Option<OwnedFd>,
+    pub(super) oom_score: Option<OwnedFd>,
+}
+
+impl WarmFiles {
+    /// How many there are.
+    pub(super) const COUNT: u32 = 4;
 }
 
 /// Sizes in pages, to be compared with the next reading: the low 32 bits are enough.
@@ -79,6 +95,7 @@ impl Process {
             parent: Pid(0),
             in_scope: false,
             descriptor: None,
+            files: None,
             size: Size::default(),
             told: (u32::MAX, u32::MAX),
             due: FactGroups::NONE,
@@ -93,6 +110,7 @@ impl Process {
     pub(super) fn vanish(&mut self) {
         self.kind = Kind::Vanished;
         self.descriptor = None;
+        self.files = None;
     }
 
     /// Whether it is known well and its size did not move between the last two readings.
@@ -160,14 +178,18 @@ impl Roster {
         for pid in numbers.map(Pid) {
             // A thread has its directory too, though no listing shows it.
             let leader = tree.read(&FileName::of(pid, "status")).ok().and_then(proc_files::thread_group);
-            if leader != Some(pid) || self.find_among(known, pid) {
-                continue;
+            let Some(inode) = tree.inode(pid).filter(|_| leader == Some(pid)) else { continue };
+            if let Ok(index) = self.processes[..known].binary_search_by_key(&pid, |process| process.id.pid) {
+                if self.processes[index].inode == inode as u32 {
+                    continue;
+                }
+                // The number was given away anew before the end of who had it was seen.
+                self.processes[index].vanish();
             }
-            if let Some(inode) = tree.inode(pid) {
-                self.processes.push(Process::new(pid.0, inode as u32));
-            }
+            self.processes.push(Process::new(pid.0, inode as u32));
         }
         let arrived = self.processes.len() - known;
+        self.drop_vanished();
         self.sort();
         arrived
     }
@@ -175,10 +197,6 @@ impl Roster {
     /// Drops who was found to have vanished.
     pub(super) fn drop_vanished(&mut self) {
         self.processes.retain(|process| process.kind != Kind::Vanished);
-    }
-
-    fn find_among(&self, known: usize, pid: Pid) -> bool {
-        self.processes[..known].binary_search_by_key(&pid, |process| process.id.pid).is_ok()
     }
 
     fn sort(&mut self) {
@@ -242,6 +260,13 @@ mod tests {
         let met = roster.find(Pid(pid)).expect("met").inode;
         roster.refresh(tree.root()).expect("listed");
         assert_eq!(roster.find(Pid(pid)).expect("listed").inode, met);
+
+        let count = roster.processes.len();
+        let index = roster.processes.iter().position(|process| process.id.pid == Pid(pid)).expect("listed");
+        roster.processes[index].inode ^= 1;
+        assert_eq!(roster.meet_numbers(&mut tree, pid..=pid), 1, "the number was another's before");
+        assert_eq!(roster.find(Pid(pid)).map(|process| (process.inode, process.kind)), Some((met, Kind::New)));
+        assert_eq!(roster.processes.len(), count, "who had it is dropped");
         child.kill().expect("ours");
         child.wait().expect("ours");
     }

@@ -79,10 +79,12 @@ impl Target {
         Duration::from_micros(u64::from(self.rollup_took_us))
     }
 
-    /// Whether its rollup may be read again, by its cost and `at_least`.
-    fn is_rollup_due(&self, budget: Budget, at_least: Duration, now: Timestamp) -> bool {
-        // Where nothing moved, only others that share its pages can have changed its share of them.
-        let at_least = if self.rollup_resident == self.resident { at_least.max(Targets::STILL) } else { at_least };
+    /// Whether its rollup may be read again, by its cost and `at_least`; `stirred` is when somebody last came or went.
+    fn is_rollup_due(&self, budget: Budget, at_least: Duration, stirred: Timestamp, now: Timestamp) -> bool {
+        // Where nothing moved, only others that share its pages can have changed its share of them, most by coming and
+        // going.
+        let still = if self.rollup_at < stirred { Targets::STILL } else { Targets::UNSTIRRED };
+        let at_least = if self.rollup_resident == self.resident { at_least.max(still) } else { at_least };
         let pause = if self.rollup_refused { AFTER_REFUSAL } else { budget.pause_after(self.rollup_took(), at_least) };
         has_passed(pause, self.rollup_at, now)
     }
@@ -93,6 +95,8 @@ impl Target {
 pub(super) struct Targets {
     pub(super) budget: Budget,
     processes: Vec<Target>,
+    /// When somebody was last seen to have come or gone.
+    stirred: Timestamp,
     /// What is to be read in this slice, in order of importance; `next` of it is done.
     plan: Vec<(ProcessId, Due)>,
     next: usize,
@@ -110,6 +114,8 @@ impl Targets {
     const SELECTED: Duration = Duration::from_secs(1);
     /// Of a process whose size did not move since.
     const STILL: Duration = Duration::from_secs(10);
+    /// Where nobody came or went since either.
+    const UNSTIRRED: Duration = Duration::from_secs(30);
     /// Of everyone: at least; and so seldom that all of them together take two fifths of the budget.
     const EVERYONE: Duration = Duration::from_secs(10);
     /// No slice is long enough for more.
@@ -120,7 +126,9 @@ impl Targets {
     /// Learns who is there.
     pub(super) fn observe(&mut self, snapshot: &Snapshot) {
         if snapshot.scope != Scope::Facts {
-            self.merge(&snapshot.roster);
+            if self.merge(&snapshot.roster) {
+                self.stirred = snapshot.ended;
+            }
             self.rotation_left = Self::ROTATION.min(self.processes.len() / 10 + 1);
         }
         let mut at = 0;
@@ -150,8 +158,8 @@ impl Targets {
         }
     }
 
-    /// Drops who is gone and adds who is new; both lists are sorted.
-    fn merge(&mut self, roster: &[ProcessId]) {
+    /// Drops who is gone and adds who is new, and says whether there was anybody; both lists are sorted.
+    fn merge(&mut self, roster: &[ProcessId]) -> bool {
         if self.processes.is_empty() {
             self.processes.reserve_exact(roster.len() + roster.len() / 16);
         }
@@ -165,7 +173,8 @@ impl Targets {
                 self.processes.push(Target::new(id));
             }
         }
-        if self.processes.len() > known || known != roster.len() {
+        let stirred = self.processes.len() > known || known != roster.len();
+        if stirred {
             self.processes.sort_unstable_by_key(|target| target.id);
             let mut at = 0;
             self.processes.retain(|target| {
@@ -175,6 +184,7 @@ impl Targets {
                 roster.get(at) == Some(&target.id)
             });
         }
+        stirred
     }
 
     /// The size of one that is there, in pages, as last seen.
@@ -231,7 +241,7 @@ impl Targets {
 
     fn plan_rollup(&mut self, id: ProcessId, pause: Duration, now: Timestamp) {
         let Some(target) = self.find(id).map(|index| &self.processes[index]) else { return };
-        if target.is_rollup_due(self.budget, pause, now) {
+        if target.is_rollup_due(self.budget, pause, self.stirred, now) {
             self.plan.push((id, Due::Rollup));
         }
     }
@@ -241,9 +251,9 @@ impl Targets {
         let everyone = needs.of_everyone.contains(FactGroups::ROLLUP);
         let all_took: Duration =
             if everyone { self.processes.iter().map(Target::rollup_took).sum() } else { Duration::ZERO };
-        let budget = self.budget;
+        let (budget, stirred) = (self.budget, self.stirred);
         let pause = budget.pause_of_part(40, all_took, Self::EVERYONE);
-        let rollup_due = |target: &Target| everyone && target.is_rollup_due(budget, pause, now);
+        let rollup_due = |target: &Target| everyone && target.is_rollup_due(budget, pause, stirred, now);
         self.order.clear();
         for (index, target) in self.processes.iter().enumerate() {
             if target.command_due || target.executable_due || rollup_due(target) {
@@ -346,4 +356,37 @@ fn walk_to<'a>(targets: &'a mut [Target], at: &mut usize, id: ProcessId) -> Opti
         *at += 1;
     }
     targets.get_mut(*at).filter(|target| target.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_one_that_stands_still_is_read_again_sooner_where_somebody_came_or_went() {
+        let at = |seconds: u64| Timestamp(1_000_000_000 * (100 + seconds));
+        let id = |pid| ProcessId::new(pid, 1);
+        let pass = |pids: &[u32], ended| Snapshot {
+            roster: pids.iter().copied().map(id).collect(),
+            ended,
+            ..Snapshot::default()
+        };
+        let needs = Needs { of_visible: FactGroups::ROLLUP, visible: vec![id(1)], ..Needs::default() };
+        let is_due = |targets: &mut Targets, now| {
+            targets.plan(&needs, now);
+            std::iter::from_fn(|| targets.next()).any(|planned| planned == (id(1), Due::Rollup))
+        };
+        let mut targets = Targets::default();
+        targets.observe(&pass(&[1, 2], at(0)));
+        assert!(is_due(&mut targets, at(0)), "never read");
+        targets.rollup_took(id(1), at(1), Duration::from_micros(100), true);
+        targets.observe(&pass(&[1, 2], at(12)));
+        assert!(!is_due(&mut targets, at(12)), "the same two are there");
+        assert!(is_due(&mut targets, at(31)));
+        targets.observe(&pass(&[1], at(13)));
+        assert!(is_due(&mut targets, at(13)), "who shared its pages may have gone");
+        targets.rollup_took(id(1), at(14), Duration::from_micros(100), true);
+        targets.processes[0].resident += 1;
+        assert!(is_due(&mut targets, at(16)), "it moved");
+    }
 }

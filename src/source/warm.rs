@@ -4,6 +4,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use rustix::fd::OwnedFd;
+
 use crate::snapshot::cgroup::Version;
 use crate::snapshot::needs::FactGroups;
 use crate::snapshot::process::{CgroupPath, Stat};
@@ -11,7 +13,7 @@ use crate::snapshot::{Fact, Snapshot, Unreadable};
 use crate::units::Pid;
 
 use super::files::{FileName, Tree, each_entry};
-use super::roster::{Process, process_number};
+use super::roster::{Process, WarmFiles, process_number};
 use super::{clock, proc_files};
 
 /// Reads warm facts.
@@ -42,23 +44,21 @@ impl Warm {
             to.stats.push(Fact { id: process.id, at: clock::now(), reading });
         }
         if groups.contains(FactGroups::STATUS) {
-            let file = match process.living_thread {
-                Some(thread) => FileName::of_thread(pid, thread, "status"),
-                None => FileName::of(pid, "status"),
-            };
             process.told = (process.size.resident, process.size.shared);
-            let reading = tree.read(&file).and_then(|text| proc_files::status(text).ok_or(Unreadable::Malformed));
+            let text = match process.living_thread {
+                Some(thread) => tree.read(&FileName::of_thread(pid, thread, "status")),
+                None => read(tree, process, "status", |files| &mut files.status),
+            };
+            let reading = text.and_then(|text| proc_files::status(text).ok_or(Unreadable::Malformed));
             to.statuses.push(Fact { id: process.id, at: clock::now(), reading });
         }
         if groups.contains(FactGroups::ADJUSTMENT) {
-            let reading = tree
-                .read(&FileName::of(pid, "oom_score_adj"))
+            let reading = read(tree, process, "oom_score_adj", |files| &mut files.oom_score_adj)
                 .and_then(|text| proc_files::oom_score_adj(text).ok_or(Unreadable::Malformed));
             to.adjustments.push(Fact { id: process.id, at: clock::now(), reading });
         }
         if groups.contains(FactGroups::OOM_SCORE) {
-            let reading = tree
-                .read(&FileName::of(pid, "oom_score"))
+            let reading = read(tree, process, "oom_score", |files| &mut files.oom_score)
                 .and_then(|text| proc_files::oom_score(text).ok_or(Unreadable::Malformed));
             to.oom_scores.push(Fact { id: process.id, at: clock::now(), reading });
         }
@@ -73,7 +73,7 @@ impl Warm {
 
     /// `stat`; where the leader has ended and threads live, finds one and corrects the size that was read as nothing.
     fn stat(&mut self, tree: &mut Tree, process: &mut Process, to: &mut Snapshot) -> Result<Stat, Unreadable> {
-        let text = tree.read(&FileName::of(process.id.pid, "stat"))?;
+        let text = read(tree, process, "stat", |files| &mut files.stat)?;
         let (start_time, mut stat) = proc_files::stat(text).ok_or(Unreadable::Malformed)?;
         if start_time != process.id.start_time {
             // Another process has the number now: the next listing meets it.
@@ -123,6 +123,20 @@ impl Warm {
         })
         .ok()?;
         living
+    }
+}
+
+/// A file of a process, through a descriptor of its own where they are kept.
+fn read<'a>(
+    tree: &'a mut Tree,
+    process: &mut Process,
+    name: &str,
+    kept: impl FnOnce(&mut WarmFiles) -> &mut Option<OwnedFd>,
+) -> Result<&'a [u8], Unreadable> {
+    let file = FileName::of(process.id.pid, name);
+    match &mut process.files {
+        Some(files) => tree.read_keeping(&file, kept(files)),
+        None => tree.read(&file),
     }
 }
 

@@ -54,6 +54,12 @@ impl Surroundings {
         })
     }
 
+    /// Whether the lowest cgroup above the tree tells how many were killed in it: the kernel counts a kill there, whoever
+    /// was full (mm/memcontrol.c memcg_memory_event_mm).
+    pub(super) fn count_kills(&self) -> bool {
+        self.last.first().is_some_and(|lowest| lowest.events.oom_kill.is_some())
+    }
+
     /// The tightest limit above the tree.
     pub(super) fn room(&self, own: Option<&[u8]>) -> Option<Room> {
         let limited = self.last.iter().filter_map(|cgroup| Some((cgroup, cgroup.limit.flatten()?)));

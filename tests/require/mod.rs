@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Once;
@@ -35,7 +36,8 @@ pub fn root() -> bool {
 #[must_use]
 pub fn own_name(name: &str) -> String {
     let own = control::identify(Path::new("/proc"), Pid(std::process::id())).expect("we live");
-    format!("oomtop-test-{}-{}-{name}", own.pid, own.start_time.0)
+    let namespace = fs::metadata("/proc/self/ns/pid").expect("procfs").ino();
+    format!("oomtop-test-{namespace}-{}-{}-{name}", own.pid, own.start_time.0)
 }
 
 /// The directory in which a test may make memory cgroups of its own, v1 or v2, after a sweep of what was left there.

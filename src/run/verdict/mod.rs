@@ -30,6 +30,8 @@ pub(super) struct Case<'a> {
     pub sees_all_numbers: bool,
     /// The lowest cgroup above the tree whose counter rose: path, from, to.
     pub cgroup_kills: Option<(Box<[u8]>, u64, u64)>,
+    /// The counters of those cgroups can be read.
+    pub cgroups_count: bool,
     pub host_kills: Option<(u64, u64)>,
     pub own_cgroup: Option<&'a [u8]>,
     pub signals: &'a [i32],
@@ -60,10 +62,12 @@ fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
             // Whoever ended with a status of its own was not taken: the number was another's by then.
             let had_it = |process: &&Watched| process.id.pid == pid && process.exit_code().is_none();
             let by_number = case.processes.iter().rev().find(had_it);
+            // A name alone is that of many on a machine: where our cgroups count kills, they must have counted one.
             let by_name = || {
-                let name = victim.name?;
-                let mut same = case.processes.iter().filter(|process| process.name.as_bytes() == name.as_bytes());
-                same.next_back()
+                let name = victim.name.filter(|_| case.cgroup_kills.is_some() || !case.cgroups_count)?;
+                let had_it =
+                    |process: &&Watched| process.name.as_bytes() == name.as_bytes() && process.exit_code().is_none();
+                case.processes.iter().rev().find(had_it)
             };
             let process = if case.sees_all_numbers { by_number } else { by_name() }?;
             Some((process, victim.rss()))
@@ -386,7 +390,7 @@ fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
         };
         evidence.push(Evidence { source: "counters", text });
     }
-    (evidence, counted_none || all_told)
+    (evidence, counted_none || all_told && case.sees_all_numbers)
 }
 
 #[cfg(test)]

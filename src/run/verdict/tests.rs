@@ -1,7 +1,15 @@
 //! Verdicts on cases that are made up: what real runs seldom meet.
 
+use std::sync::Arc;
+
+use super::super::{Run, RunPlan};
 use super::*;
-use crate::snapshot::Unreadable;
+use crate::snapshot::cgroup::{Cgroup, CgroupEvents, Version};
+use crate::snapshot::kernel_event::{KernelRecord, OutsideEvent};
+use crate::snapshot::process::{CgroupPath, Name, Stat};
+use crate::snapshot::system::Machine;
+use crate::snapshot::{Fact, Snapshot, Unreadable};
+use crate::units::Timestamp;
 
 fn case(exit: Exit, signals: &[i32], exit_records: Result<(), Unreadable>) -> Case<'_> {
     Case {
@@ -10,6 +18,7 @@ fn case(exit: Exit, signals: &[i32], exit_records: Result<(), Unreadable>) -> Ca
         kills: &[],
         sees_all_numbers: true,
         cgroup_kills: Some((b"/docker/somebody".as_slice().into(), 3, 4)),
+        cgroups_count: true,
         host_kills: Some((7, 8)),
         own_cgroup: None,
         signals,
@@ -40,4 +49,43 @@ fn a_kill_in_a_shared_cgroup_is_ours_only_where_our_own_end_was_not_seen() {
     }
     let (kind, ..) = judged(Exit::Code(0), &[], unseen);
     assert_eq!(kind, VerdictKind::Ok);
+}
+
+/// A pass in a PID namespace, where the kernel's log has numbers of another.
+fn pass(oom_kill: Option<u64>, log: &[&str]) -> Snapshot {
+    let id = ProcessId::new(12, 1);
+    let stat = Stat { name: Name::new(b"tail"), ..Stat::default() };
+    let events = CgroupEvents { oom_kill, ..CgroupEvents::default() };
+    let cgroup = Cgroup { events, ..Cgroup::unread(CgroupPath::new("/job"), Version::V1, Timestamp::default()) };
+    let record = |(number, text): (usize, &&str)| {
+        let sequence = number as u64;
+        let text = text.as_bytes().into();
+        OutsideEvent::KernelLog(KernelRecord { sequence, microseconds: sequence, priority: 3, text })
+    };
+    Snapshot {
+        machine: Arc::new(Machine { initial_pid_namespace: Some(false), ..Machine::default() }),
+        roster: vec![id],
+        stats: vec![Fact { id, at: Timestamp::default(), reading: Ok(stat) }],
+        cgroups: Some(vec![cgroup]),
+        kernel_log: Some(Ok(())),
+        events: log.iter().enumerate().map(record).collect(),
+        ..Snapshot::default()
+    }
+}
+
+#[test]
+fn a_victim_of_the_same_name_in_another_namespace_is_not_ours_unless_our_cgroup_counted_it() {
+    let log = [
+        "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/noise,task_memcg=/noise,task=tail,pid=4711,uid=0",
+        "Memory cgroup out of memory: Killed process 4711 (tail) total-vm:23248kB, anon-rss:15360kB, file-rss:1536kB, shmem-rss:0kB, UID:0 pgtables:80kB oom_score_adj:0",
+    ];
+    let kind = |before, after, exit| {
+        let mut run = Run::new(RunPlan::default());
+        run.absorb(&pass(before, &[]));
+        run.absorb(&pass(after, &log));
+        run.finish(exit, Ok(())).verdict.kind
+    };
+    assert_eq!(kind(Some(0), Some(0), Exit::Code(0)), VerdictKind::Ok);
+    assert_eq!(kind(Some(0), Some(1), Exit::Code(1)), VerdictKind::OomKilledCgroup);
+    assert_eq!(kind(None, None, Exit::Code(1)), VerdictKind::OomKilledCgroup, "the name is all that is known");
 }

@@ -156,6 +156,19 @@ fn a_test_that_allocates_past_the_limit() {
     assert!(!root.join(made.trim_start_matches('/')).exists(), "{made} was not removed");
 }
 
+/// The test binary of ./leak, built outside of any limit.
+fn leaking_test(go: &Toolchain, folder: &Path, flags: &[&str]) -> PathBuf {
+    let binary = folder.join("leak.test");
+    let mut build = Command::new(go.program());
+    go.set_environment(&mut build);
+    build.args(["test", "-vet=off", "-c", "-o"]).arg(&binary).args(flags).arg("./leak").current_dir(suite());
+    // The race detector is linked with C; a program for a guest must not be.
+    build.env("CGO_ENABLED", if flags.contains(&"-race") { "1" } else { "0" });
+    let output = build.output().expect("go starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    binary
+}
+
 /// The race detector's shadow takes several times what the test itself holds.
 #[test]
 fn a_test_with_the_race_detector() {
@@ -165,13 +178,7 @@ fn a_test_with_the_race_detector() {
     }
     let _alone = alone(go);
     let folder = tempfile::tempdir().expect("a folder");
-    let binary = folder.path().join("leak.test");
-    let mut build = Command::new(go.program());
-    go.set_environment(&mut build);
-    let build =
-        build.args(["test", "-race", "-vet=off", "-c", "-o"]).arg(&binary).arg("./leak").env("CGO_ENABLED", "1");
-    let output = build.current_dir(suite()).output().expect("go starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let binary = leaking_test(go, folder.path(), &["-race"]);
     let binary = binary.to_str().expect("a plain path");
     let run = Run::new(go, &["--memory-max", "256m"], &[binary, "-test.run=TestLeak"]);
     let ended = run.end(run.start());
@@ -379,12 +386,7 @@ fn a_group_and_a_machine_in_a_guest() {
     }
     let _alone = alone(go);
     let folder = tempfile::tempdir().expect("a folder");
-    let binary = folder.path().join("leak.test");
-    let mut build = Command::new(go.program());
-    go.set_environment(&mut build);
-    let build = build.args(["test", "-vet=off", "-c", "-o"]).arg(&binary).arg("./leak").env("CGO_ENABLED", "0");
-    let output = build.current_dir(suite()).output().expect("go starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let binary = leaking_test(go, folder.path(), &[]);
     let Some(guest) = vm::Guest::find(&binary) else {
         require::missing("vm", "no virtual machine was built: tests/vm/boot build (root, Debian)");
         return;

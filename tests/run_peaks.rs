@@ -89,7 +89,7 @@ fn peaks_of_short_processes_are_seen_without_taskstats() {
     let told = run(&["setpriv", "--bounding-set=-net_admin"]);
     assert!(!told.near.contains_key("taskstats"), "{:?}", told.near);
     let near: usize = told.near.values().sum();
-    // All of them on a machine that is not busy; a machine that is looks less often.
-    assert!(near * 2 >= told.count, "{near} of {}", told.count);
+    // All of them on a machine that is not busy; a machine that is looks less often, but those that live for seconds it sees.
+    assert!(near >= 6, "{near} of {}", told.count);
     the_sum_is_what_the_cgroup_counted(&told.report);
 }

@@ -1,4 +1,4 @@
-// 200 children that hold 50 MiB for 80 ms each, up to three at a time; then six that hold it together for a second.
+// 200 children that hold 50 MiB for 80 ms each, up to three at a time; then six that hold it together for some seconds.
 // Prints what the kernel says each held at the most (wait4: ru_maxrss, KiB), in the order in which they ended.
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -36,7 +36,7 @@ int main(void) {
         usleep(child % 4 * 10000);
     }
     while (living--) await();
-    for (int child = 0; child < 6; child++) if (fork() == 0) hold(1000);
+    for (int child = 0; child < 6; child++) if (fork() == 0) hold(3000);
     for (int child = 0; child < 6; child++) await();
     return 0;
 }

@@ -341,6 +341,7 @@ pub fn parse(
         mouse: screen.mouse.or(wished.mouse).unwrap_or(default.mouse),
         warning: wishes.warning,
         alarm: wished.alarm,
+        profile_directory: wished.profile_directory.unwrap_or(default.profile_directory),
     };
     Ok((config, task))
 }

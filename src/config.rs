@@ -44,6 +44,8 @@ pub struct Config {
     pub warning: WarningConfig,
     /// What is done then.
     pub alarm: AlarmConfig,
+    /// Where profiles are saved.
+    pub profile_directory: PathBuf,
 }
 
 impl Default for Config {
@@ -65,6 +67,7 @@ impl Default for Config {
             look: Look::default(),
             warning: WarningConfig::default(),
             alarm: AlarmConfig::default(),
+            profile_directory: ".".into(),
         }
     }
 }
@@ -104,6 +107,8 @@ pub struct AlarmConfig {
     pub hook_every: Duration,
     /// It is killed after this.
     pub hook_timeout: Duration,
+    /// Fetch a heap profile of a Go program that begins to warn, and keep it.
+    pub heap_profile: bool,
 }
 
 impl AlarmConfig {
@@ -119,6 +124,7 @@ impl Default for AlarmConfig {
             hook: Vec::new(),
             hook_every: Duration::from_secs(30),
             hook_timeout: Duration::from_secs(10),
+            heap_profile: false,
         }
     }
 }

@@ -113,6 +113,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap", &["cli", "main"]),
     ("toml", &["cli"]),
     ("flate2", &["golang"]),
+    ("httparse", &["runtime"]),
 ];
 
 /// Modules that may touch clocks, files, the environment and processes.

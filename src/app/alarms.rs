@@ -42,12 +42,22 @@ impl State {
         let Some(alarm) = heard.first() else { return };
         let more = if heard.len() > 1 { format!(" (and {} more)", heard.len() - 1) } else { String::new() };
         self.announce(Tone::Bad, format!("{}{more}", alarm.sentence()));
+        if config.heap_profile {
+            effects.extend(heard.iter().filter_map(|alarm| self.profile_for(alarm)));
+        }
         if config.bell {
             effects.push(Effect::Bell);
         }
         if !config.hook.is_empty() {
             self.call_hook(alarm, heard.len() as u64, effects);
         }
+    }
+
+    /// Of a Go program: fetch its heap profile while it lives.
+    fn profile_for(&self, alarm: &AlarmReport) -> Option<Effect> {
+        let process = &alarm.portrait.as_ref()?.process;
+        process.identity.executable.as_ref()?.go.as_ref()?;
+        Some(self.fetch_for_alarm(process.id, self.name_of(process.id), alarm.number))
     }
 
     fn call_hook(&mut self, alarm: &Arc<AlarmReport>, heard: u64, effects: &mut Vec<Effect>) {

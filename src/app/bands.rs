@@ -4,6 +4,7 @@
 use crate::monitor::report::Victim;
 use crate::units::ProcessId;
 
+use super::Picture;
 use super::layout::Area;
 
 /// Cuts bands of these heights off the top; the rest is the last.
@@ -47,6 +48,16 @@ pub fn risk(area: Area, other_killers: u16) -> [Area; 5] {
 pub fn kills(area: Area) -> [Area; 2] {
     let ([heading], list) = split(area, [u16::from(area.height >= 3)]);
     [heading, list]
+}
+
+/// The pane of profiles: what it is a profile of, headings (of the table), list, the selected function.
+#[must_use]
+pub fn profile(area: Area, picture: Picture) -> [Area; 4] {
+    let heading = u16::from(area.height >= 5 && picture == Picture::Table);
+    let selected = u16::from(area.height >= 4) + u16::from(area.height >= 12);
+    let ([status, heading], rest) = split(area, [u16::from(area.height >= 3) + u16::from(area.height >= 8), heading]);
+    let (list, selected) = rest.split_top(rest.height.saturating_sub(selected));
+    [status, heading, list, selected]
 }
 
 /// The first line of a list that shows `cursor` on its last line at the latest.

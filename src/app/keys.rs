@@ -6,6 +6,7 @@ use crate::table::Column;
 
 use super::Pane;
 use super::chord::Chord;
+use super::list::Direction;
 
 /// What a key means: an intent of the user, not yet what is done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,6 +91,14 @@ pub enum Action {
     Redraw,
     /// Stop until SIGCONT.
     Suspend,
+    /// Of a profile: the next of its values.
+    NextValues,
+    /// Of a profile: what changed, or all.
+    Growth,
+    /// Write a profile to a file.
+    Save,
+    /// To what stands beside it.
+    Sideways(Direction),
 }
 
 /// A movement over rows.
@@ -138,6 +147,10 @@ pub enum Place {
     Mappings,
     /// In the pane of kills.
     Kills,
+    /// In the pane of the Go runtime.
+    Go,
+    /// In the pane of profiles.
+    Profile,
 }
 
 impl Place {
@@ -148,6 +161,8 @@ impl Place {
             Self::Top => matches!(pane, Pane::Top | Pane::Growth | Pane::Go),
             Self::Mappings => matches!(pane, Pane::Mappings),
             Self::Kills => matches!(pane, Pane::Kills),
+            Self::Go => matches!(pane, Pane::Go),
+            Self::Profile => matches!(pane, Pane::Profile),
         }
     }
 }
@@ -200,13 +215,15 @@ pub enum Section {
     Table,
     /// What is done to processes.
     Acting,
+    /// Profiles of Go programs.
+    Functions,
     /// Everything else.
     Program,
 }
 
 impl Section {
     /// All, in the order of the help.
-    pub const ALL: [Self; 4] = [Self::Moving, Self::Table, Self::Acting, Self::Program];
+    pub const ALL: [Self; 5] = [Self::Moving, Self::Table, Self::Acting, Self::Functions, Self::Program];
 
     /// Its heading.
     #[must_use]
@@ -215,6 +232,7 @@ impl Section {
             Self::Moving => "Moving",
             Self::Table => "What the table shows",
             Self::Acting => "Acting on the tagged processes, else on the selected one",
+            Self::Functions => "Functions of a Go program (9)",
             Self::Program => "The program",
         }
     }
@@ -230,8 +248,8 @@ const fn key(code: KeyCode) -> Chord {
 
 use Action as A;
 use Chord as C;
-use Place::{Kills, Mappings, Top};
-use Section::{Acting, Moving, Program, Table};
+use Place::{Go, Kills, Mappings, Profile, Top};
+use Section::{Acting, Functions, Moving, Program, Table};
 
 /// Every key. The footer shows labels in this order; where two lines could apply, the first does.
 #[rustfmt::skip] // One binding, one line.
@@ -245,6 +263,17 @@ pub const KEYS: &[Binding] = &[
     bind(&[key(KeyCode::End)], A::Move(Move::Last), Moving, "to the last row"),
     bind(&[key(KeyCode::Enter)], A::Open, Moving, "in what a process holds (3): zoom, then list the regions of a class").only_in(Mappings).labelled("open"),
     bind(&[key(KeyCode::Enter)], A::Open, Moving, "in the kills (5): the story of the selected one").only_in(Kills).labelled("story"),
+    bind(&[key(KeyCode::Enter)], A::Open, Moving, "in what its Go runtime says (6): which functions hold its heap (pprof)").only_in(Go).labelled("functions"),
+    bind(&[C::of('r')], A::Refresh, Functions, "fetch a profile over loopback: a menu asks which, and from where").only_in(Profile).labelled("fetch"),
+    bind(&[C::of('t'), C::f(5)], A::Tree, Functions, "a table of functions, or a flame graph: who called whom, as wide as what they hold").only_in(Profile).labelled("flame graph"),
+    bind(&[key(KeyCode::Enter)], A::Open, Functions, "where the function is in the flame graph; there: zoom, Esc goes back").only_in(Profile).labelled("zoom"),
+    bind(&[C::of('v')], A::NextValues, Functions, "in use or allocated, bytes or objects, in turn").only_in(Profile).labelled("values"),
+    bind(&[C::of('s'), C::f(6)], A::SortMenu, Functions, "by what they hold themselves (flat), or with all that they call (cum)").only_in(Profile).labelled("order"),
+    bind(&[C::of('b')], A::Growth, Functions, "what changed since the profile before, or since the marked one; again: all").only_in(Profile).labelled("growth"),
+    bind(&[C::of('m')], A::Mark, Functions, "changes count from the profile that is shown").only_in(Profile),
+    bind(&[C::of('w')], A::Save, Functions, "save it to a new file, for go tool pprof").only_in(Profile).labelled("save"),
+    bind(&[key(KeyCode::Right)], A::Sideways(Direction::Forward), Functions, "flame graph: the frame to the right; table: the profile fetched after").only_in(Profile),
+    bind(&[key(KeyCode::Left)], A::Sideways(Direction::Backward), Functions, "flame graph: the frame to the left; table: the profile fetched before").only_in(Profile),
     bind(&[key(KeyCode::Enter)], A::Open, Moving, "elsewhere: zoom the pane that has the keys, or back; on a group: open it"),
     bind(&[key(KeyCode::Esc)], A::Leave, Moving, "leave: dialog, search, filter, zoom, in this order").labelled("back"),
     bind(&[key(KeyCode::Tab)], A::NextPane, Moving, "next pane"),
@@ -257,6 +286,7 @@ pub const KEYS: &[Binding] = &[
     bind(&[C::of('6')], A::View(Pane::Go), Moving, "of a Go program: what its runtime holds, and which limits fit; a second time goes back"),
     bind(&[C::of('7')], A::View(Pane::Run), Moving, "of `oomtop run`: what the command holds against its limit, then the verdict"),
     bind(&[C::of('8')], A::View(Pane::Output), Moving, "of `oomtop run`: what the command wrote; / finds in it"),
+    bind(&[C::of('9')], A::View(Pane::Profile), Moving, "of a Go program: which functions hold its heap (pprof); a second time goes back"),
     bind(&[C::of('/'), C::f(3)], A::Search, Moving, "jump while you type to the row that matches; among regions: name or address").labelled("find"),
     bind(&[C::of('n')], A::SearchNext, Moving, "next row that matches"),
     bind(&[C::of('N')], A::SearchPrevious, Moving, "row before that matches; without a search: sort by PID"),
@@ -303,9 +333,15 @@ pub fn action(pane: Pane, chord: Chord) -> Option<Action> {
     Some(binding.action)
 }
 
-/// What the footer can name while this pane has the keys, most useful first.
+/// What the footer can name while this pane has the keys, most useful first; what a key means here goes before what it
+/// means elsewhere.
 pub fn footer(pane: Pane) -> impl Iterator<Item = &'static Binding> {
-    KEYS.iter().filter(move |binding| !binding.label.is_empty() && binding.place.holds(pane))
+    let labelled = move |binding: &Binding| !binding.label.is_empty() && binding.place.holds(pane);
+    let leads = move |at: usize| {
+        let same = |other: &Binding| labelled(other) && other.keys.first() == KEYS[at].keys.first();
+        labelled(&KEYS[at]) && !KEYS[..at].iter().any(same)
+    };
+    (0..KEYS.len()).filter(move |at| leads(*at)).map(|at| &KEYS[at])
 }
 
 #[cfg(test)]
@@ -320,8 +356,10 @@ mod tests {
             let twins = !binding.keys.iter().any(is_function) || binding.keys.iter().any(is_letter);
             assert!(twins, "{}: terminals steal function keys", binding.key_names());
             for other in KEYS[at + 1..].iter().filter(|other| other.action != binding.action) {
+                // What holds in other panes only is never meant together.
+                let apart = ![binding.place, other.place].contains(&Place::Everywhere) && binding.place != other.place;
                 let shared = binding.keys.iter().any(|chord| other.keys.contains(chord));
-                assert!(!shared, "{} and {}", binding.key_names(), other.key_names());
+                assert!(!shared || apart, "{} and {}", binding.key_names(), other.key_names());
             }
         }
     }
@@ -342,7 +380,7 @@ mod tests {
             assert_eq!(action(Pane::Top, Chord::key(code)), Some(expected));
         }
         // Not ours, and not the keys of vi.
-        for letter in ['P', 'j', 'x', '9'] {
+        for letter in ['P', 'j', 'x', '0'] {
             assert_eq!(action(Pane::Top, Chord::of(letter)), None, "{letter}");
         }
     }

@@ -14,6 +14,7 @@ pub mod list;
 mod mouse;
 pub mod output;
 mod panes;
+mod profile;
 mod regions;
 pub mod run;
 mod text_field;
@@ -41,6 +42,9 @@ use run::RunView;
 
 pub use alarms::{AlarmsTold, HookCall};
 pub use kills::KillsView;
+pub use profile::{
+    Extent, FetchedProfile, KeptProfile, Picture, ProfileCall, ProfileView, Reason, SaveCall, ShownProfile, frames,
+};
 pub use text_field::TextField;
 pub use update::update;
 
@@ -75,6 +79,8 @@ pub struct State {
     pub risk: RiskView,
     /// The pane of kills.
     pub kills: KillsView,
+    /// The pane of profiles.
+    pub profiles: ProfileView,
     /// The command that is watched.
     pub run: Option<RunView>,
     /// What was told of alarms.
@@ -121,13 +127,15 @@ pub enum Pane {
     Run,
     /// What it wrote.
     Output,
+    /// Which functions of a Go program hold its memory; alone on the screen.
+    Profile,
 }
 
 impl Pane {
     /// Those of the overview of a machine, in the order of Tab and of their numbers.
     pub const ALL: [Self; 4] = [Self::Top, Self::Growth, Self::Mappings, Self::Risk];
 
-    /// The key that goes straight to it: 1 to 8.
+    /// The key that goes straight to it: 1 to 9.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -139,6 +147,7 @@ impl Pane {
             Self::Go => 6,
             Self::Run => 7,
             Self::Output => 8,
+            Self::Profile => 9,
         }
     }
 
@@ -154,6 +163,7 @@ impl Pane {
             Self::Go => "go",
             Self::Run => "run",
             Self::Output => "output",
+            Self::Profile => "functions",
         }
     }
 }
@@ -300,6 +310,15 @@ pub enum Event {
     RunEnded(Arc<RunReport>),
     /// The user's hook ended: well, or why not.
     Hooked(Result<(), String>),
+    /// A profile was fetched, or why not.
+    Profiled {
+        /// What was wanted.
+        call: ProfileCall,
+        /// What came, or why nothing did.
+        outcome: Result<Box<FetchedProfile>, String>,
+    },
+    /// A profile was saved to this file, or why not.
+    ProfileSaved(Result<String, String>),
     /// We did not stop: no shell with job control could continue us.
     NotSuspended,
     /// A signal was sent, or not: for each target.
@@ -370,9 +389,15 @@ pub enum Effect {
     Bell,
     /// Start the user's hook.
     Hook(HookCall),
+    /// Fetch a profile.
+    FetchProfile(ProfileCall),
+    /// Give up the profiles that are being fetched.
+    GiveUpProfiles,
+    /// Save a profile.
+    SaveProfile(SaveCall),
     /// Put text into the user's clipboard (OSC 52).
     Copy(String),
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -60,7 +60,14 @@ impl State {
                 let lines = if movement == Move::Up { -NOTCH } else { NOTCH };
                 self.list.scroll(lines, layout.page(Pane::Top));
             }
-            pane @ (Pane::Growth | Pane::Mappings | Pane::Risk | Pane::Kills | Pane::Go | Pane::Run | Pane::Output) => {
+            pane @ (Pane::Growth
+            | Pane::Mappings
+            | Pane::Risk
+            | Pane::Kills
+            | Pane::Go
+            | Pane::Run
+            | Pane::Output
+            | Pane::Profile) => {
                 (0..NOTCH).for_each(|_| self.move_in(pane, movement));
             }
         }
@@ -96,6 +103,10 @@ impl State {
             Pane::Kills => {
                 let [.., list] = bands::kills(inner);
                 line_in(list).is_some_and(|line| self.click_kill(line, list.height))
+            }
+            Pane::Profile => {
+                let list = self.profile_list();
+                line_in(list).is_some_and(|line| self.click_profile(column - list.x, line))
             }
         };
         if selected_already && had_the_keys {

@@ -40,6 +40,7 @@ impl State {
                 self.mappings.cursor = movement.apply(self.mappings.cursor, self.mapping_lines(), page);
             }
             Pane::Kills => self.move_in_kills(movement, page),
+            Pane::Profile => self.move_in_profiles(movement),
             Pane::Run => {
                 let (columns, _) = self.size;
                 if let Some(run) = &mut self.run {
@@ -113,9 +114,9 @@ impl State {
                 self.arrange();
             }
             (Pane::Kills, _) => self.open_kill(),
-            (Pane::Go, _) => {}
+            (Pane::Go, _) => self.open_profiles(),
             (Pane::Mappings, _) if self.is_alone() => self.open_class(),
-            (Pane::Top | Pane::Growth | Pane::Mappings | Pane::Risk | Pane::Run | Pane::Output, _) => {
+            (Pane::Top | Pane::Growth | Pane::Mappings | Pane::Risk | Pane::Run | Pane::Output | Pane::Profile, _) => {
                 self.zoom(!self.zoomed);
             }
         }
@@ -131,7 +132,7 @@ impl State {
         let room = Room::of(self.size);
         let entered = [
             (Entered::Kills, self.focus == Pane::Kills),
-            (Entered::Pane, self.focus == Pane::Go),
+            (Entered::Pane, matches!(self.focus, Pane::Go | Pane::Profile)),
             (Entered::Search, self.looked_for().is_some()),
             (Entered::Filter, self.list.filter.is_some()),
             (Entered::User, self.list.user.is_some()),
@@ -170,10 +171,16 @@ impl State {
             Action::Open => match self.focus {
                 Pane::Kills => !self.kills.opened && self.selected_kill().is_some(),
                 Pane::Mappings => !self.is_alone() || !self.looks_for_regions() && self.mapping_lines() > 0,
-                Pane::Go => false,
-                Pane::Top | Pane::Growth | Pane::Risk | Pane::Run | Pane::Output => true,
+                Pane::Profile => self.profiles.shown().is_some(),
+                Pane::Top | Pane::Growth | Pane::Risk | Pane::Go | Pane::Run | Pane::Output => true,
             },
             Action::Leave => self.entered().is_some(),
+            Action::Tree | Action::SortMenu | Action::Search | Action::NextValues | Action::Save
+                if self.focus == Pane::Profile =>
+            {
+                self.profiles.shown().is_some()
+            }
+            Action::Growth => self.profiles.shown().is_some_and(|shown| shown.kept.fetched.growth.is_some()),
             Action::Filter | Action::Tree => shows(Pane::Top),
             Action::SortMenu => shows(Pane::Top) || self.looks_for_regions(),
             Action::Search if self.focus == Pane::Output => true,
@@ -183,7 +190,9 @@ impl State {
             | Action::Protect
             | Action::Sacrifice
             | Action::Adjust
-            | Action::Mark => !matches!(self.focus, Pane::Kills | Pane::Run | Pane::Output) || shows(Pane::Top),
+            | Action::Mark => {
+                !matches!(self.focus, Pane::Kills | Pane::Run | Pane::Output | Pane::Profile) || shows(Pane::Top)
+            }
             Action::NextDomain => shows(Pane::Risk),
             _ => true,
         }

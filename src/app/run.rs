@@ -106,6 +106,8 @@ impl State {
             return self.say(Tone::Plain, "no command is watched here: oomtop run -- COMMAND starts one");
         }
         match pane == self.focus {
+            false if pane == Pane::Profile => self.open_profiles(),
+            true if pane == Pane::Profile => self.focus_on(self.profiles.back.unwrap_or(Pane::Top)),
             true if self.stands_alone(pane) => self.focus_on(Pane::Top),
             true => self.zoom(!self.zoomed),
             false => self.focus_on(pane),

@@ -68,6 +68,7 @@ impl State {
     pub(super) fn looked_for(&self) -> Option<&str> {
         match &self.run {
             Some(run) if self.focus == Pane::Output => run.output.search.as_deref(),
+            _ if self.focus == Pane::Profile => self.profiles.search.as_deref(),
             _ if self.looks_for_regions() => self.mappings.search.as_deref(),
             _ => self.list.search.as_deref(),
         }
@@ -77,6 +78,7 @@ impl State {
         let looks_for_regions = self.looks_for_regions();
         match &mut self.run {
             Some(run) if self.focus == Pane::Output => &mut run.output.search,
+            _ if self.focus == Pane::Profile => &mut self.profiles.search,
             _ if looks_for_regions => &mut self.mappings.search,
             _ => &mut self.list.search,
         }
@@ -86,6 +88,7 @@ impl State {
     fn place(&self) -> (usize, usize) {
         let (cursor, count) = match &self.run {
             Some(run) if self.focus == Pane::Output => (run.output.cursor(self.output_rows()), run.output.count()),
+            _ if self.focus == Pane::Profile => self.place_in_profiles(),
             _ if self.looks_for_regions() => (self.mappings.cursor, self.mapping_lines()),
             _ => (self.list.cursor, self.list.rows.len()),
         };
@@ -100,6 +103,9 @@ impl State {
         let rows = self.output_rows();
         if let (Pane::Output, Some(run)) = (self.focus, &mut self.run) {
             return run.output.find(needle, from, direction, rows);
+        }
+        if self.focus == Pane::Profile {
+            return self.find_function(needle, from, direction);
         }
         if self.looks_for_regions() {
             return self.jump_to_region(needle, from, direction);

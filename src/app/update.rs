@@ -20,8 +20,8 @@ use super::layout;
 use super::list::{Arrangement, Direction, List, Row};
 use super::run::Stage;
 use super::{
-    AlarmsTold, Effect, Event, KillsView, MappingsView, Mode, Pane, RiskView, State, Temporality, TextField, Tone,
-    UnderWay,
+    AlarmsTold, Effect, Event, KillsView, MappingsView, Mode, Pane, ProfileView, RiskView, State, Temporality,
+    TextField, Tone, UnderWay,
 };
 
 impl State {
@@ -44,6 +44,7 @@ impl State {
             mappings: MappingsView::default(),
             risk: RiskView::default(),
             kills: KillsView::default(),
+            profiles: ProfileView::default(),
             run: None,
             alarms: AlarmsTold::default(),
             mode: Mode::Normal,
@@ -128,6 +129,8 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             }
         }
         Event::Hooked(outcome) => state.hooked(outcome),
+        Event::Profiled { call, outcome } => state.profiled(call, outcome),
+        Event::ProfileSaved(outcome) => state.profile_saved(outcome),
         Event::Progress(progress) => {
             if let Some(run) = &mut state.run {
                 run.stage = Stage::Running(progress);
@@ -194,6 +197,7 @@ impl State {
                 // It says why not; another value may do.
                 None => self.mode = dialog,
             },
+            Choice::Profile { of, offer } => effects.push(self.fetch_profile(of, offer)),
             Choice::Sort(column) => self.sort_by(column),
             Choice::Columns(columns) => self.list.columns = columns,
             Choice::User(user) => {
@@ -208,6 +212,9 @@ impl State {
     }
 
     fn act(&mut self, action: Action, effects: &mut Vec<Effect>) {
+        if self.focus == Pane::Profile && self.act_on_profiles(action, effects) {
+            return;
+        }
         let page = self.table_page();
         match action {
             Action::Quit => effects.push(self.quit()),
@@ -223,7 +230,9 @@ impl State {
             Action::Search => self.mode = Mode::Search(TextField::default()),
             Action::SearchNext => self.search_on(Direction::Forward),
             Action::SearchPrevious
-                if self.list.search.is_none() && !self.looks_for_regions() && self.focus != Pane::Output =>
+                if self.list.search.is_none()
+                    && !self.looks_for_regions()
+                    && !matches!(self.focus, Pane::Output | Pane::Profile) =>
             {
                 self.sort_by(Column::Pid);
             }
@@ -282,6 +291,8 @@ impl State {
             Action::Adjust => self.open_adjust(),
             Action::Undo => effects.extend(self.undo_last()),
             Action::NextDomain => self.next_domain(),
+            // Keys of the pane of profiles.
+            Action::NextValues | Action::Growth | Action::Save | Action::Sideways(_) => {}
             Action::Mark | Action::Refresh | Action::CopyPid => match self.list.selected {
                 Some(id) => effects.push(self.look_at(action, id)),
                 None => self.say(Tone::Plain, "no process is selected"),
@@ -378,7 +389,8 @@ fn ask(state: &mut State, effects: &mut Vec<Effect>) {
         of_visible,
         visible,
         selected: state.list.selected,
-        mappings: layout.panes.iter().any(|area| matches!(area.pane, Pane::Mappings | Pane::Go)),
+        mappings: layout.panes.iter().any(|area| matches!(area.pane, Pane::Mappings | Pane::Go | Pane::Profile)),
+        listening: layout.panes.iter().any(|area| matches!(area.pane, Pane::Go | Pane::Profile)),
         ..Needs::default()
     };
     if needs != state.required {

@@ -45,6 +45,7 @@ pub(super) struct ScreenWishes {
     pub protect: Option<bool>,
     pub smaps_share: Option<u32>,
     pub alarm: AlarmConfig,
+    pub profile_directory: Option<PathBuf>,
 }
 
 /// A key of the file: its name, and how its value becomes a wish.
@@ -99,8 +100,10 @@ const SECTIONS: &[(&str, &[Key])] = &[
             key("hook_timeout", |wishes, value| {
                 set(&mut wishes.screen.alarm.hook_timeout, duration(value, &HOOK_TIME))
             }),
+            key("heap_profile", |wishes, value| set(&mut wishes.screen.alarm.heap_profile, truth(value))),
         ],
     ),
+    ("profile", &[key("directory", |wishes, value| put(&mut wishes.screen.profile_directory, directory(value)))]),
 ];
 
 const THEMES: [(&str, ThemeName); 3] =
@@ -250,6 +253,14 @@ fn truth(value: &DeValue<'_>) -> Result<bool, String> {
 
 fn text<'value>(value: &'value DeValue<'_>) -> Result<&'value str, String> {
     value.as_str().map_or_else(|| expected("a text in quotes", value), Ok)
+}
+
+fn directory(value: &DeValue<'_>) -> Result<PathBuf, String> {
+    match text(value)? {
+        "" => Err("a directory is expected".into()),
+        path if path.contains('\0') => Err("no NUL, please".into()),
+        path => Ok(path.into()),
+    }
 }
 
 fn one_of<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, String> {

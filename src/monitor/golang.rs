@@ -35,8 +35,8 @@ impl GoLooks {
         let known = self.0.iter().position(|look| look.of == of);
         let before = known.and_then(|index| self.0.remove(index).read);
         let read = memory.filter(|fact| fact.id == of).and_then(|fact| {
-            let GoMemory { environment, numbers } = fact.reading.clone().ok()?;
-            Some(GoRead { at: fact.at, environment, numbers })
+            let GoMemory { environment, numbers, listening } = fact.reading.clone().ok()?;
+            Some(GoRead { at: fact.at, environment, numbers, listening })
         });
         let read = read.or(before);
         let held = match mappings {

@@ -15,6 +15,7 @@ pub mod latest;
 pub mod own_cgroup;
 pub mod pprof;
 pub mod prober;
+mod profiles;
 mod protection;
 pub mod run;
 mod run_screen;

@@ -26,6 +26,7 @@ use super::child;
 use super::hook::Hook;
 use super::input::Decoder;
 use super::prober::Prober;
+use super::profiles::Profiles;
 use super::protection::Protection;
 use super::sampler::{Pass, Sampler};
 use super::signals::{Notice, Signals};
@@ -80,6 +81,7 @@ pub async fn run(
     };
     let (actor, mut outcomes) = Actor::start(control)?;
     let (hook, mut hooked) = Hook::start(&config.alarm, protection.of_children())?;
+    let (profiles, mut profiled) = Profiles::new(config.proc_root.clone(), config.profile_directory.clone());
     let mut session = Session {
         state,
         monitor: Monitor::new(MonitorConfig::with_warning(&config.warning)),
@@ -88,6 +90,7 @@ pub async fn run(
         prober: readers.prober,
         actor,
         hook,
+        profiles,
         protection: Some(protection),
         command,
         needs: Needs::default(),
@@ -105,7 +108,8 @@ pub async fn run(
         if let Some(ending) = session.ending.take() {
             break ending;
         }
-        session.turn(&mut signals, &mut clock, &mut decoder, (&mut outcomes, &mut hooked, &mut told)).await?;
+        let told = [&mut hooked, &mut profiled, &mut told];
+        session.turn(&mut signals, &mut clock, &mut decoder, &mut outcomes, told).await?;
         session.draw();
     };
     let Session { state, terminal, actor, .. } = session;
@@ -143,6 +147,7 @@ struct Session {
     prober: Prober,
     actor: Actor,
     hook: Hook,
+    profiles: Profiles,
     /// Until it is complete.
     protection: Option<Protection>,
     /// Where to put signals for the command that is watched.
@@ -164,7 +169,8 @@ impl Session {
         signals: &mut Signals,
         clock: &mut Interval,
         decoder: &mut Decoder,
-        (outcomes, hooked, told): (&mut mpsc::Receiver<Event>, &mut mpsc::Receiver<Event>, &mut mpsc::Receiver<Event>),
+        outcomes: &mut mpsc::Receiver<Event>,
+        [hooked, profiled, told]: [&mut mpsc::Receiver<Event>; 3],
     ) -> Result<()> {
         let mut input = [0; 1024];
         tokio::select! {
@@ -185,6 +191,7 @@ impl Session {
                 self.sample();
             }
             Some(event) = hooked.recv() => self.tell(event),
+            Some(event) = profiled.recv() => self.tell(event),
             Some(event) = told.recv() => self.tell(event),
             () = until(self.frame_due), if self.frame_due.is_some() && !self.terminal.is_behind() => {}
             () = self.terminal.writable(), if self.terminal.is_behind() => {
@@ -233,9 +240,17 @@ impl Session {
             Effect::SignalCommand(signal) => self.signal_command(signal),
             Effect::Bell => self.send(BELL),
             Effect::Hook(call) => {
-                if let Err(outcome) = self.hook.call(call) {
-                    self.tell(outcome);
-                }
+                let called = self.hook.call(call);
+                self.tell_refused(called);
+            }
+            Effect::FetchProfile(call) => {
+                let asked = self.profiles.fetch(call);
+                self.tell_refused(asked);
+            }
+            Effect::GiveUpProfiles => self.profiles.give_up(),
+            Effect::SaveProfile(call) => {
+                let asked = self.profiles.save(call);
+                self.tell_refused(asked);
             }
         }
     }
@@ -346,7 +361,13 @@ impl Session {
     }
 
     fn ask(&mut self, deed: Deed) {
-        if let Err(outcome) = self.actor.ask(deed) {
+        let asked = self.actor.ask(deed);
+        self.tell_refused(asked);
+    }
+
+    /// What could not even be begun.
+    fn tell_refused(&mut self, asked: Result<(), Event>) {
+        if let Err(outcome) = asked {
             self.tell(outcome);
         }
     }

@@ -4,6 +4,7 @@
 use crate::units::{Bytes, Timestamp, WallTime};
 
 use super::Unreadable;
+use super::listening::Listening;
 
 /// One look at a Go program.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +13,8 @@ pub struct GoMemory {
     pub environment: Result<GoEnvironment, Unreadable>,
     /// The runtime's numbers, or why there are none.
     pub numbers: Result<GoNumbers, NoNumbers>,
+    /// Where it listens; `None` where that was not asked for.
+    pub listening: Option<Result<Listening, Unreadable>>,
 }
 
 /// The variables that steer the memory of a Go program (package runtime, "Environment Variables"); nothing else is ever

@@ -5,6 +5,7 @@
 pub mod cgroup;
 pub mod go_memory;
 pub mod kernel_event;
+pub mod listening;
 pub mod mapping;
 pub mod needs;
 pub mod other_killer;

@@ -86,6 +86,8 @@ pub struct Needs {
     pub mappings: bool,
     /// Processes of which nothing is to be read that takes their lock: such a read has not come back.
     pub avoided: Vec<ProcessId>,
+    /// With its mappings, where it is a Go program: on which sockets it listens.
+    pub listening: bool,
     /// Processes whose mappings are wanted once, because they began to warn.
     pub portraits: Vec<ProcessId>,
     /// The user asked to read the expensive values of the selected process now.

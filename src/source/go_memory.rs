@@ -100,7 +100,7 @@ impl GoMemoryReader {
             None => Err(NoNumbers::UnknownVersion),
             Some(layout) => self.numbers(tree, id, mappings, (&build, layout)),
         };
-        Some(GoMemory { environment, numbers })
+        Some(GoMemory { environment, numbers, listening: None })
     }
 
     fn numbers(

@@ -10,6 +10,7 @@ pub mod live;
 pub mod prober;
 pub mod proc_files;
 pub mod smaps;
+pub mod sockets;
 pub mod system_files;
 pub mod tree;
 

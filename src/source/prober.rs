@@ -22,7 +22,7 @@ use super::programs::Programs;
 use super::recycler::Recycler;
 use super::regions::RegionReader;
 use super::targets::{Due, Targets};
-use super::{SourceError, clock, smaps};
+use super::{SourceError, clock, smaps, sockets};
 
 /// Bytes of a command line that are read.
 const COMMAND_BYTES: usize = 4_096;
@@ -160,7 +160,11 @@ impl Prober {
         attention.turn_to(selected, "smaps");
         snapshot.mappings = regions.read_when_due(tree, (selected, resident), needs.refresh, |tree, mappings| {
             attention.turn_to(selected, "mem");
-            let read = go_memory.read(tree, &mut self.programs, selected, mappings);
+            let mut read = go_memory.read(tree, &mut self.programs, selected, mappings);
+            if let Some(read) = read.as_mut().filter(|_| needs.listening) {
+                attention.turn_to(selected, "fd");
+                read.listening = Some(sockets::of_process(tree, selected));
+            }
             snapshot.go_memory = read.map(|read| Fact { id: selected, at: clock::now(), reading: Ok(read) });
         });
         self.holding_up += duration_of(snapshot.mappings.as_ref());

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 
 use crate::app::State;
 use crate::app::bands::{first_line, in_sight};
-use crate::app::dialog::{Dialog, PRESETS, SIGNALS};
+use crate::app::dialog::{Dialog, Offer, PRESETS, SIGNALS};
 use crate::app::list::Arrangement;
 use crate::monitor::kernel_rules::KernelRules;
 use crate::monitor::report::{DomainReport, Victim};
@@ -40,6 +40,7 @@ pub fn dialog(canvas: &mut Canvas<'_>, state: &State, dialog: &Dialog) {
         Dialog::Sort { cursor } => sort(canvas, body, state, *cursor),
         Dialog::Columns { cursor, chosen } => choose_columns(canvas, body, *cursor, chosen),
         Dialog::User { cursor, users } => user(canvas, body, *cursor, users),
+        Dialog::Profile { offers, cursor, .. } => profile(canvas, body, *cursor, offers),
         Dialog::Group { cursor } => group(canvas, body, state, *cursor),
     }
 }
@@ -56,6 +57,7 @@ fn title(state: &State, dialog: &Dialog) -> String {
         Dialog::Sort { .. } => "Sort by".into(),
         Dialog::Columns { .. } => "Which columns?".into(),
         Dialog::User { .. } => "Whose processes?".into(),
+        Dialog::Profile { of, .. } => format!("Fetch which profile of {}?", state.name_of(*of)),
         Dialog::Group { .. } => "How to arrange the rows?".into(),
     }
 }
@@ -129,6 +131,14 @@ fn signals(canvas: &mut Canvas<'_>, area: Rect, cursor: usize) {
         let mut pen = canvas.pen(row, 0);
         pen.right(3, &signal.number.to_string(), Role::Dim).gap(1).left(10, signal.name, Role::Strong);
         pen.put(signal.meaning(), Role::Dim);
+    });
+}
+
+fn profile(canvas: &mut Canvas<'_>, area: Rect, cursor: usize, offers: &[Offer]) {
+    menu(canvas, area, cursor, offers, |canvas, row, offer| {
+        let mut pen = canvas.pen(row, 0);
+        pen.left(10, offer.kind.word(), Role::Strong).left(22, &format!("from {}", offer.from), Role::Plain);
+        pen.gap(1).put(offer.kind.meaning(), Role::Dim);
     });
 }
 

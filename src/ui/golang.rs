@@ -14,6 +14,7 @@ use crate::units::{Bytes, Timestamp, human_duration};
 
 use super::canvas::{Canvas, Segment};
 use super::mappings;
+use super::profile;
 use super::prose::{paragraphs, wrap};
 use super::theme::{Part, Role};
 
@@ -257,6 +258,7 @@ fn texts(state: &State, go: &GoReport) -> Vec<(Cow<'static, str>, Role)> {
     if go.advice.as_ref().is_some_and(Vec::is_empty) {
         texts.push(("GOGC and GOMEMLIMIT fit the limit above it.".into(), Role::Good));
     }
+    texts.extend(profile::in_short(state, go));
     texts
 }
 

@@ -16,6 +16,7 @@ mod help;
 mod kills;
 mod mappings;
 mod output;
+mod profile;
 mod prose;
 mod risk;
 mod run;
@@ -73,6 +74,7 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Go => (golang::title(state), Vec::new()),
         Pane::Run => (run::title(state), Vec::new()),
         Pane::Output => (output::title(state), vec![output::position(state, area.inner.height)]),
+        Pane::Profile => (profile::title(state), vec![profile::position(state)]),
     };
     // Where only one pane stands under the table, its line says which others could.
     let companion = layout.panes.len() == 2 && area.edge == Edge::Rule;
@@ -86,6 +88,7 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Kills => kills::kills(canvas, area.inner, state),
         Pane::Go => golang::runtime(canvas, rect(area.inner), state),
         Pane::Run => run::run(canvas, rect(area.inner), state),
+        Pane::Profile => profile::profile(canvas, area.inner, state),
         Pane::Output => output::output(canvas, rect(area.inner), state),
     }
 }

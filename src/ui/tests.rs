@@ -4,6 +4,7 @@ mod dialogs;
 mod footer;
 mod kills;
 mod laws;
+mod profile;
 mod style;
 
 use std::fmt::Write as _;

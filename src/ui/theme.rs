@@ -82,6 +82,17 @@ impl Theme {
         }
     }
 
+    /// How a frame of a flame graph looks: unlike its neighbour, and unlike both where a search found it.
+    #[must_use]
+    pub fn frame(self, is_odd: bool, is_found: bool) -> Style {
+        match (self.name, is_found) {
+            (ThemeName::Mono, false) => Style::new(),
+            (ThemeName::Mono, true) => Style::new().add_modifier(Modifier::BOLD.union(Modifier::UNDERLINED)),
+            (_, true) => Style::new().fg(Color::Black).bg(Color::LightYellow),
+            (_, false) => self.label(if is_odd { Part::Stack } else { Part::Anonymous }),
+        }
+    }
+
     /// How a label looks that is written over a part of a stacked bar.
     #[must_use]
     pub fn label(self, part: Part) -> Style {

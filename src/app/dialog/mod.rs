@@ -4,8 +4,11 @@
 mod help;
 mod place;
 
+use std::net::SocketAddr;
+
 use crossterm::event::KeyCode;
 
+use crate::golang::pprof::Kind;
 use crate::table::{COLUMNS, Column};
 use crate::units::ProcessId;
 
@@ -67,11 +70,29 @@ pub enum Dialog {
         /// Users that own a process.
         users: Vec<(u32, String)>,
     },
+    /// Which profile to fetch.
+    Profile {
+        /// Of whom.
+        of: ProcessId,
+        /// What can be had.
+        offers: Vec<Offer>,
+        /// Position in `offers`.
+        cursor: usize,
+    },
     /// Group rows by what.
     Group {
         /// Position in [`Arrangement::ALL`].
         cursor: usize,
     },
+}
+
+/// A profile that a process may serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The socket, as it is bound.
+    pub from: SocketAddr,
+    /// Which.
+    pub kind: Kind,
 }
 
 /// Proof that a dialog was confirmed with Enter. Nothing outside this module can make one.
@@ -93,6 +114,8 @@ pub(super) enum Choice {
     User(Option<u32>),
     /// Arrange so.
     Group(Arrangement),
+    /// Fetch it.
+    Profile { of: ProcessId, offer: Offer },
 }
 
 /// What a key did to a dialog.
@@ -171,6 +194,7 @@ impl Dialog {
             Self::Adjust { .. } => "[Enter] set  [Esc] leave  type it, Up 1, Right 10, PgUp 100, Tab preset",
             Self::Sort { .. } => "[Enter] sort  [Esc] leave",
             Self::Columns { .. } => "[Space] show or hide  Left/Right move  [Enter] done  [Esc] leave",
+            Self::Profile { .. } => "[Enter] fetch  [Esc] leave",
             Self::User { .. } | Self::Group { .. } => "[Enter] show  [Esc] leave",
         }
     }
@@ -185,6 +209,7 @@ impl Dialog {
             Self::Sort { .. } | Self::Columns { .. } => COLUMNS.len(),
             Self::User { users, .. } => users.len() + 1,
             Self::Group { .. } => Arrangement::ALL.len(),
+            Self::Profile { offers, .. } => offers.len(),
         }
     }
 
@@ -225,6 +250,7 @@ impl Dialog {
             | Self::Sort { cursor }
             | Self::Columns { cursor, .. }
             | Self::User { cursor, .. }
+            | Self::Profile { cursor, .. }
             | Self::Group { cursor } => *cursor = movement.apply(*cursor, count, page),
             Self::Adjust { .. } => {}
         }
@@ -245,7 +271,10 @@ impl Dialog {
                     toggle(COLUMNS[item].column, chosen);
                 }
             }
-            Self::Sort { cursor } | Self::User { cursor, .. } | Self::Group { cursor } => {
+            Self::Sort { cursor }
+            | Self::User { cursor, .. }
+            | Self::Profile { cursor, .. }
+            | Self::Group { cursor } => {
                 *cursor = item;
                 if again {
                     return self.chosen();
@@ -269,6 +298,10 @@ impl Dialog {
                 Choice::User(cursor.checked_sub(1).and_then(|at| users.get(at)).map(|(uid, _)| *uid))
             }
             Self::Group { cursor } => Choice::Group(Arrangement::ALL[*cursor]),
+            Self::Profile { of, offers, cursor } => match offers.get(*cursor) {
+                Some(offer) => Choice::Profile { of: *of, offer: *offer },
+                None => return Answer::Leave,
+            },
         })
     }
 }

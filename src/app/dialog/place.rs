@@ -37,6 +37,7 @@ impl Dialog {
             Self::Adjust { targets, left_out, .. } => (wide_enough(84, left_out), named(targets, left_out) + 14),
             Self::Sort { .. } | Self::Columns { .. } => (76, menu(COLUMNS.len())),
             Self::User { users, .. } => (44, menu(users.len() + 1)),
+            Self::Profile { offers, .. } => (76, menu(offers.len())),
             Self::Group { .. } => (44, menu(Arrangement::ALL.len())),
         };
         let outer = screen.centered(width, height);
@@ -73,6 +74,7 @@ impl Dialog {
             | Self::Sort { cursor }
             | Self::Columns { cursor, .. }
             | Self::User { cursor, .. }
+            | Self::Profile { cursor, .. }
             | Self::Group { cursor } => Some(*cursor),
             Self::Help { .. } | Self::Adjust { .. } => None,
         }

@@ -7,7 +7,7 @@ use crate::text::holds;
 use super::{List, Row};
 
 /// In which direction to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Down the list.
     Forward,

@@ -4,6 +4,7 @@
 mod acting;
 mod alarms;
 mod laws;
+mod profiles;
 mod regions;
 mod showing;
 

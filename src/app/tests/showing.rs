@@ -196,7 +196,9 @@ fn the_go_pane_has_the_screen_and_follows_the_selection() {
     assert_eq!(layout(&state).panes.iter().map(|area| area.pane).collect::<Vec<_>>(), [Pane::Go]);
     press(&mut state, "<down>");
     assert_eq!((selected(&state), state.companion), (Some(30), Pane::Risk));
-    press(&mut state, "<enter>6");
+    press(&mut state, "<enter>");
+    assert_eq!(state.focus, Pane::Profile);
+    press(&mut state, "<esc>6");
     assert_eq!((state.focus, state.zoomed), (Pane::Top, false));
     press(&mut state, "6<esc>");
     assert_eq!(state.focus, Pane::Top);

@@ -36,6 +36,7 @@ fn the_default_file_says_what_holds_without_it() {
             protect: Some(default.protect),
             smaps_share: Some(default.smaps_share),
             alarm: default.alarm,
+            profile_directory: Some(default.profile_directory),
         },
         warning: default.warning,
     };
@@ -82,6 +83,8 @@ fn every_key_changes_something() {
         ("hook", "[\"tell\", \"me\"]"),
         ("hook_every", "60"),
         ("hook_timeout", "60"),
+        ("heap_profile", "true"),
+        ("directory", "\"/var/tmp\""),
     ];
     let mut seen = std::collections::BTreeSet::new();
     for (section, keys) in SECTIONS {
@@ -109,7 +112,7 @@ fn what_is_wrong_is_told_where_it_is_with_what_was_meant() {
              smaps_share",
         ),
         ("[screeen]\n", "1:2: no section [screeen]: did you mean [screen]?"),
-        ("\n[wibble]", "2:2: no section or key \"wibble\"; sections: [screen] [warning] [alarm]"),
+        ("\n[wibble]", "2:2: no section or key \"wibble\"; sections: [screen] [warning] [alarm] [profile]"),
         ("sort = \"rss\"", "1:1: sort belongs under [screen]"),
         ("[warning]\ntree = true", "2:1: tree belongs under [screen]"),
         ("screen = 1", "1:1: [screen] is a section"),

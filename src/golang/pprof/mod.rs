@@ -3,6 +3,9 @@
 //! words; and to guess a name where there is none.
 
 mod difference;
+mod digest;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod flame;
 mod profile;
 mod top;
@@ -14,9 +17,11 @@ use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
 
+pub use digest::{Digest, Kind, Order};
 pub use flame::{Flame, Frame};
 pub use profile::{Profile, ValueType};
 pub use top::{Function, Top, top};
+pub use words::short_name;
 
 /// No profile of a program that fits a machine is larger, packed or not.
 pub const LARGEST: usize = 64 << 20;

@@ -33,6 +33,14 @@ impl ValueType {
     }
 }
 
+/// The name of a function without the path of its package: `pkg.(*Type).Method`.
+#[must_use]
+pub fn short_name(name: &str) -> &str {
+    // Types in brackets have paths of their own.
+    let plain = name.find('[').map_or(name, |bracket| &name[..bracket]);
+    plain.rfind('/').map_or(name, |slash| &name[slash + 1..])
+}
+
 impl Profile {
     /// The name of a function.
     #[must_use]

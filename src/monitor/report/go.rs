@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use crate::golang::advice::{Advice, Ceiling};
 use crate::snapshot::Unreadable;
 use crate::snapshot::go_memory::{GoEnvironment, GoNumbers, NoNumbers};
+use crate::snapshot::listening::Listening;
 use crate::snapshot::process::GoBuild;
 use crate::units::{Bytes, Timestamp};
 
@@ -40,6 +41,8 @@ pub struct GoRead {
     pub environment: Result<GoEnvironment, Unreadable>,
     /// The runtime's numbers, or why there are none.
     pub numbers: Result<GoNumbers, NoNumbers>,
+    /// Where it listens; `None` where that was not asked for.
+    pub listening: Option<Result<Listening, Unreadable>>,
 }
 
 /// A part of the RSS of a Go program. Of the heap the kernel does not tell which pages are resident: the parts of it
@@ -98,6 +101,13 @@ impl GoReport {
     #[must_use]
     pub fn numbers(&self) -> Option<&GoNumbers> {
         self.read.as_ref()?.numbers.as_ref().ok()
+    }
+
+    /// Where it listens, as far as that was asked for.
+    #[must_use]
+    pub fn listening(&self) -> Option<Result<&Listening, Unreadable>> {
+        let listening = self.read.as_ref()?.listening.as_ref()?;
+        Some(listening.as_ref().map_err(|reason| *reason))
     }
 
     /// What the difference between RSS and the live heap consists of, in one sentence; `None` before the mappings were

@@ -54,7 +54,7 @@ fn numbers() -> GoNumbers {
 }
 
 fn told(mappings: Mappings, numbers: Result<GoNumbers, NoNumbers>) -> GoReport {
-    told_of(mappings, GoMemory { environment: Ok(GoEnvironment::default()), numbers })
+    told_of(mappings, GoMemory { environment: Ok(GoEnvironment::default()), numbers, listening: None })
 }
 
 fn told_of(mappings: Mappings, memory: GoMemory) -> GoReport {
@@ -123,7 +123,7 @@ fn the_machine_bounds_who_has_no_limit() {
 #[test]
 fn without_numbers_what_it_was_started_with_is_judged_and_without_that_nothing() {
     let off = GoEnvironment { gc_percent: Some("off".into()), ..GoEnvironment::default() };
-    let started = |environment| GoMemory { environment, numbers: Err(NoNumbers::OtherUser) };
+    let started = |environment| GoMemory { environment, numbers: Err(NoNumbers::OtherUser), listening: None };
     let advice = told_of(mappings(44, 0), started(Ok(off.clone()))).advice.expect("it would never collect");
     assert!(advice[0].why.contains("no GOMEMLIMIT in its environment"), "{advice:?}");
     // Held beyond what a limit would leave: what of it is live nobody knows.

@@ -1,0 +1,179 @@
+//! The thread that fetches profiles of Go programs and saves them: one after the other, off the loop's thread, for a
+//! program near its end answers slowly or never, and a large profile takes a while to be summed. It is started when it
+//! is first needed. Refuses to ask a process unless it listens on our loopback there and nobody else does.
+
+mod client;
+mod response;
+mod save;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::app::{Event, FetchedProfile, ProfileCall, SaveCall};
+use crate::golang::pprof::{self, Digest};
+use crate::snapshot::listening::ListeningSocket;
+use crate::source::sockets;
+
+use client::{Leash, PATIENCE, Refusal};
+
+/// Orders that may wait, and outcomes.
+const WAITING: usize = 8;
+
+#[derive(Debug)]
+enum Order {
+    Fetch(ProfileCall),
+    Save(SaveCall),
+}
+
+impl Order {
+    fn refused(self, why: &str) -> Event {
+        match self {
+            Self::Fetch(call) => Event::Profiled { call, outcome: Err(why.into()) },
+            Self::Save(_) => Event::ProfileSaved(Err(why.into())),
+        }
+    }
+}
+
+/// The loop's end of the thread.
+#[derive(Debug)]
+pub struct Profiles {
+    worker: Worker,
+    orders: Option<SyncSender<(u64, Order)>>,
+    /// How many orders there were.
+    count: u64,
+}
+
+/// What the thread knows.
+#[derive(Clone, Debug)]
+struct Worker {
+    proc_root: PathBuf,
+    directory: PathBuf,
+    tell: mpsc::Sender<Event>,
+    patience: Duration,
+    /// Orders up to this one were given up.
+    given_up: Arc<AtomicU64>,
+}
+
+impl Profiles {
+    /// Ready to start the thread. Files go to `directory`. What became of each order comes as an event.
+    #[must_use]
+    pub fn new(proc_root: PathBuf, directory: PathBuf) -> (Self, mpsc::Receiver<Event>) {
+        let (tell, outcomes) = mpsc::channel(WAITING);
+        let worker = Worker { proc_root, directory, tell, patience: PATIENCE, given_up: Arc::default() };
+        (Self { worker, orders: None, count: 0 }, outcomes)
+    }
+
+    /// Has one fetched.
+    ///
+    /// # Errors
+    /// Too many wait: what to tell instead.
+    pub fn fetch(&mut self, call: ProfileCall) -> Result<(), Event> {
+        self.order(Order::Fetch(call))
+    }
+
+    /// Has one saved.
+    ///
+    /// # Errors
+    /// Too many wait: what to tell instead.
+    pub fn save(&mut self, call: SaveCall) -> Result<(), Event> {
+        self.order(Order::Save(call))
+    }
+
+    /// Gives up what is under way.
+    pub fn give_up(&self) {
+        self.worker.given_up.store(self.count, Ordering::Relaxed);
+    }
+
+    fn order(&mut self, order: Order) -> Result<(), Event> {
+        let orders = match &self.orders {
+            Some(orders) => orders,
+            None => match self.worker.start() {
+                Ok(orders) => self.orders.insert(orders),
+                Err(error) => return Err(order.refused(&format!("no thread could be started: {error}"))),
+            },
+        };
+        self.count += 1;
+        orders.try_send((self.count, order)).map_err(|refused| {
+            let (TrySendError::Full((_, order)) | TrySendError::Disconnected((_, order))) = refused;
+            order.refused("what was asked for before is still under way")
+        })
+    }
+}
+
+impl Worker {
+    fn start(&self) -> io::Result<SyncSender<(u64, Order)>> {
+        let (put, orders) = sync_channel(WAITING);
+        let worker = self.clone();
+        std::thread::Builder::new().name("profiles".into()).spawn(move || worker.work(&orders))?;
+        Ok(put)
+    }
+
+    fn work(&self, orders: &Receiver<(u64, Order)>) {
+        while let Ok((number, order)) = orders.recv() {
+            let event = match order {
+                Order::Fetch(call) => {
+                    let is_given_up = || self.given_up.load(Ordering::Relaxed) >= number;
+                    let outcome = fetch(&self.proc_root, &call, Leash::new(self.patience, &is_given_up));
+                    Event::Profiled { outcome: outcome.map(Box::new), call }
+                }
+                Order::Save(call) => {
+                    Event::ProfileSaved(save::save(&self.directory, &call).map(|path| path.display().to_string()))
+                }
+            };
+            if self.tell.blocking_send(event).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Asks the sockets of the process, one after the other, and sums what comes.
+fn fetch(proc_root: &Path, call: &ProfileCall, leash: Leash<'_>) -> Result<FetchedProfile, String> {
+    // Looked at now: since it was offered, another may have taken its number or its port.
+    let listening = sockets::listening(proc_root, call.of).map_err(|reason| reason.reason().to_owned())?;
+    if let Some(obstacle) = listening.obstacle() {
+        return Err(format!("it {obstacle}"));
+    }
+    let mut refusals = Vec::new();
+    for socket in listening.reachable().filter(|socket| call.from.is_none_or(|from| from == socket.address)) {
+        match ask(socket, call, leash) {
+            Ok((from, bytes)) => match pprof::parse(&bytes) {
+                Ok(profile) => {
+                    let base = call.base.as_ref().map(|base| &base.fetched.whole.profile);
+                    let growth = base.and_then(|base| profile.since(base).ok()).map(Digest::of);
+                    return Ok(FetchedProfile { from, bytes: bytes.into(), whole: Digest::of(profile), growth });
+                }
+                Err(refusal) => refusals.push(format!("what came from {from} is no profile: {refusal}")),
+            },
+            Err(Refusal::GivenUp) => return Err(Refusal::GivenUp.to_string()),
+            Err(refusal) => refusals.push(format!("{}: {refusal}", socket.address)),
+        }
+    }
+    Err(match (refusals.is_empty(), call.from) {
+        (true, Some(from)) => format!("it does not listen on {from} any more"),
+        _ => refusals.join("; "),
+    })
+}
+
+/// The first address of the socket that takes a connection.
+fn ask(socket: &ListeningSocket, call: &ProfileCall, leash: Leash<'_>) -> Result<(SocketAddr, Vec<u8>), Refusal> {
+    let path = format!("/debug/pprof/{}", call.kind.word());
+    let mut outcome = Err(Refusal::Elsewhere);
+    for address in socket.loopback() {
+        outcome = client::get(address, &path, leash).map(|bytes| (address, bytes));
+        if !matches!(outcome, Err(Refusal::NotConnected(_))) {
+            break;
+        }
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests;

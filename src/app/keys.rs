@@ -261,7 +261,7 @@ pub const KEYS: &[Binding] = &[
     bind(&[key(KeyCode::PageDown)], A::Move(Move::PageDown), Moving, "a page down"),
     bind(&[key(KeyCode::Home)], A::Move(Move::First), Moving, "to the first row"),
     bind(&[key(KeyCode::End)], A::Move(Move::Last), Moving, "to the last row"),
-    bind(&[key(KeyCode::Enter)], A::Open, Moving, "in what a process holds (3): zoom, then list the regions of a class").only_in(Mappings).labelled("open"),
+    bind(&[key(KeyCode::Enter)], A::Open, Moving, "in what a process holds (3): zoom, list the regions of a class, look into one").only_in(Mappings).labelled("open"),
     bind(&[key(KeyCode::Enter)], A::Open, Moving, "in the kills (5): the story of the selected one").only_in(Kills).labelled("story"),
     bind(&[key(KeyCode::Enter)], A::Open, Moving, "in what its Go runtime says (6): which functions hold its heap (pprof)").only_in(Go).labelled("functions"),
     bind(&[C::of('r')], A::Refresh, Functions, "fetch a profile over loopback: a menu asks which, and from where").only_in(Profile).labelled("fetch"),

@@ -197,12 +197,24 @@ pub struct MappingsView {
     pub cursor: usize,
     /// The class whose regions are listed; `None`: the classes are.
     pub opened: Option<MappingClass>,
+    /// Whether they are listed, or one is looked into.
+    pub depth: Depth,
     /// In which order regions are listed.
     pub order: RegionOrder,
     /// The regions of the opened class in that order, by index: put together once for each read.
     pub regions: Vec<u32>,
     /// What is looked for among the regions.
     pub search: Option<String>,
+}
+
+/// How the regions of an opened class are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// As a list.
+    #[default]
+    List,
+    /// The one under the cursor, with all that is known of it.
+    Region,
 }
 
 /// What the risk pane shows.

@@ -6,7 +6,7 @@ use crate::monitor::report::{DomainKind, DomainReport, Victim};
 use super::bands;
 use super::keys::{Action, Move};
 use super::layout::{self, Room};
-use super::{Pane, RiskView, State, Tone};
+use super::{Depth, Pane, RiskView, State, Tone};
 
 /// What one can get out of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl State {
             }
             (Pane::Kills, _) => self.open_kill(),
             (Pane::Go, _) => self.open_profiles(),
-            (Pane::Mappings, _) if self.is_alone() => self.open_class(),
+            (Pane::Mappings, _) if self.is_alone() => self.open_mapping(),
             (Pane::Top | Pane::Growth | Pane::Mappings | Pane::Risk | Pane::Run | Pane::Output | Pane::Profile, _) => {
                 self.zoom(!self.zoomed);
             }
@@ -158,7 +158,7 @@ impl State {
                 self.list.user = None;
                 self.arrange();
             }
-            Some(Entered::Class) => self.close_class(),
+            Some(Entered::Class) => self.close_mapping(),
             Some(Entered::Zoom) => self.zoom(false),
         }
     }
@@ -170,7 +170,7 @@ impl State {
         match action {
             Action::Open => match self.focus {
                 Pane::Kills => !self.kills.opened && self.selected_kill().is_some(),
-                Pane::Mappings => !self.is_alone() || !self.looks_for_regions() && self.mapping_lines() > 0,
+                Pane::Mappings => !self.is_alone() || self.mappings.depth == Depth::List && self.mapping_lines() > 0,
                 Pane::Profile => self.profiles.shown().is_some(),
                 Pane::Top | Pane::Growth | Pane::Risk | Pane::Go | Pane::Run | Pane::Output => true,
             },

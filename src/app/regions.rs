@@ -9,7 +9,7 @@ use crate::snapshot::mapping::Region;
 use crate::text::holds;
 
 use super::list::Direction;
-use super::{Pane, State, Tone};
+use super::{Depth, Pane, State, Tone};
 
 /// What the cursor stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,12 @@ impl State {
         self.focus == Pane::Mappings && self.mappings.opened.is_some()
     }
 
-    pub(super) fn open_class(&mut self) {
+    /// One step further: into a class, then into a region.
+    pub(super) fn open_mapping(&mut self) {
+        if self.mappings.opened.is_some() && !self.mappings.regions.is_empty() {
+            self.mappings.depth = Depth::Region;
+            return;
+        }
         let class = self.mappings_known().and_then(|mappings| mappings.classes.get(self.mappings.cursor));
         if let (None, Some(class)) = (self.mappings.opened, class.map(|class| class.class)) {
             self.mappings.opened = Some(class);
@@ -65,8 +70,12 @@ impl State {
         }
     }
 
-    /// Back to the classes, at the one that was open.
-    pub(super) fn close_class(&mut self) {
+    /// Back to the list of regions; then to the classes, at the one that was open.
+    pub(super) fn close_mapping(&mut self) {
+        if self.mappings.depth == Depth::Region {
+            self.mappings.depth = Depth::List;
+            return;
+        }
         let held = self.mappings.opened.take().map(Held::Class);
         self.mappings.cursor = 0;
         self.list_regions();
@@ -83,10 +92,11 @@ impl State {
         self.say(Tone::Plain, format!("regions by {}", self.mappings.order.words()));
     }
 
-    /// What the cursor stands on; nothing at the top, where it stays with whatever leads.
+    /// What the cursor stands on; nothing at the top of a list, where it stays with whatever leads.
     pub(super) fn held(&self) -> Option<Held> {
         let mappings = self.mappings_known()?;
-        let cursor = Some(self.mappings.cursor).filter(|cursor| *cursor > 0)?;
+        let looked_into = self.mappings.depth == Depth::Region;
+        let cursor = Some(self.mappings.cursor).filter(|cursor| *cursor > 0 || looked_into)?;
         match self.mappings.opened {
             None => mappings.classes.get(cursor).map(|class| Held::Class(class.class)),
             Some(_) => self.region(cursor).map(|region| Held::Region(region.start)),
@@ -102,6 +112,9 @@ impl State {
                 (0..self.mappings.regions.len()).find(|&line| self.region(line).is_some_and(holds))
             }
         });
+        if found.is_none() && held.is_some() {
+            self.mappings.depth = Depth::List;
+        }
         self.mappings.cursor = found.unwrap_or(self.mappings.cursor).min(self.mapping_lines().saturating_sub(1));
     }
 

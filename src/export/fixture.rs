@@ -205,6 +205,7 @@ pub fn detail() -> ProcessDetail {
         class_of: vec![(MappingClass::Executable, false), (MappingClass::Anonymous, true)],
         change_of: vec![None, Some(4)],
         step_of: vec![None, Some(4)],
+        trends: Vec::new(),
         changes: Vec::new(),
         since: Timestamp::from_secs(988),
         marked: false,

@@ -5,10 +5,13 @@
 //! part of a file is its `.bss`; what holds a thread's stack pointer is that thread's stack; a Go program's address
 //! space has a shape of its own.
 
+mod called;
 mod go_layout;
 mod named;
 
 use crate::snapshot::mapping::{Mappings, Region, VmFlags};
+
+pub use called::called;
 
 use go_layout::GoLayout;
 use named::{Named, names_of};

@@ -1,5 +1,7 @@
 //! What moved in the mappings of a process between two reads: by region, by class, and over the last eight. Regions are
-//! followed by their addresses and names. Refuses to keep more than twenty-four bytes of a region.
+//! followed by their addresses and names. Refuses to keep more than twenty-four bytes of a region, but for the largest.
+
+use std::collections::BTreeMap;
 
 use crate::mapping_class::MappingClass;
 use crate::snapshot::mapping::{Mappings, Region};
@@ -92,14 +94,29 @@ pub(super) fn by_class(report: &MappingsReport, baseline: &Baseline) -> Vec<Clas
         let of_files = bytes - (signed(own) - signed(own_then));
         let is_file = matches!(class, MappingClass::Executable | MappingClass::Library | MappingClass::File);
         let is_page_cache = is_file && of_files.unsigned_abs() * 2 > bytes.unsigned_abs();
-        changes.push(ClassChange { class, bytes, regions: 0, new: 0, is_page_cache });
+        changes.push(ClassChange { class, bytes, regions: 0, new: 0, is_page_cache, most: None });
     }
-    for ((class, _), change) in report.class_of.iter().zip(&report.change_of) {
+    let mut by_name: BTreeMap<(MappingClass, u32), i64> = BTreeMap::new();
+    for (((class, _), change), region) in report.class_of.iter().zip(&report.change_of).zip(&report.mappings.regions) {
         let Some(known) = changes.iter_mut().find(|known| known.class == *class) else { continue };
         match change {
             None => known.new += 1,
-            Some(0) => {}
+            Some(0) => continue,
             Some(_) => known.regions += 1,
+        }
+        if !report.mappings.name(region).is_empty() {
+            *by_name.entry((*class, region.name)).or_default() +=
+                change.unwrap_or_else(|| i64::from(kib(region))) * 1024;
+        }
+    }
+    for ((class, name), bytes) in by_name {
+        let Some(known) = changes.iter_mut().find(|known| known.class == class) else { continue };
+        let is_most = bytes.signum() == known.bytes.signum() && bytes.unsigned_abs() * 2 > known.bytes.unsigned_abs();
+        let name = report.mappings.names.get(name as usize);
+        if let (true, Some(name)) =
+            (is_most && known.most.as_ref().is_none_or(|(_, most)| bytes.abs() > most.abs()), name)
+        {
+            known.most = Some((name.clone(), bytes));
         }
     }
     changes.sort_by_key(|change| (std::cmp::Reverse(change.bytes.unsigned_abs()), change.class));
@@ -134,18 +151,67 @@ impl Trends {
     /// Heights from 0 to 7, oldest first; 255 before the first read. Less than a hundredth of its size is no movement.
     pub(super) fn of(&self, class: MappingClass) -> [u8; 8] {
         let Some((_, sizes)) = self.classes.iter().find(|(known, _)| *known == class) else { return [255; 8] };
-        let read = &sizes[8 - self.reads..];
-        let highest = read.iter().max().map_or(0.0, |size| size.0 as f64);
-        let lowest = read.iter().min().map_or(0.0, |size| size.0 as f64);
-        let mut trend = [255; 8];
-        for (height, size) in trend[8 - self.reads..].iter_mut().zip(read) {
-            *height = if highest - lowest < highest / 100.0 || highest == 0.0 {
-                Series::FLAT
-            } else {
-                ((size.0 as f64 - lowest) / (highest - lowest) * 7.0).round() as u8
-            };
+        heights(sizes.map(|size| size.0), self.reads)
+    }
+}
+
+/// Of the last so many of eight sizes, oldest first.
+fn heights(sizes: [u64; 8], reads: usize) -> [u8; 8] {
+    let read = &sizes[8 - reads.min(8)..];
+    let highest = read.iter().max().map_or(0.0, |size| *size as f64);
+    let lowest = read.iter().min().map_or(0.0, |size| *size as f64);
+    let mut trend = [255; 8];
+    for (height, size) in trend[8 - read.len()..].iter_mut().zip(read) {
+        *height = if highest - lowest < highest / 100.0 || highest == 0.0 {
+            Series::FLAT
+        } else {
+            ((*size as f64 - lowest) / (highest - lowest) * 7.0).round() as u8
+        };
+    }
+    trend
+}
+
+/// RSS of the largest regions in the last eight reads of one process, in the order of addresses.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RegionTrends(Vec<RegionTrend>);
+
+#[derive(Clone, Copy, Debug)]
+struct RegionTrend {
+    start: u64,
+    end: u64,
+    /// KiB, the newest last.
+    sizes: [u32; 8],
+    /// How many of them were read: before it was among the largest nothing is known of it.
+    reads: u8,
+}
+
+impl RegionTrends {
+    /// Of so many the past is kept: who looks at one of the smaller sees what moved since the last look.
+    const MOST: usize = 256;
+
+    /// One read more. Gives the shapes by the index of the region, in order.
+    pub(super) fn take(&mut self, regions: &[Region]) -> Vec<(u32, [u8; 8])> {
+        let mut largest: Vec<u32> = (0..regions.len() as u32).collect();
+        if largest.len() > Self::MOST {
+            largest.select_nth_unstable_by_key(Self::MOST, |&index| std::cmp::Reverse(kib(&regions[index as usize])));
+            largest.truncate(Self::MOST);
+            largest.sort_unstable();
         }
-        trend
+        let former = std::mem::take(&mut self.0);
+        let mut begin = 0;
+        for &index in &largest {
+            let Region { start, end, .. } = regions[index as usize];
+            while former.get(begin).is_some_and(|was| was.end <= start) {
+                begin += 1;
+            }
+            let was = former.get(begin).filter(|was| was.start < end);
+            let (mut sizes, reads) = was.map_or(([0; 8], 0), |was| (was.sizes, was.reads));
+            sizes.rotate_left(1);
+            sizes[7] = kib(&regions[index as usize]);
+            self.0.push(RegionTrend { start, end, sizes, reads: (reads + 1).min(8) });
+        }
+        let shape = |trend: &RegionTrend| heights(trend.sizes.map(u64::from), trend.reads.into());
+        largest.into_iter().zip(self.0.iter().map(shape)).collect()
     }
 }
 

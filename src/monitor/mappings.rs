@@ -9,7 +9,7 @@ use crate::snapshot::system::Machine;
 use crate::snapshot::{Fact, Unreadable};
 use crate::units::{Bytes, MaybeKib, ProcessId};
 
-use super::mapping_change::{Baseline, Trends, by_class, changes};
+use super::mapping_change::{Baseline, RegionTrends, Trends, by_class, changes};
 use super::report::{ClassReport, Identity, MappingSums, MappingsReport, MappingsState};
 
 /// The last reads of the last few processes: who goes back to one sees at once what it held, and how long ago.
@@ -33,6 +33,7 @@ struct Trail {
     /// `None`: the next read is one.
     baseline: Option<Baseline>,
     trends: Trends,
+    region_trends: RegionTrends,
 }
 
 impl Mapped {
@@ -93,11 +94,12 @@ fn report(
         class_of,
         change_of: Vec::new(),
         step_of: Vec::new(),
+        trends: trail.region_trends.take(&mappings.regions),
         changes: Vec::new(),
         since: mappings.ended,
         marked: false,
     };
-    let Trail { baseline, trends } = trail;
+    let Trail { baseline, trends, .. } = trail;
     let baseline = baseline.get_or_insert_with(|| Baseline::of(&report, false));
     let before = Baseline::of(before.unwrap_or(&report), false);
     report.change_of = changes(mappings, &baseline.regions);
@@ -164,6 +166,7 @@ mod tests {
 
     use crate::units::Timestamp;
 
+    use super::super::history::Series;
     use super::*;
 
     const ID: ProcessId = ProcessId::new(7, 1);
@@ -268,6 +271,34 @@ mod tests {
             mapped.absorb(&file(6, kib, anonymous), &ClassContext::default(), 4);
             assert_eq!(known(&mapped).difference().as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn what_grew_most_is_named_and_the_largest_regions_have_a_past() {
+        let named = |second, sizes: [u64; 3]| {
+            let mut fact = at(second, read(&[(10, 900, sizes[0]), (1000, 1900, sizes[1]), (2000, 2900, sizes[2])]));
+            let mappings = Arc::make_mut(fact.reading.as_mut().expect("it was read"));
+            mappings.names = vec![b"/lib/libfoo.so".as_slice().into(), b"/lib/libbar.so".as_slice().into()];
+            mappings.regions[2].name = 1;
+            mappings.regions.iter_mut().for_each(|region| region.anonymous = region.rss);
+            fact
+        };
+        let mut mapped = Mapped::default();
+        mapped.absorb(&named(1, [100, 100, 100]), &ClassContext::default(), 4);
+        mapped.absorb(&named(3, [100, 356, 103]), &ClassContext::default(), 4);
+        let report = known(&mapped);
+        let told = "+1.01M in the 2s since the first look: libraries +1.01M in 2 regions, libfoo.so +1.00M.";
+        assert_eq!(report.difference().as_deref(), Some(told));
+        let shapes = [0, 1, 2].map(|index| report.trend_of(index));
+        let of_two = |last: [u8; 2]| [[255; 6].as_slice(), &last].concat();
+        let flat = [Series::FLAT; 2];
+        assert_eq!(shapes.map(Vec::from), [flat, [0, 7], [0, 7]].map(of_two));
+        assert_eq!(report.trend_of(3), [255; 8]);
+        // Of many only the largest, and those in order.
+        let many: Vec<_> = (0..1000).map(|number| (number * 8 + 10, number * 8 + 17, number)).collect();
+        mapped.absorb(&at(5, read(&many)), &ClassContext::default(), 4);
+        let trends = &known(&mapped).trends;
+        assert!(trends.len() == 256 && trends.is_sorted() && trends[0].0 == 744, "{}", trends[0].0);
     }
 
     #[test]

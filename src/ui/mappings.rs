@@ -9,17 +9,16 @@ use ratatui::layout::Rect;
 
 use crate::app::bands::{self, first_line};
 use crate::app::layout::Area;
-use crate::app::{Pane, State};
-use crate::mapping_class::MappingClass;
+use crate::app::{Depth, Pane, State};
+use crate::mapping_class::{MappingClass, called};
 use crate::monitor::report::{ClassReport, MappingsReport, MappingsState};
 use crate::snapshot::mapping::Region;
-use crate::text::printable;
 use crate::units::{Bytes, MaybeKib, human_duration, round_duration};
 
 use super::canvas::{Canvas, Segment};
 use super::prose::paragraphs;
 use super::theme::{Part, Role};
-use super::{golang, rect};
+use super::{golang, rect, region};
 
 /// The answer: what whom holds, and how old the answer is.
 #[must_use]
@@ -108,6 +107,10 @@ fn known_holdings(canvas: &mut Canvas<'_>, area: Area, state: &State, report: &M
     bar(canvas, bar_rows, report);
     match state.mappings.opened {
         None => classes(canvas, heading, list, state, report),
+        Some(_) if state.mappings.depth == Depth::Region => {
+            let whole = Rect { height: heading.height + list.height, ..heading };
+            region::details(canvas, whole, state, report);
+        }
         Some(_) => regions(canvas, heading, list, state, report),
     }
 }
@@ -214,7 +217,7 @@ fn class_line(canvas: &mut Canvas<'_>, area: Rect, line: u16, class: &ClassRepor
 }
 
 /// A difference in bytes with its sign; `None`: it was not there before.
-fn change(bytes: Option<i64>) -> (String, Role) {
+pub fn change(bytes: Option<i64>) -> (String, Role) {
     match bytes {
         None => ("new".into(), Role::Warned),
         Some(0) => ("0".into(), Role::Dim),
@@ -237,6 +240,7 @@ fn regions(canvas: &mut Canvas<'_>, heading: Rect, list: Rect, state: &State, re
         pen.gap(2).right(6, "RSS", Role::Heading).right(8, "CHANGE", Role::Heading);
         pen.right(8, "LATEST", Role::Heading).right(7, "SIZE", Role::Heading);
         if wide {
+            pen.gap(1).left(8, "TREND", Role::Heading);
             pen.right(7, "PSS", Role::Heading).right(7, "DIRTY", Role::Heading).right(7, "SWAP", Role::Heading);
         }
         pen.gap(1).left(5, "PERM", Role::Heading).put("WHAT", Role::Heading);
@@ -247,7 +251,7 @@ fn regions(canvas: &mut Canvas<'_>, heading: Rect, list: Rect, state: &State, re
         let Some(region) = report.mappings.regions.get(index as usize) else { continue };
         let moved = |of: &[Option<i64>]| of.get(index as usize).copied().flatten().map(|kib| kib.saturating_mul(1024));
         let moved = [moved(&report.change_of), moved(&report.step_of)];
-        region_line(canvas, list, line, report, region, moved, wide);
+        region_line(canvas, list, line, report, (index, region), moved, wide);
         select(canvas, list, line, state, position == cursor);
     }
 }
@@ -257,7 +261,7 @@ fn region_line(
     area: Rect,
     line: u16,
     report: &MappingsReport,
-    region: &Region,
+    (index, region): (u32, &Region),
     moved: [Option<i64>; 2],
     wide: bool,
 ) {
@@ -271,12 +275,13 @@ fn region_line(
     }
     pen.right(7, &region.size().to_string(), Role::Plain);
     if wide {
+        pen.gap(1).levels(report.trend_of(index), Role::Plain);
         pen.right(7, &size(region.pss), quiet(region.pss));
         pen.right(7, &size(region.private_dirty), quiet(region.private_dirty));
         pen.right(7, &size(region.swap), quiet(region.swap));
     }
     pen.gap(1).left(5, &permissions(region.permissions), Role::Dim);
-    let name = printable(report.mappings.name(region));
+    let name = called(report.mappings.name(region), region);
     let address = format!("{:x}", region.start);
     if name.is_empty() {
         pen.put(&address, Role::Dim);
@@ -288,7 +293,7 @@ fn region_line(
     }
 }
 
-fn permissions(bits: u8) -> String {
+pub fn permissions(bits: u8) -> String {
     [(Region::READ, 'r', '-'), (Region::WRITE, 'w', '-'), (Region::EXECUTE, 'x', '-'), (Region::SHARED, 's', 'p')]
         .into_iter()
         .map(|(bit, set, clear)| if bits & bit == 0 { clear } else { set })

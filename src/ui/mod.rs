@@ -18,6 +18,7 @@ mod mappings;
 mod output;
 mod profile;
 mod prose;
+mod region;
 mod risk;
 mod run;
 #[cfg(test)]

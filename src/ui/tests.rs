@@ -14,7 +14,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::list::Arrangement;
-use crate::app::{Event, Pane, State, update};
+use crate::app::{Depth, Event, Pane, State, update};
 use crate::config::{Glyphs, Look, ThemeName};
 use crate::mapping_class::MappingClass;
 use crate::monitor::other_killers::{Floor, KillUnit, KillerReport, PressureRule, WatchedUnit};
@@ -88,6 +88,8 @@ fn each_pane_alone() {
     state.mappings.opened = Some(MappingClass::GoHeap);
     state.list_regions();
     insta::assert_snapshot!("zoomed_holds_regions", screen(&state));
+    (state.size, state.mappings.depth) = ((80, 24), Depth::Region);
+    insta::assert_snapshot!("region_80x24", screen(&state));
 }
 
 #[test]

@@ -11,6 +11,7 @@
 mod others;
 #[path = "../require/mod.rs"]
 mod require;
+mod servers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, Stdio};
@@ -31,6 +32,20 @@ struct Tally {
     moved: u32,
     differed: u32,
     last: String,
+}
+
+impl Tally {
+    /// What one round says: whether ours is theirs, and whether theirs stood still meanwhile.
+    fn weigh(&mut self, agrees: bool, still: bool, told: impl FnOnce() -> String) {
+        if !still {
+            self.moved += 1;
+        } else if agrees {
+            self.agreed = true;
+        } else {
+            self.differed += 1;
+            self.last = told();
+        }
+    }
 }
 
 type Key = (u32, u64, String);
@@ -68,11 +83,7 @@ fn every_process_is_told_as_the_others_tell_it() {
     }
     report(&tallies, processes);
     assert_eq!(missing, Vec::<u32>::new(), "processes that lived before and after and are not in the snapshot");
-    let wrong: Vec<_> = tallies
-        .iter()
-        .filter(|(_, tally)| !tally.agreed && tally.differed >= ENOUGH)
-        .map(|((pid, _, field), tally)| format!("{pid} {field}: {}", tally.last))
-        .collect();
+    let wrong = wrong(&tallies);
     assert!(wrong.is_empty(), "{} values differ:\n{}", wrong.len(), wrong.join("\n"));
     // Of others on a busy machine nothing may stand still for long; what our own sleepers say is not moved by them, but for
     // PSS: shared pages change hands all the time.
@@ -90,15 +101,15 @@ fn compare(pid: u32, ours: &Value, before: &Reading, after: &Reading, tallies: &
         // `pmap:rss_bytes` is what pmap says of our rss_bytes.
         let ours = &ours[field.rsplit(':').next().unwrap_or(field)];
         let tally = tallies.entry((pid, start_time, field.clone())).or_default();
-        if after.values.get(field) != Some(was) {
-            tally.moved += 1;
-        } else if was.admits(ours) {
-            tally.agreed = true;
-        } else {
-            tally.differed += 1;
-            tally.last = format!("ours {ours}, theirs {was:?}");
-        }
+        let still = after.values.get(field) == Some(was);
+        tally.weigh(was.admits(ours), still, || format!("ours {ours}, theirs {was:?}"));
     }
+}
+
+/// What differed too often and agreed never.
+fn wrong(tallies: &BTreeMap<Key, Tally>) -> Vec<String> {
+    let wrong = tallies.iter().filter(|(_, tally)| !tally.agreed && tally.differed >= ENOUGH);
+    wrong.map(|((pid, _, field), tally)| format!("{pid} {field}: {}", tally.last)).collect()
 }
 
 /// Processes of which every value agreed already: the programs that are slow to start need not be asked about them.

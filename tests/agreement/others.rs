@@ -124,7 +124,7 @@ const OWN_SHARE: i64 = 16 << 10;
 /// How many processes choom is asked about, each time.
 const CHOOMS: usize = 12;
 
-fn output(program: &str, arguments: &[&str]) -> String {
+pub fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).env("LC_ALL", "C").output().expect("a tool");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -26,9 +26,14 @@ pub fn tool(name: &str) -> bool {
 /// Whether we are root. `OOMTOP_REQUIRE=root` makes its absence a failure.
 #[must_use]
 pub fn root() -> bool {
+    is_root() || missing("root", "needs root")
+}
+
+/// The same, for who can do without.
+#[must_use]
+pub fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1));
-    effective == Some("0") || missing("root", "needs root")
+    status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1)) == Some("0")
 }
 
 /// The name of something that a test puts on the machine: it says whose it is, so that `tests/sweep` can remove what a run

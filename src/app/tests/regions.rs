@@ -2,6 +2,7 @@
 
 use super::super::regions::Held;
 use super::*;
+use crate::app::Depth;
 use crate::monitor::{Monitor, MonitorConfig};
 use crate::snapshot::mapping::{Mappings, Region};
 use crate::snapshot::{Fact, Snapshot};
@@ -60,6 +61,14 @@ fn regions_are_ordered_and_found_and_the_cursor_stays_on_its_region() {
     assert_eq!((state.mappings.order, state.mappings.cursor), (RegionOrder::Address, 2));
     press(&mut state, "<esc><esc>");
     assert_eq!((state.mappings.search.clone(), state.mappings.opened), (None, None));
+    press(&mut state, "<home><enter>s<home><enter>");
+    assert_eq!((state.mappings.depth, state.held()), (Depth::Region, Some(Held::Region(2 << 24))), "the one of 8 MiB");
+    mapped(&mut state, 10);
+    assert_eq!((state.mappings.cursor, state.held()), (1, Some(Held::Region(2 << 24))), "though another leads now");
+    press(&mut state, "<esc>");
+    assert_eq!((state.mappings.depth, state.mappings.opened.is_some()), (Depth::List, true));
+    press(&mut state, "<esc>");
+    mapped(&mut state, 0);
     press(&mut state, "<end><enter>/tab");
     assert_eq!((state.mappings.opened, state.mappings.search.as_deref()), (Some(MappingClass::File), Some("tab")));
     assert!(matches!(&state.mode, Mode::Search(field) if field.error.is_none()), "capitals do not count");

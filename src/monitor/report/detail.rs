@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::mapping_class::MappingClass;
 use crate::snapshot::Unreadable;
 use crate::snapshot::mapping::Mappings;
+use crate::text::printable;
 use crate::units::{Bytes, ProcessId, Rate, Timestamp, round_duration};
 
 use super::super::mappings::signed as whole;
@@ -81,6 +82,9 @@ pub struct MappingsReport {
     pub change_of: Vec<Option<i64>>,
     /// The same since the read before.
     pub step_of: Vec<Option<i64>>,
+    /// RSS of the largest regions in the last eight reads, by the index of the region, in order: heights from 0 to 7,
+    /// oldest first; 255: not known.
+    pub trends: Vec<(u32, [u8; 8])>,
     /// Classes whose RSS changed since the mark or first read, the largest change first; what is gone among them.
     pub changes: Vec<ClassChange>,
     /// When that was.
@@ -146,6 +150,13 @@ impl MappingsReport {
         of_class
     }
 
+    /// The RSS of a region in the last eight reads; empty where it was not among the largest.
+    #[must_use]
+    pub fn trend_of(&self, index: u32) -> [u8; 8] {
+        let found = self.trends.binary_search_by_key(&index, |(region, _)| *region);
+        found.map_or([255; 8], |at| self.trends[at].1)
+    }
+
     /// What regions gained since the mark, also where others of their class lost as much.
     fn moved_within(&self) -> Bytes {
         let gained = self.mappings.regions.iter().zip(&self.change_of).map(|(region, change)| match change {
@@ -177,13 +188,18 @@ impl MappingsReport {
         for (index, change) in self.changes.iter().take(NAMED).enumerate() {
             let comma = if index == 0 { "" } else { ";" };
             let _ = write!(sentence, "{comma} {} {}", change.class.words(), signed(change.bytes));
-            let plural = if change.regions == 1 { "" } else { "s" };
+            let what = change.noun();
+            let plural = |count: u32| if count == 1 { "" } else { "s" };
             let _ = match (change.regions, change.new) {
                 (0, 0) => Ok(()),
-                (0, new) => write!(sentence, " in {new} new"),
-                (regions, 0) => write!(sentence, " in {regions} region{plural}"),
-                (regions, new) => write!(sentence, " in {regions} region{plural} and {new} new"),
+                (0, new) => write!(sentence, " in {new} new {what}{}", plural(new)),
+                (regions, 0) => write!(sentence, " in {regions} {what}{}", plural(regions)),
+                (regions, new) => write!(sentence, " in {regions} {what}{} and {new} new", plural(regions)),
             };
+            if let Some((name, bytes)) = change.most.as_ref().filter(|_| change.regions + change.new > 1) {
+                let name = printable(name.rsplit(|&byte| byte == b'/').next().unwrap_or(name));
+                let _ = write!(sentence, ", {name} {}", signed(*bytes));
+            }
             if change.is_page_cache {
                 sentence.push_str(" (page cache, comes and goes)");
             }
@@ -197,7 +213,7 @@ impl MappingsReport {
 }
 
 /// A class whose RSS is not what it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClassChange {
     /// Which.
     pub class: MappingClass,
@@ -207,8 +223,21 @@ pub struct ClassChange {
     pub regions: u32,
     /// Regions that were not there.
     pub new: u32,
+    /// The name whose regions make most of it, and how much.
+    pub most: Option<(Box<[u8]>, i64)>,
     /// Most of it is pages of files: the kernel drops and reads them again as it likes.
     pub is_page_cache: bool,
+}
+
+impl ClassChange {
+    /// What one of its regions is called.
+    const fn noun(&self) -> &'static str {
+        match self.class {
+            MappingClass::CgoHeap => "arena",
+            MappingClass::ThreadStack => "stack",
+            _ => "region",
+        }
+    }
 }
 
 /// With its sign.

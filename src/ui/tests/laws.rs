@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::app::list::Arrangement;
-use crate::app::{Event, Mode, Pane, Temporality, TextField, update};
+use crate::app::{Depth, Event, Mode, Pane, Temporality, TextField, update};
 use crate::mapping_class::MappingClass;
 use crate::ui::{draw, fixture};
 
@@ -56,6 +56,7 @@ proptest! {
         state.list.arrangement = Arrangement::ALL[arrangement];
         state.mappings.cursor = cursor;
         state.mappings.opened = (cursor % 2 == 1).then_some(MappingClass::GoHeap);
+        state.mappings.depth = if cursor % 3 == 0 { Depth::Region } else { Depth::List };
         state.list_regions();
         state.risk.scroll = cursor;
         if paused {

@@ -6,7 +6,7 @@ use oomtop::snapshot::needs::{FactGroups, Needs};
 use oomtop::snapshot::{Fact, Scope, Snapshot, Unreadable};
 use oomtop::source::Source;
 use oomtop::source::live::Live;
-use oomtop::source::prober::Prober;
+use oomtop::source::prober::{Budget, Prober};
 use oomtop::units::{Bytes, Pages, Pid, ProcessId};
 use support::fake_proc::{FakeProc, FakeProcess, hostile_names};
 
@@ -252,6 +252,35 @@ fn every_group_of_everyone_is_in_the_first_report() {
         assert!(slices < 10_000, "it comes to an end");
     }
     assert_eq!((commands, executables, rollups), (600, 600, 600));
+}
+
+#[test]
+fn what_is_not_on_the_screen_is_filled_in_a_little_after_each_pass_the_biggest_first() {
+    let fake = FakeProc::new();
+    for pid in 1..=40 {
+        fake.put(&FakeProcess { anonymous: u64::from(pid), ..FakeProcess::new(pid) });
+    }
+    let shown = ProcessId::new(3, FakeProcess::new(3).start_time);
+    let needs =
+        Needs { visible: vec![shown], of_visible: FactGroups::ROLLUP, of_rest: FactGroups::ROLLUP, ..Needs::default() };
+    let mut live = live(&fake);
+    let mut prober = Prober::open(&fake.proc()).expect("opens").spending(Budget::of_percent(100));
+    let mut order = Vec::new();
+    let begin = std::time::Instant::now();
+    while order.len() < 40 {
+        assert!(begin.elapsed().as_secs() < 60, "only {} were read", order.len());
+        prober.observe(&live.sample(&needs).expect("sampled"));
+        let mut after_this_pass = Vec::new();
+        while let Some(slice) = prober.probe(&needs) {
+            let read = slice.rollups.iter().map(|fact| fact.id.pid.0).filter(|pid| !order.contains(pid));
+            after_this_pass.extend(read.rev());
+        }
+        let limit = if order.is_empty() { 17 } else { 16 };
+        assert!(after_this_pass.len() <= limit, "{after_this_pass:?}");
+        order.extend(after_this_pass);
+    }
+    let behind = order.iter().filter(|pid| **pid != 3).is_sorted_by(|one, next| one > next);
+    assert!(order[0] == 3 && behind, "{order:?}");
 }
 
 #[test]

@@ -384,9 +384,12 @@ fn ask(state: &mut State, effects: &mut Vec<Effect>) {
     let of_visible = layout::column_spans(&state.list.columns, state.list.sort, layout.rows)
         .into_iter()
         .fold(FactGroups::NONE, |groups, span| groups.union(table::info(span.column).needs));
+    // A sum of PSS wants that of each.
+    let summed = if state.list.shows_sums() { of_visible.intersection(FactGroups::ROLLUP) } else { FactGroups::NONE };
     let needs = Needs {
-        of_everyone: state.list.needs_of_everyone(),
+        of_everyone: state.list.needs_of_everyone().union(summed),
         of_visible,
+        of_rest: of_visible.intersection(FactGroups::ROLLUP),
         visible,
         selected: state.list.selected,
         mappings: layout.panes.iter().any(|area| matches!(area.pane, Pane::Mappings | Pane::Go | Pane::Profile)),

@@ -75,6 +75,8 @@ pub struct Needs {
     pub of_everyone: FactGroups,
     /// Groups wanted of the rows on screen.
     pub of_visible: FactGroups,
+    /// Groups wanted of those that are not on the screen, in time and for little.
+    pub of_rest: FactGroups,
     /// The rows on screen, sorted.
     pub visible: Vec<ProcessId>,
     /// Candidates for victims within the counter's error bound, sorted: stat, status, oom_score_adj and oom_score of

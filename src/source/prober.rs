@@ -336,6 +336,11 @@ impl Budget {
         at_least.max(took * 100 / self.percent)
     }
 
+    /// So much of a second is a part of the budget, in percent of it.
+    pub(super) fn of_a_second(self, part: u32) -> Duration {
+        Duration::from_secs(1) * self.percent / 100 * part / 100
+    }
+
     /// A part of the budget, in percent of it: the pause between reads that took so long together.
     pub(super) fn pause_of_part(self, part: u32, took: Duration, at_least: Duration) -> Duration {
         at_least.max(took * 100 / self.percent * 100 / part)

@@ -136,6 +136,9 @@ fn uptime(now: Timestamp) -> String {
 fn own_cost(report: &Report, wide: bool) -> String {
     let cpu = report.own_cpu.map_or_else(|| "-".into(), |share| format!("{:.1}%", share * 100.0));
     let mut text = format!("{cpu} {}", report.cost.own_rss);
+    if let Some(share) = report.holding_up.filter(|share| wide && *share >= 0.001) {
+        let _ = write!(text, " smaps {:.1}% of time", share * 100.0);
+    }
     if wide && report.cost.pinned > Bytes(0) {
         let _ = write!(text, " +{} pinned", report.cost.pinned);
     }

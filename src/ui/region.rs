@@ -23,7 +23,8 @@ pub fn details(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &Mapp
     let found = index.and_then(|index| Some((index, report.mappings.regions.get(index as usize)?)));
     let Some((index, region)) = found else { return };
     let name = called(report.mappings.name(region), region);
-    let name = if name.is_empty() { "memory without a name".into() } else { name };
+    let class = report.class_of.get(index as usize).map_or("memory", |(class, _)| class.words());
+    let name = if name.is_empty() { format!("{class}, without a name").into() } else { name };
     let mut used = paragraphs(canvas, area, &[(name, Role::Strong)]);
     let place = format!(
         "{:x}-{:x}  {} of addresses  {}",

@@ -18,9 +18,10 @@ use crate::app::{Depth, Event, Pane, State, update};
 use crate::config::{Glyphs, Look, ThemeName};
 use crate::mapping_class::MappingClass;
 use crate::monitor::other_killers::{Floor, KillUnit, KillerReport, PressureRule, WatchedUnit};
-use crate::monitor::report::{GoPart, MappingsState, ProcessDetail};
+use crate::monitor::report::{Coverage, GoPart, MappingsState, ProcessDetail};
 use crate::snapshot::Unreadable;
 use crate::snapshot::go_memory::NoNumbers;
+use crate::snapshot::needs::FactGroups;
 use crate::snapshot::other_killer::KillerProgram;
 use crate::snapshot::process::CgroupPath;
 use crate::units::{Bytes, ProcessId};
@@ -72,6 +73,18 @@ fn overview() {
 fn the_number_stays_on_the_narrowest_screen() {
     let shown = screen(&fixture::state((20, 6), UNICODE));
     assert!(shown.contains("475M a"), "{shown}");
+}
+
+#[test]
+fn how_much_of_pss_is_known_stands_with_the_table() {
+    let mut state = fixture::state((120, 34), UNICODE);
+    let report = Arc::make_mut(&mut state.report);
+    (report.coverage, report.holding_up) = (Coverage { known: 5, readable: 12 }, Some(0.012));
+    assert!(!screen(&state).contains("PSS of"), "the column is not there");
+    state.required.of_visible = FactGroups::ROLLUP;
+    assert!(screen(&state).contains("PSS of 41% (smaps 1.2% of 5%)"), "{}", screen(&state));
+    Arc::make_mut(&mut state.report).coverage.known = 12;
+    assert!(!screen(&state).contains("PSS of"), "there is nothing to wait for");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::app::layout::{self, ColumnSpan};
 use crate::app::list::{Arrangement, List, Row, Sums};
 use crate::app::{Pane, State};
 use crate::monitor::report::{ProcessReport, WarningState};
+use crate::snapshot::needs::FactGroups;
 use crate::table::{self, Align, Column, Knowledge};
 use crate::text::printable;
 use crate::units::{Bytes, Rate};
@@ -89,12 +90,21 @@ fn position(state: &State, height: u16) -> String {
     if list.following {
         words.push("following".into());
     }
+    words.extend(coverage(state).map(Cow::from));
     let count = list.rows.len();
     if count > usize::from(height) {
         let last = (list.offset + usize::from(height)).min(count);
         words.push(format!("{}-{last} of {count}", list.offset + 1).into());
     }
     words.join("  ")
+}
+
+/// Of how many PSS and USS are known, where they are shown and not of all; and what share of the time reads of them took.
+fn coverage(state: &State) -> Option<String> {
+    let shown = state.required.of_visible.union(state.required.of_everyone).contains(FactGroups::ROLLUP);
+    let percent = state.report.coverage.percent().filter(|percent| shown && *percent < 100)?;
+    let spent = state.report.holding_up.unwrap_or_default() * 100.0;
+    Some(format!("PSS of {percent}% (smaps {spent:.1}% of {}%)", state.config.smaps_share))
 }
 
 /// Draws the column titles and the rows.

@@ -268,6 +268,12 @@ impl List {
         .fold(FactGroups::NONE, FactGroups::union)
     }
 
+    /// Whether some row stands for several processes.
+    #[must_use]
+    pub fn shows_sums(&self) -> bool {
+        self.rows.iter().any(|row| matches!(row, Row::Group { .. } | Row::Process { folded: Some(_), .. }))
+    }
+
     /// Whether a process passes user, roots and filter.
     fn shown(&self, report: &Report) -> impl Fn(&ProcessReport) -> bool {
         let filter = self.filter.as_deref().and_then(|text| Filter::parse(text).ok());

@@ -3,6 +3,7 @@
 use super::*;
 use crate::app::layout::layout;
 use crate::app::list::Arrangement;
+use crate::snapshot::needs::FactGroups;
 use crate::table::Column;
 use crossterm::event::{MouseButton, MouseEventKind};
 
@@ -167,6 +168,19 @@ fn what_is_needed_is_asked_for_once() {
     let refreshed = update(&mut state, Event::Key(key("r")));
     assert!(matches!(&refreshed[..], [Effect::Require(needs)] if needs.refresh), "{refreshed:?}");
     assert_eq!(update(&mut state, Event::Key(key("<"))), []);
+}
+
+#[test]
+fn what_stands_for_several_wants_the_pss_of_each() {
+    let mut state = State::new(Arc::new(Config::default()), (200, 60));
+    update(&mut state, Event::Report(Arc::new(machine())));
+    let rollups = |state: &State| {
+        let needs = &state.required;
+        [needs.of_visible, needs.of_rest, needs.of_everyone].map(|groups| groups.contains(FactGroups::ROLLUP))
+    };
+    assert_eq!(rollups(&state), [true, true, false]);
+    press(&mut state, "g<down><down><enter>");
+    assert_eq!((state.list.arrangement, rollups(&state)), (Arrangement::ByCommand, [true, true, true]));
 }
 
 #[test]

@@ -139,18 +139,35 @@ fn go_names_its_memory_since_1_25() {
     assert_eq!(told.len(), 4 + 3 + 27 + 1 + 3);
 }
 
-const GO_1_27: &str = include_str!("../../tests/fixtures/maps/go1.27-named.txt");
+/// Real maps of one program, from a kernel that keeps names (6.8), and where its file is.
+const NAMED: [(&str, &str); 3] = [
+    (include_str!("../../tests/fixtures/maps/go1.25-named.txt"), "/home/dev/memapp-1.25"),
+    (include_str!("../../tests/fixtures/maps/go1.26-named.txt"), "/home/dev/memapp-1.26"),
+    (include_str!("../../tests/fixtures/maps/go1.27-named.txt"), "/home/dev/memapp-1.27"),
+];
 
 #[test]
 fn the_layout_of_go_says_the_same_as_the_names() {
-    let nameless: String = GO_1_27
-        .lines()
-        .map(|line| line.split_once("[anon: Go:").map_or(line, |(line, _)| line).to_owned() + "\n")
-        .collect();
-    assert!(!nameless.contains("Go:"));
-    let context = ClassContext { executable: Some(b"/home/dev/memapp-1.27"), is_go: true, ..ClassContext::default() };
-    let classes = |maps: &str| classify(&mappings(maps), &context);
-    assert_eq!(classes(&nameless), classes(GO_1_27), "and none of it is only probable");
+    for (named, executable) in NAMED {
+        let nameless: String = named
+            .lines()
+            .map(|line| line.split_once("[anon: Go:").map_or(line, |(line, _)| line).to_owned() + "\n")
+            .collect();
+        assert!(named.contains("Go: heap") && !nameless.contains("Go:"));
+        let executable = Some(executable.as_bytes());
+        let context = ClassContext { executable, is_go: true, ..ClassContext::default() };
+        let classes = |maps: &str| classify(&mappings(maps), &context);
+        let (by_name, by_layout) = (classes(named), classes(&nameless));
+        let of = |class| by_name.iter().filter(|(found, _)| *found == class).count();
+        println!(
+            "{}: {} regions, of these {} Go heap and {} Go runtime",
+            context.executable.map(String::from_utf8_lossy).unwrap_or_default(),
+            by_name.len(),
+            of(MappingClass::GoHeap),
+            of(MappingClass::GoRuntime)
+        );
+        assert_eq!(by_layout, by_name, "and none of it is only probable");
+    }
 }
 
 #[test]

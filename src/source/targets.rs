@@ -10,6 +10,10 @@ use crate::units::{ProcessId, Timestamp};
 
 use super::prober::{AFTER_REFUSAL, Budget, has_passed};
 
+mod filling;
+
+use filling::Filling;
+
 /// One thing to read of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
@@ -31,7 +35,7 @@ impl Due {
 
 /// What is remembered of one process. Fingerprints are short: one in four thousand million changes goes unseen until
 /// the next.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Target {
     id: ProcessId,
     /// Pages.
@@ -54,20 +58,7 @@ struct Target {
 
 impl Target {
     fn new(id: ProcessId) -> Self {
-        Self {
-            id,
-            resident: 0,
-            text: 0,
-            name: 0,
-            command: 0,
-            executable: 0,
-            command_due: true,
-            executable_due: true,
-            rollup_refused: false,
-            rollup_took_us: 0,
-            rollup_resident: 0,
-            rollup_at: Timestamp::default(),
-        }
+        Self { id, command_due: true, executable_due: true, ..Self::default() }
     }
 
     fn look_again(&mut self) {
@@ -77,13 +68,6 @@ impl Target {
 
     fn rollup_took(&self) -> Duration {
         Duration::from_micros(u64::from(self.rollup_took_us))
-    }
-
-    /// What a read of it will take: as much as the last one, or what is usual for its size.
-    fn rollup_cost(&self) -> Duration {
-        const CALL: Duration = Duration::from_micros(30);
-        const PAGE: Duration = Duration::from_nanos(35);
-        if self.rollup_took_us > 0 { self.rollup_took() } else { CALL + PAGE * self.resident }
     }
 
     /// Whether its rollup may be read again, by its cost and `at_least`; `stirred` is when somebody last came or went.
@@ -111,11 +95,7 @@ pub(super) struct Targets {
     /// How many command lines may still be read again in this interval, and behind whom to go on.
     rotation_left: usize,
     rotation_behind: ProcessId,
-    /// The part of the plan that nobody waits for begins here; how much of it may still be read in this interval, and
-    /// not before when.
-    filling_from: usize,
-    filling_left: usize,
-    filling_at: Timestamp,
+    filling: Filling,
 }
 
 impl Targets {
@@ -130,11 +110,6 @@ impl Targets {
     const UNSTIRRED: Duration = Duration::from_secs(30);
     /// Of everyone: at least; and so seldom that all of them together take two fifths of the budget.
     const EVERYONE: Duration = Duration::from_secs(10);
-    /// Where the values stand on the screen, of those that do not as well, so that who scrolls finds them: of so many
-    /// after each pass, the biggest first, each seldom, and all of it within a tenth of the budget.
-    const FILLING: usize = 16;
-    const FILLED: Duration = Duration::from_secs(60);
-    const FILLING_PART: u32 = 10;
     /// No slice is long enough for more.
     const PLAN: usize = 2_048;
     /// Command lines read again after each pass, in rotation: an exec of the same program changes nothing else.
@@ -147,7 +122,7 @@ impl Targets {
                 self.stirred = snapshot.ended;
             }
             self.rotation_left = Self::ROTATION.min(self.processes.len() / 10 + 1);
-            self.filling_left = Self::FILLING;
+            self.filling.begin_interval();
         }
         let mut at = 0;
         for fact in &snapshot.statms {
@@ -234,7 +209,7 @@ impl Targets {
             }
         }
         self.plan_rest(needs, now);
-        self.filling_from = self.plan.len();
+        self.filling.begins_behind(self.plan.len());
         if needs.of_rest.contains(FactGroups::ROLLUP) && !needs.of_everyone.contains(FactGroups::ROLLUP) {
             self.plan_filling(needs, now);
         }
@@ -310,41 +285,6 @@ impl Targets {
         }
     }
 
-    /// Whom nobody asked for: never read ones before the stalest, of those the biggest.
-    fn plan_filling(&mut self, needs: &Needs, now: Timestamp) {
-        if self.filling_left == 0 || now < self.filling_at || !self.plan.is_empty() {
-            return;
-        }
-        let is_shown = |id: ProcessId| needs.selected == Some(id) || needs.visible.binary_search(&id).is_ok();
-        let urgency = |target: &Target| match target.rollup_at {
-            Timestamp(0) => 1 << 31 | target.resident >> 1,
-            read => u32::try_from(now.since(read).as_secs()).unwrap_or(u32::MAX) >> 1,
-        };
-        self.order.clear();
-        for (index, target) in self.processes.iter().enumerate() {
-            if target.is_rollup_due(self.budget, Self::FILLED, self.stirred, now) && !is_shown(target.id) {
-                self.order.push((urgency(target), index as u32));
-            }
-        }
-        let most = self.filling_left.min(self.order.len());
-        if most < self.order.len() {
-            self.order.select_nth_unstable_by(most, |a, b| b.cmp(a));
-        }
-        self.order.truncate(most);
-        self.order.sort_unstable_by(|a, b| b.cmp(a));
-        let room = self.budget.of_a_second(Self::FILLING_PART);
-        let mut costs = Duration::ZERO;
-        for &(_, index) in &self.order {
-            let target = &self.processes[index as usize];
-            costs += target.rollup_cost();
-            if costs > room && !self.plan.is_empty() {
-                break;
-            }
-            self.plan.push((target.id, Due::Rollup));
-        }
-        self.filling_left -= self.plan.len();
-    }
-
     fn plan_rotation(&mut self) {
         let from = self.processes.partition_point(|target| target.id <= self.rotation_behind);
         let batch = self.processes[from..].iter().take(self.rotation_left);
@@ -399,10 +339,7 @@ impl Targets {
             target.rollup_resident = target.resident;
             target.rollup_refused = !worked;
         }
-        if self.next > self.filling_from {
-            let pause = self.budget.pause_of_part(Self::FILLING_PART, took, Duration::ZERO);
-            self.filling_at = self.filling_at.max(ended).after(pause);
-        }
+        self.filling.took(self.next, self.budget, ended, took);
     }
 }
 

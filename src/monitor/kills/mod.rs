@@ -15,7 +15,7 @@ use crate::units::{Bytes, Pages, Pid, ProcessId};
 use super::kill_report::{Confidence, Evidence, KillGroup, KillReport, Killed};
 use super::report::{ProcessDetail, ProcessReport, Report};
 
-/// Kills that are kept, the newest.
+/// Kills that are kept: the newest, but of each domain.
 const MOST: usize = 32;
 /// Passes in which the other witnesses of a kill may still come.
 const OPEN_FOR: u8 = 4;
@@ -173,7 +173,9 @@ impl Kills {
     fn open(&mut self, look: &Look<'_>) -> usize {
         self.count += 1;
         if self.open.len() >= MOST {
-            self.open.remove(0);
+            let domains = self.open.iter().map(|open| domain(&open.report)).collect();
+            let forgotten = self.open.remove(expendable(domains));
+            put(&mut self.told, &forgotten.report);
         }
         self.open.push(Open {
             report: KillReport::unknown(self.count, look.snapshot.ended, look.snapshot.wall),
@@ -198,21 +200,36 @@ impl Kills {
             }
             open.report.evidence.sort_by_key(Evidence::order);
             open.report.spared = open.scale.and_then(|(total, page)| account::spared(&open.report, total, page));
-            match self.told.iter_mut().find(|told| told.number == open.report.number) {
-                Some(told) if **told == open.report => {}
-                Some(told) => {
-                    *told = Arc::new(open.report.clone());
-                    changed = true;
-                }
-                None => {
-                    if self.told.len() >= MOST {
-                        self.told.remove(0);
-                    }
-                    self.told.push(Arc::new(open.report.clone()));
-                    changed = true;
-                }
-            }
+            changed |= put(&mut self.told, &open.report);
         }
         changed
     }
+}
+
+/// Puts it among those that are told, in its place; whether that says something new.
+fn put(told: &mut Vec<Arc<KillReport>>, report: &KillReport) -> bool {
+    let place = told.partition_point(|known| known.number < report.number);
+    match told.get_mut(place).filter(|known| known.number == report.number) {
+        Some(known) if **known == *report => return false,
+        Some(known) => *known = Arc::new(report.clone()),
+        None => {
+            told.insert(place, Arc::new(report.clone()));
+            if told.len() > MOST {
+                told.remove(expendable(told.iter().map(|known| domain(known)).collect()));
+            }
+        }
+    }
+    true
+}
+
+fn domain(report: &KillReport) -> Option<&[u8]> {
+    report.domain.as_ref().map(|domain| &*domain.path)
+}
+
+/// Whom to forget of so many: the oldest of the domain that has the most. A cgroup in which something is killed and started
+/// again all the time pushes out nobody else's kills.
+fn expendable(domains: Vec<Option<&[u8]>>) -> usize {
+    let count = |own: &Option<&[u8]>| domains.iter().filter(|other| *other == own).count();
+    let most = domains.iter().map(count).max();
+    domains.iter().position(|own| Some(count(own)) == most).unwrap_or(0)
 }

@@ -156,7 +156,11 @@ impl Kills {
                 open.count(&cgroup.path, (from, to), left);
                 continue;
             }
-            while left > 0 && self.open.len() < MOST {
+            // More than are kept need no name.
+            for _ in 0..MOST {
+                if left == 0 {
+                    break;
+                }
                 let index = self.open(look);
                 let open = &mut self.open[index];
                 place(open, &cgroup.path, look.before);

@@ -13,10 +13,10 @@ use crate::units::{Bytes, Pid, Timestamp};
 
 use super::{fact, id, snapshot};
 
-const WEB: &str = "/web";
+pub(super) const WEB: &str = "/web";
 
 /// A second in which these are there, all in a cgroup of 512 MiB; its counter and the machine's stand so.
-fn second(second: u64, processes: &[(u32, u64)], web: u64, machine: u64) -> Snapshot {
+pub(super) fn second(second: u64, processes: &[(u32, u64)], web: u64, machine: u64) -> Snapshot {
     let mut taken = snapshot(second, processes);
     let at = Timestamp::from_secs(1000 + second);
     let path = CgroupPath::new(WEB);
@@ -43,7 +43,7 @@ fn second(second: u64, processes: &[(u32, u64)], web: u64, machine: u64) -> Snap
 }
 
 /// What the kernel writes of a kill, by this priority.
-fn log(pid: u32, cgroup: &str, priority: u32) -> Vec<OutsideEvent> {
+pub(super) fn log(pid: u32, cgroup: &str, priority: u32) -> Vec<OutsideEvent> {
     let lines = [
         "b.test invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0".to_owned(),
         "CPU: 1 UID: 0 PID: 31 Comm: b.test Not tainted 6.18.44 #1".to_owned(),
@@ -80,12 +80,12 @@ fn after(seconds: impl IntoIterator<Item = Snapshot>) -> Arc<Report> {
     monitor.report()
 }
 
-fn only(report: &Report) -> &KillReport {
+pub(super) fn only(report: &Report) -> &KillReport {
     assert_eq!(report.kills.len(), 1, "{:?}", report.kills);
     &report.kills[0]
 }
 
-fn kinds(kill: &KillReport) -> Vec<u8> {
+pub(super) fn kinds(kill: &KillReport) -> Vec<u8> {
     kill.evidence.iter().map(Evidence::order).collect()
 }
 
@@ -238,6 +238,26 @@ fn kills_are_bounded_and_the_newest_stay() {
 }
 
 #[test]
+fn a_cgroup_in_which_somebody_is_killed_all_the_time_pushes_out_nobody_elses() {
+    let mut first = second(2, &REST, 4, 8);
+    first.events = log(30, WEB, 4);
+    let noisy = |time: u64| {
+        let mut taken = second(time, &REST, 4, 8);
+        taken.events = (0..40).flat_map(|one| log(1000 + time as u32 * 40 + one, "/noisy", 4)).collect();
+        for (index, event) in taken.events.iter_mut().enumerate() {
+            let OutsideEvent::KernelLog(record) = event else { continue };
+            record.sequence = time * 1000 + index as u64;
+            record.microseconds = time * 1_000_000 + index as u64;
+        }
+        taken
+    };
+    let report = after(std::iter::once(first).chain((3..9).map(noisy)));
+    let victims: Vec<_> = report.kills.iter().filter_map(|kill| kill.victim.as_ref()).map(|one| one.pid.0).collect();
+    assert!(victims.contains(&30) && victims.contains(&1359) && victims.len() == 32, "{victims:?}");
+    assert!(report.kills.is_sorted_by_key(|kill| kill.number));
+}
+
+#[test]
 fn a_log_that_cannot_be_read_is_told_with_the_right_that_is_missing() {
     let mut denied = second(2, &BOTH, 3, 7);
     denied.kernel_log = Some(Err(Unreadable::Denied));
@@ -259,111 +279,6 @@ fn out_of_scope_is_no_victim() {
 }
 
 /// The kernel's words when all of a cgroup dies: the chosen one is written twice.
-fn group_log(cgroup: &str, first: u32, others: &[u32]) -> Vec<OutsideEvent> {
-    let mut events = log(first, cgroup, 4);
-    let text = format!("Tasks in {cgroup} are going to be killed due to memory.oom.group set");
-    let killed = |pid: &u32| {
-        format!(
-            "Memory cgroup out of memory: Killed process {pid} (p{pid}) total-vm:9080kB, anon-rss:8000kB, \
-             file-rss:400kB, shmem-rss:0kB, UID:0 pgtables:60kB oom_score_adj:0"
-        )
-    };
-    let lines = std::iter::once(text).chain(std::iter::once(&first).chain(others).map(killed));
-    let records = lines.enumerate().map(|(index, text)| KernelRecord {
-        sequence: 200 + index as u64,
-        microseconds: 5_000_100 + index as u64,
-        priority: 3,
-        text: text.into_bytes().into(),
-    });
-    events.extend(records.map(OutsideEvent::KernelLog));
-    events
-}
-
-const CROWD: [(u32, u64); 4] = [(30, 118_000), (31, 8_000), (32, 700), (33, 600)];
-
-/// Two quiet seconds with a crowd whose cgroup dies together, then these.
-fn after_group(seconds: impl IntoIterator<Item = Snapshot>) -> Arc<Report> {
-    let mut monitor = Monitor::new(MonitorConfig::default());
-    for taken in [second(0, &CROWD, 3, 7), second(1, &CROWD, 3, 7)].into_iter().chain(seconds) {
-        monitor.absorb(&dying_together(taken));
-    }
-    monitor.report()
-}
-
-fn dying_together(mut taken: Snapshot) -> Snapshot {
-    taken.cgroups.iter_mut().flatten().for_each(|cgroup| cgroup.oom_group = Some(true));
-    taken
-}
-
-fn dead(kill: &KillReport) -> (u32, Vec<u32>, u32) {
-    let group = kill.group.as_ref().expect("a group died");
-    assert_eq!(&*group.path.0, WEB.as_bytes());
-    let mut members: Vec<u32> = group.members.iter().map(|member| member.pid.0).collect();
-    members.sort_unstable();
-    (kill.victim.as_ref().expect("somebody was chosen").pid.0, members, group.count)
-}
-
-#[test]
-fn a_group_is_one_kill_wherever_a_pass_cuts_it() {
-    let all = group_log(WEB, 30, &[31, 32, 33]);
-    for cut in 5..=all.len() {
-        for (counted, left) in [(4_u64, &CROWD[1..]), (7, &CROWD[3..]), (3, &CROWD[..]), (6, &[])] {
-            let mut first = second(2, left, counted, counted + 4);
-            first.events = all[..cut].to_vec();
-            // As the kernel counts: the chosen one twice.
-            let mut rest = second(3, &[], 8, 12);
-            rest.events = all[cut..].to_vec();
-            let report = after_group([first, rest, second(4, &[], 8, 12), second(5, &[], 8, 12)]);
-            let kill = only(&report);
-            assert_eq!(dead(kill), (30, vec![31, 32, 33], 4), "cut before record {cut}, counted {counted}");
-            assert_eq!((kinds(kill), kill.confidence), (vec![0, 1, 2, 3], Confidence::Certain), "{cut} {counted}");
-            assert_eq!(kill.together().as_deref(), Some("3 others of /web"));
-            // Nobody else was there to be taken.
-            assert_eq!(kill.spared.as_ref().map(|spared| &spared.instead), Some(&None));
-        }
-    }
-}
-
-#[test]
-fn a_group_that_only_counters_tell_is_one_kill() {
-    // The chosen one is counted twice, or once where it was quickly gone.
-    for all in [7, 8] {
-        for (first, counted) in [(&CROWD[2..], 5), (&CROWD[..0], all), (&CROWD[..], all), (&CROWD[3..], all)] {
-            let passes = [second(2, first, counted, counted + 4), second(3, &[], all, all + 4)];
-            let report = after_group(passes.into_iter().chain([second(4, &[], all, all + 4)]));
-            let kill = only(&report);
-            assert_eq!(dead(kill), (30, vec![31, 32, 33], 4));
-            assert_eq!((kinds(kill), kill.confidence, kill.others), (vec![1, 2, 3], Confidence::Likely, 0));
-        }
-    }
-    // One more vanished than was killed.
-    let report = after_group([second(2, &[], 6, 10), second(3, &[], 6, 10)]);
-    assert_eq!(only(&report).confidence, Confidence::Guess);
-}
-
-#[test]
-fn a_log_that_comes_behind_the_counter_of_a_group_joins_it() {
-    let mut late = second(3, &[], 7, 11);
-    late.events = group_log(WEB, 31, &[30, 32, 33]);
-    let report = after_group([second(2, &[], 7, 11), late, second(4, &[], 7, 11)]);
-    assert_eq!(dead(only(&report)), (31, vec![30, 32, 33], 4));
-    let mut later = second(4, &[], 7, 11);
-    later.events = group_log(WEB, 31, &[30, 32, 33]);
-    let report = after_group([second(2, &[], 7, 11), second(3, &[], 7, 11), later, second(5, &[], 7, 11)]);
-    assert_eq!((dead(only(&report)), only(&report).confidence), ((31, vec![30, 32, 33], 4), Confidence::Certain));
-}
-
-#[test]
-fn another_kill_right_after_a_group_is_another() {
-    let mut both = second(2, &[], 7, 12);
-    both.events = group_log(WEB, 30, &[31, 32, 33]);
-    both.events.extend(log(777, "/elsewhere", 4));
-    let report = after_group([both, second(3, &[], 7, 12), second(4, &[], 7, 12)]);
-    assert_eq!(report.kills.len(), 2, "{:?}", report.kills);
-    assert_eq!(dead(&report.kills[0]), (30, vec![31, 32, 33], 4));
-    assert_eq!((report.kills[1].victim.as_ref().unwrap().pid, &report.kills[1].group), (Pid(777), &None));
-}
-
 #[test]
 fn what_would_have_spared_the_first_is_told() {
     let mut ordinary = second(2, &BOTH, 3, 7);
@@ -384,27 +299,4 @@ fn what_would_have_spared_the_first_is_told() {
     let report = monitor.report();
     let spared = only(&report).spared.as_ref().unwrap();
     assert_eq!((spared.adjustment, spared.less, &spared.instead), (Some(-1000), None, &None));
-}
-
-#[test]
-fn a_kill_beside_a_group_is_told_once_the_group_is_dead() {
-    // The cgroup counts four deaths in two passes, the machine one more.
-    let passes = |counts: [(u64, u64); 2]| {
-        let [first, rest] = counts;
-        after_group([
-            second(2, &[], first.0, first.1),
-            second(3, &[], rest.0, rest.1),
-            second(4, &[], rest.0, rest.1),
-            second(5, &[], rest.0, rest.1),
-        ])
-    };
-    for counts in [[(7, 12), (7, 12)], [(5, 12), (7, 12)], [(7, 11), (7, 12)], [(7, 9), (7, 12)]] {
-        let report = passes(counts);
-        assert_eq!(report.kills.len(), 2, "{counts:?}: {:?}", report.kills);
-        assert_eq!(dead(&report.kills[0]), (30, vec![31, 32, 33], 4));
-        assert_eq!((report.kills[1].victim.as_ref(), kinds(&report.kills[1])), (None, vec![2]), "{counts:?}");
-    }
-    for counts in [[(5, 11), (7, 11)], [(7, 9), (7, 11)]] {
-        assert_eq!(passes(counts).kills.len(), 1, "{counts:?}");
-    }
 }

@@ -1,6 +1,7 @@
 //! The fold, on snapshots made by hand.
 
 mod golang;
+mod group_kills;
 mod kills;
 mod laws;
 mod ranking;

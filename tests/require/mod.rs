@@ -42,7 +42,7 @@ pub fn is_root() -> bool {
 pub fn own_name(name: &str) -> String {
     let own = control::identify(Path::new("/proc"), Pid(std::process::id())).expect("we live");
     let namespace = fs::metadata("/proc/self/ns/pid").expect("procfs").ino();
-    format!("oomtop-test-{namespace}-{}-{}-{name}", own.pid, own.start_time.0)
+    format!("oomtop-testing-{namespace}-{}-{}-{name}", own.pid, own.start_time.0)
 }
 
 /// The directory in which a test may make memory cgroups of its own, v1 or v2, after a sweep of what was left there.

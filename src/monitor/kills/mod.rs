@@ -173,8 +173,7 @@ impl Kills {
     fn open(&mut self, look: &Look<'_>) -> usize {
         self.count += 1;
         if self.open.len() >= MOST {
-            let domains = self.open.iter().map(|open| domain(&open.report)).collect();
-            let forgotten = self.open.remove(expendable(domains));
+            let forgotten = self.open.remove(expendable(self.open.iter().map(|open| &open.report)));
             put(&mut self.told, &forgotten.report);
         }
         self.open.push(Open {
@@ -215,21 +214,18 @@ fn put(told: &mut Vec<Arc<KillReport>>, report: &KillReport) -> bool {
         None => {
             told.insert(place, Arc::new(report.clone()));
             if told.len() > MOST {
-                told.remove(expendable(told.iter().map(|known| domain(known)).collect()));
+                told.remove(expendable(told.iter().map(|known| &**known)));
             }
         }
     }
     true
 }
 
-fn domain(report: &KillReport) -> Option<&[u8]> {
-    report.domain.as_ref().map(|domain| &*domain.path)
-}
-
 /// Whom to forget of so many: the oldest of the domain that has the most. A cgroup in which something is killed and started
 /// again all the time pushes out nobody else's kills.
-fn expendable(domains: Vec<Option<&[u8]>>) -> usize {
-    let count = |own: &Option<&[u8]>| domains.iter().filter(|other| *other == own).count();
-    let most = domains.iter().map(count).max();
-    domains.iter().position(|own| Some(count(own)) == most).unwrap_or(0)
+fn expendable<'a>(reports: impl Iterator<Item = &'a KillReport>) -> usize {
+    let domains: Vec<Option<&[u8]>> = reports.map(|report| Some(&*report.domain.as_ref()?.path)).collect();
+    let count = |own: Option<&[u8]>| domains.iter().filter(|other| **other == own).count();
+    let most = domains.iter().map(|own| count(*own)).max();
+    domains.iter().position(|own| Some(count(*own)) == most).unwrap_or(0)
 }

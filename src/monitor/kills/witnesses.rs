@@ -10,9 +10,9 @@ use crate::snapshot::process::CgroupPath;
 use crate::text::printable;
 use crate::units::{Pid, ProcessId};
 
-use super::super::kill_report::{Confidence, Evidence, Held, KillDomain, KillGroup, Killed};
+use super::super::kill_report::{Confidence, Evidence, Held, KillDomain, KillGroup, KillReport, Killed};
 use super::super::label::label;
-use super::super::report::{DomainKind, ProcessReport};
+use super::super::report::{DomainKind, DomainReport, ProcessReport, Report};
 use super::account::{explain, is_same, named, place, remember_candidates, remember_victim, the_machine};
 use super::{GROUP_DIES_WITHIN, Kills, Look, MOST, Open, SUSPECTS, Suspect};
 
@@ -144,8 +144,13 @@ impl Kills {
                     let deaths = left.min(open.deaths());
                     left -= deaths;
                     open.count(&cgroup.path, (from, to), deaths);
-                    if open.cgroup.is_none() {
-                        place(open, &cgroup.path, look.before);
+                    if open.report.domain.is_none() {
+                        // Also where the kernel names who, and keeps for itself whose limit it was: it writes ten such
+                        // lines in five seconds (mm/oom_kill.c oom_rs).
+                        let own = open.cgroup.take().unwrap_or_else(|| cgroup.path.clone());
+                        place(open, &own, look.before);
+                        let domain = known_domain(&open.report, look.before);
+                        explain(&mut open.report, domain, look.before);
                     }
                 }
             }
@@ -274,8 +279,7 @@ impl Kills {
             taken.push(row.id);
             report.victim = Some(known(row));
             remember_victim(report, row, suspect.detail);
-            let domain = report.domain.as_ref();
-            let domain = domain.and_then(|own| look.before.domains.iter().find(|known| is_same(known, own)));
+            let domain = known_domain(report, look.before);
             explain(report, domain, look.before);
             report.evidence.push(suspect.gone);
             open.gone = true;
@@ -320,6 +324,12 @@ impl Open {
             None => self.report.evidence.push(Evidence::Cgroup { path: (&*name).into(), from, to }),
         }
     }
+}
+
+/// What the last look said of its domain.
+fn known_domain<'a>(report: &KillReport, before: &'a Report) -> Option<&'a DomainReport> {
+    let own = report.domain.as_ref()?;
+    before.domains.iter().find(|known| is_same(known, own))
 }
 
 /// The row of the process that the kernel's log names.

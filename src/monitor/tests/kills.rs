@@ -214,6 +214,19 @@ fn a_kill_in_a_cgroup_that_is_not_seen_is_told_as_such() {
     assert_eq!((kinds(only(&report)), only(&report).domain.as_ref()), (vec![2], None));
 }
 
+/// The kernel writes ten such lines in five seconds (mm/oom_kill.c oom_rs).
+#[test]
+fn where_the_line_with_the_limit_is_withheld_the_counter_of_its_cgroup_tells_it() {
+    let mut killed = second(2, &REST, 4, 8);
+    killed.events = log(30, WEB, 3).split_off(4);
+    let report = after([killed]);
+    let kill = only(&report);
+    let domain = kill.domain.as_ref().unwrap();
+    assert_eq!((&*domain.path, domain.is_told), (WEB.as_bytes(), false));
+    assert_eq!((kill.confidence, kinds(kill)), (Confidence::Certain, vec![0, 1, 2, 3]));
+    assert!(kill.why.is_some() && kill.candidate_count == 2, "{kill:?}");
+}
+
 #[test]
 fn what_a_user_wrote_into_the_log_kills_nobody() {
     let mut spoofed = second(2, &BOTH, 3, 7);

@@ -1,4 +1,4 @@
-//! Keeps `README.md` true: the tables of keys and columns are the program's own, the commands are the ones that are
+//! Keeps `README.md` true: the tables of keys and columns and the report of a run are the program's own, the commands are the ones that are
 //! checked, and no link points at a file that is not there. `OOMTOP_WRITE_README=1 cargo test --test readme` writes
 //! the tables anew.
 
@@ -60,10 +60,18 @@ fn with_part(readme: &str, name: &str, part: &str) -> String {
     format!("{}\n{}\n\n{}", &readme[..from], part.trim_end(), &readme[to..])
 }
 
+/// The report that `screenshots/make.sh` had written of a real run, quoted.
+fn report() -> String {
+    let report = read("screenshots/report.md");
+    let quoted = report.trim_end().lines().map(|line| format!("> {line}").trim_end().to_owned());
+    quoted.collect::<Vec<_>>().join("\n")
+}
+
 #[test]
-fn the_tables_of_keys_and_columns_are_the_programs_own() {
+fn the_tables_and_the_report_are_the_programs_own() {
     let readme = read("README.md");
-    let wanted = with_part(&with_part(&readme, "keys", &keys()), "columns", &columns());
+    let parts = [("keys", keys()), ("columns", columns()), ("report", report())];
+    let wanted = parts.iter().fold(readme.clone(), |readme, (name, part)| with_part(&readme, name, part));
     if std::env::var_os("OOMTOP_WRITE_README").is_some() {
         fs::write(project("README.md"), wanted).expect("README.md can be written");
         return;

@@ -1,7 +1,7 @@
 //! Takes the pictures in `screenshots/`: runs the real program in a scene of its own, types keys, and writes what the
 //! terminal shows as SVG. `screenshots/make.sh` builds everything and calls it. Never draws what the program did not.
 //!
-//! `screenshot DIRECTORY COMMAND [ARGUMENT ...]`
+//! `screenshot SCENE DIRECTORY COMMAND [ARGUMENT ...]`
 
 #![allow(clippy::disallowed_methods, reason = "drives another program")]
 
@@ -16,6 +16,21 @@ use std::time::Duration;
 
 use terminal::Terminal;
 
+/// What a command shows: what must be on its screen before anything is typed, what to type then, how much must have happened
+/// before a picture says anything, and the pictures.
+struct Scene {
+    name: &'static str,
+    begins: &'static str,
+    keys: &'static str,
+    history: Duration,
+    shots: &'static [Shot],
+}
+
+const SCENES: &[Scene] = &[
+    Scene { name: "machine", begins: "a.test", keys: "/a.test\r", history: Duration::from_secs(75), shots: OF_A_MACHINE },
+    Scene { name: "run", begins: "KILLED BY THE OOM KILLER", keys: "", history: Duration::ZERO, shots: OF_A_RUN },
+];
+
 /// One picture: its file, its size, what must be on the screen before, what to type for it, and what to type after it to
 /// be back where it began.
 struct Shot {
@@ -27,7 +42,7 @@ struct Shot {
     back: &'static str,
 }
 
-const SHOTS: &[Shot] = &[
+const OF_A_MACHINE: &[Shot] = &[
     Shot { name: "overview-120x30", after: "", columns: 120, rows: 30, keys: "", back: "" },
     Shot { name: "overview-200x60", after: "", columns: 200, rows: 60, keys: "", back: "" },
     Shot { name: "overview-80x24", after: "", columns: 80, rows: 24, keys: "", back: "" },
@@ -44,8 +59,10 @@ const SHOTS: &[Shot] = &[
     Shot { name: "kill-120x30", after: "OOM kills !", columns: 120, rows: 30, keys: "5\r", back: "" },
 ];
 
-/// The scene needs some growth behind it before a picture says anything.
-const HISTORY: Duration = Duration::from_secs(75);
+const OF_A_RUN: &[Shot] = &[Shot { name: "run-120x34", after: "", columns: 120, rows: 34, keys: "", back: "" }];
+
+/// How long a scene may take to begin.
+const BEGINS: Duration = Duration::from_secs(120);
 
 /// By then what grows in the scene has met its limit.
 const KILLED: Duration = Duration::from_secs(120);
@@ -55,20 +72,21 @@ const SETTLE: Duration = Duration::from_millis(2500);
 
 fn main() {
     let mut arguments = std::env::args_os().skip(1);
-    let (Some(directory), Some(program)) = (arguments.next(), arguments.next()) else {
-        eprintln!("usage: screenshot DIRECTORY COMMAND [ARGUMENT ...]");
+    let scene = arguments.next().and_then(|name| SCENES.iter().find(|scene| name == scene.name));
+    let (Some(scene), Some(directory), Some(program)) = (scene, arguments.next(), arguments.next()) else {
+        eprintln!("usage: screenshot machine|run DIRECTORY COMMAND [ARGUMENT ...]");
         std::process::exit(2);
     };
     let mut command = Command::new(program);
     command.args(arguments);
     let mut terminal = Terminal::start(command, 120, 30);
-    if let Err(screen) = terminal.until(Duration::from_secs(30), |screen| screen.contents().contains("a.test")) {
+    if let Err(screen) = terminal.until(BEGINS, |screen| screen.contents().contains(scene.begins)) {
         eprintln!("the scene does not show: {screen}");
         std::process::exit(1);
     }
-    terminal.press("/a.test\r");
-    terminal.watch(HISTORY);
-    for shot in SHOTS {
+    terminal.press(scene.keys);
+    terminal.watch(scene.history);
+    for shot in scene.shots {
         if (shot.columns, shot.rows) != terminal.size() {
             terminal.resize(shot.columns, shot.rows);
             terminal.watch(SETTLE);

@@ -116,7 +116,8 @@ fn alone(go: &Toolchain) -> impl Drop + use<> {
     BUILT.get_or_init(|| {
         let mut command = Command::new(go.program());
         go.set_environment(&mut command);
-        let packages = ["./leak", "./beside", "./many", "./child", "./fails", "./slow", "./near", "./greedy", "./big"];
+        let packages =
+            ["./leak", "./beside", "./many", "./child", "./fails", "./slow", "./near", "./greedy", "./big", "./thrash"];
         let output = command
             .args(["test", "-vet=off", "-run", "^$"])
             .args(packages)
@@ -317,6 +318,20 @@ fn the_timeout_of_go_test() {
     let (kind, confidence) = ended.verdict();
     assert!(kind == "failed" && confidence != "certain", "{}", ended.told());
     assert!(ended.summary().contains("-timeout of 2s"), "{}", ended.summary());
+}
+
+/// What lives needs more than GOMEMLIMIT: the collector runs all the time. That it is slow for that is no more than likely.
+#[test]
+fn a_limit_that_leaves_the_collector_no_room() {
+    let command = ["go", "test", "-count=1", "-timeout=5s", "./thrash"];
+    let Some(ended) = run(&["--gomemlimit", "20m"], &command) else { return };
+    assert_eq!(ended.output.status.code(), Some(1), "{}", ended.told());
+    let (kind, confidence) = ended.verdict();
+    assert!(kind == "failed" && confidence != "certain", "{}", ended.told());
+    assert!(ended.summary().ends_with("its GOMEMLIMIT may have slowed it down"), "{}", ended.told());
+    let advice = ended.report["advice"].as_array().expect("a list").iter();
+    let mut whys = advice.filter_map(|advice| advice["why"].as_str());
+    assert!(whys.any(|why| why.contains("live under a GOMEMLIMIT of 20.0M")), "{}", ended.told());
 }
 
 #[test]

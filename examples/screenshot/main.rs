@@ -27,7 +27,13 @@ struct Scene {
 }
 
 const SCENES: &[Scene] = &[
-    Scene { name: "machine", begins: "a.test", keys: "/a.test\r", history: Duration::from_secs(75), shots: OF_A_MACHINE },
+    Scene {
+        name: "machine",
+        begins: "a.test",
+        keys: "/a.test\r",
+        history: Duration::from_secs(75),
+        shots: OF_A_MACHINE,
+    },
     Scene { name: "run", begins: "KILLED BY THE OOM KILLER", keys: "", history: Duration::ZERO, shots: OF_A_RUN },
 ];
 

@@ -200,11 +200,13 @@ impl Pacing {
 }
 
 /// The statistics of collections where they begin: the time of the last one, a sum of pauses, then rings of 256 pauses
-/// and 256 times at which they ended, then the count (mstats.go mstats).
+/// and 256 times at which they ended, then the count, that of those that were asked for, and the share of CPU time
+/// (mstats.go mstats).
 const ENDS: usize = 16 + 256 * 8;
 const COUNT: usize = ENDS + 256 * 8;
+const CPU_FRACTION: usize = COUNT + 8;
 /// So many bytes from the first to the last.
-pub const RINGS: usize = COUNT + 4;
+pub const RINGS: usize = CPU_FRACTION + 8;
 
 /// Where in `bytes` the statistics begin: the last time stands a second time in the ring, at the place that the count
 /// says. Before the first collection there is nothing to find.
@@ -212,15 +214,28 @@ pub fn statistics(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
     (0..bytes.len().saturating_sub(RINGS - 1)).step_by(8).filter(|at| collections(&bytes[*at..]).is_some())
 }
 
-/// Count of collections and the time of the last one, in nanoseconds since 1970.
+/// What the runtime says of its collections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// How many there were.
+    pub count: u32,
+    /// When the last one ended, in nanoseconds since 1970.
+    pub last: u64,
+    /// What they took of the CPU time, in percent; `None` where that is no share.
+    pub cpu_percent: Option<u8>,
+}
+
+/// Reads them.
 #[must_use]
-pub fn collections(bytes: &[u8]) -> Option<(u32, u64)> {
+pub fn collections(bytes: &[u8]) -> Option<Statistics> {
     /// From 2001 to 2255.
     const TIMES: std::ops::Range<u64> = 1_000_000_000_000_000_000..9_000_000_000_000_000_000;
     let last = number(bytes, 0).filter(|last| TIMES.contains(last))?;
-    let count = u32::from_le_bytes(bytes.get(COUNT..RINGS)?.try_into().ok()?);
+    let count = u32::from_le_bytes(bytes.get(COUNT..COUNT + 4)?.try_into().ok()?);
     let newest = count.checked_sub(1)? as usize % 256;
-    (number(bytes, ENDS + newest * 8)? == last).then_some((count, last))
+    let fraction = f64::from_bits(number(bytes, CPU_FRACTION)?);
+    let cpu_percent = (0.0..=1.0).contains(&fraction).then(|| (fraction * 100.0) as u8);
+    (number(bytes, ENDS + newest * 8)? == last).then_some(Statistics { count, last, cpu_percent })
 }
 
 #[cfg(test)]

@@ -111,9 +111,15 @@ fn collections_are_found_by_the_time_that_stands_twice() {
         memory[begin..begin + 8].copy_from_slice(&last.to_le_bytes());
         let place = begin + ENDS + (count as usize - 1) % 256 * 8;
         memory[place..place + 8].copy_from_slice(&last.to_le_bytes());
-        memory[begin + COUNT..begin + RINGS].copy_from_slice(&count.to_le_bytes());
+        memory[begin + COUNT..begin + COUNT + 4].copy_from_slice(&count.to_le_bytes());
+        memory[begin + CPU_FRACTION..begin + RINGS].copy_from_slice(&0.275_f64.to_bits().to_le_bytes());
         assert_eq!(statistics(&memory).collect::<Vec<_>>(), [begin], "{count}");
-        assert_eq!(collections(&memory[begin..]), Some((count, last)));
+        let cpu_percent = Some(27);
+        assert_eq!(collections(&memory[begin..]), Some(Statistics { count, last, cpu_percent }));
+        for nonsense in [f64::NAN, -0.5, 7.0, f64::INFINITY] {
+            memory[begin + CPU_FRACTION..begin + RINGS].copy_from_slice(&nonsense.to_bits().to_le_bytes());
+            assert_eq!(collections(&memory[begin..]), Some(Statistics { count, last, cpu_percent: None }));
+        }
     }
 }
 

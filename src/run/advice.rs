@@ -89,6 +89,7 @@ pub(super) fn advise(report: &RunReport, race: bool) -> Vec<Advice> {
             });
         }
     }
+    advice.extend(more_room_for_go(report));
     if report.verdict.kind == VerdictKind::Ok
         && report.budget.is_none()
         && let Some(peak) = &report.peak
@@ -198,8 +199,10 @@ fn a_limit_that_fits(report: &RunReport, limit: Bytes) -> Option<Advice> {
 /// GOMEMLIMIT makes the collector work harder near it: it helps where garbage, not live data, filled the limit.
 fn memory_limit_of_go(report: &RunReport, limit: Bytes) -> Option<Advice> {
     let victim = report.verdict.victim.as_ref()?;
-    let process =
-        report.processes.iter().find(|process| process.id.pid == victim.pid && process.phase == Phase::Test)?;
+    let could_use_one = |process: &&ProcessLine| {
+        process.id.pid == victim.pid && process.phase == Phase::Test && process.squeeze.is_none()
+    };
+    let process = report.processes.iter().find(could_use_one)?;
     let (took, rate) = process.growth?;
     let others: u64 = {
         let holders = &report.peak.as_ref()?.holders;
@@ -212,6 +215,21 @@ fn memory_limit_of_go(report: &RunReport, limit: Bytes) -> Option<Advice> {
             "if what grew {rate} is garbage the collector gives it back before the limit; data in use stays \
              (oomtop shows live and free heap while it runs)"
         ),
+    })
+}
+
+/// A GOMEMLIMIT so near to what is live makes the collector run all the time and gains nothing.
+fn more_room_for_go(report: &RunReport) -> Option<Advice> {
+    let squeezed = report.processes.iter().filter_map(|process| Some((process, process.squeeze?)));
+    let (process, squeeze) = squeezed.max_by_key(|(_, squeeze)| squeeze.time)?;
+    let fits = round_up(Bytes(squeeze.live.0.max(squeeze.limit.0) / 2 * 3));
+    let room = report.room.as_ref().filter(|room| room.cgroup.is_some() && fits.0 > room.limit.0 / 10 * 9);
+    Some(Advice {
+        what: match room {
+            Some(room) => format!("more memory than {}, or hold less: GOMEMLIMIT cannot do it", room.limit),
+            None => format!("a GOMEMLIMIT of {}MiB or more", fits.0 >> 20),
+        },
+        why: format!("{}: {squeeze}; that may have made it slow", process.subject()),
     })
 }
 

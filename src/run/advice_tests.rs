@@ -4,6 +4,7 @@ use super::*;
 use crate::monitor::kill_report::Confidence;
 use crate::run::fixture;
 use crate::run::report::{Budget, Exit};
+use crate::run::squeeze::Squeeze;
 
 #[test]
 fn sizes_are_rounded_up_to_what_people_write() {
@@ -41,6 +42,24 @@ fn fewer_tests_at_once_are_advised_by_what_they_held_together() {
     let mut report = fixture::report();
     report.tests.truncate(3);
     assert_eq!(advised(&report, "go test -parallel"), None);
+}
+
+#[test]
+fn a_limit_of_go_that_leaves_no_room_is_told() {
+    let mib = Bytes::from_mib;
+    let mut report = fixture::report();
+    let squeeze =
+        Squeeze { limit: mib(20), live: mib(25), collections: 90, time: Duration::from_secs(3), cpu_percent: None };
+    report.processes[0].squeeze = Some(squeeze);
+    assert_eq!(
+        advised(&report, "a GOMEMLIMIT of 40MiB or more").as_deref(),
+        Some(
+            "example.com/goleak/a: 25.0M live under a GOMEMLIMIT of 20.0M, 90 collections in 3s; that may have made it slow"
+        )
+    );
+    assert_eq!(advised(&report, "GOMEMLIMIT="), None, "it has one already");
+    report.processes[0].squeeze = Some(Squeeze { live: mib(150), ..squeeze });
+    assert!(advised(&report, "more memory than 192M, or hold less").is_some());
 }
 
 #[test]

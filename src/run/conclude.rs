@@ -142,5 +142,6 @@ pub(super) fn line(process: &Watched, began: Timestamp) -> ProcessLine {
         exit: process.exit(),
         peak: process.peak(),
         growth: process.growth(),
+        squeeze: process.squeeze.found(),
     }
 }

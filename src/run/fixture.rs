@@ -25,6 +25,7 @@ fn process(pid: u32, phase: Phase, package: Option<&str>, name: &str, mib: u64, 
         exit: Some(exit),
         peak: Some((Bytes::from_mib(mib), PeakSource::Taskstats)),
         growth: Rate::new(61.0 * 1_048_576.0).map(|rate| (Duration::from_secs(2), rate)),
+        squeeze: None,
     }
 }
 

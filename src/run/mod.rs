@@ -10,6 +10,7 @@ pub mod per_test;
 pub mod phase;
 pub mod progress;
 pub mod report;
+pub mod squeeze;
 mod surroundings;
 mod verdict;
 pub mod watched;
@@ -182,6 +183,12 @@ impl Run {
         for fact in &snapshot.address_limits {
             if let (Some(&place), Ok(limit)) = (self.index.get(&fact.id), fact.reading) {
                 self.processes[place].address_space_limit = limit;
+            }
+        }
+        for fact in &snapshot.go_memories {
+            let numbers = fact.reading.as_ref().ok().and_then(|memory| memory.numbers.as_ref().ok());
+            if let (Some(&place), Some(numbers)) = (self.index.get(&fact.id), numbers) {
+                self.processes[place].squeeze.observe(fact.at, numbers);
             }
         }
         let mut changed = Vec::new();

@@ -11,6 +11,7 @@ use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime};
 
 use super::per_test::TestMemory;
 use super::phase::Phase;
+use super::squeeze::Squeeze;
 use super::watched::PeakSource;
 
 /// A run, told.
@@ -255,6 +256,8 @@ pub struct ProcessLine {
     pub peak: Option<(Bytes, PeakSource)>,
     /// How it rose to its highest sample.
     pub growth: Option<(Duration, Rate)>,
+    /// Its GOMEMLIMIT left its collector no room.
+    pub squeeze: Option<Squeeze>,
 }
 
 impl ProcessLine {

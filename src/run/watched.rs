@@ -9,6 +9,7 @@ use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp};
 
 use super::phase::Role;
 use super::report::Exit;
+use super::squeeze::Looks;
 
 /// How a peak is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub struct Watched {
     pub address_space: Bytes,
     /// The smaller of RLIMIT_AS and RLIMIT_DATA, where it has one.
     pub address_space_limit: Option<Bytes>,
+    /// Whether its GOMEMLIMIT is too small for it.
+    pub(super) squeeze: Looks,
     /// It still runs in its parent's memory: it forked and has not executed anything.
     pub is_embryo: bool,
     sampled: Option<(Timestamp, Bytes)>,
@@ -97,6 +100,7 @@ impl Watched {
             file: Bytes(0),
             address_space: Bytes(0),
             address_space_limit: None,
+            squeeze: Looks::default(),
             is_embryo: false,
             sampled: None,
             high_water: None,

@@ -67,6 +67,8 @@ pub struct Collections {
     pub last: WallTime,
     /// The same by the clock of the snapshots; `None` where the two clocks disagree.
     pub last_at: Option<Timestamp>,
+    /// What they took of the processors' time since the program began, idle workers aside, in percent (`GCCPUFraction`).
+    pub cpu_percent: Option<u8>,
 }
 
 /// How the runtime's variables were found.

@@ -73,6 +73,8 @@ pub struct Snapshot {
     pub portrait: Option<Fact<Arc<Mappings>>>,
     /// With the mappings, where the process is a Go program.
     pub go_memory: Option<Fact<GoMemory>>,
+    /// Of a tree that we run: Go programs with a GOMEMLIMIT.
+    pub go_memories: Vec<Fact<GoMemory>>,
     /// Memory cgroups with a limit of their own and every cgroup below one, pre-order (the order in which the kernel
     /// scans them). `None` where this pass did not look.
     pub cgroups: Option<Vec<Cgroup>>,

@@ -9,7 +9,7 @@ use rustix::process::geteuid;
 
 use crate::golang::environment::environment;
 use crate::golang::runtime_memory::{
-    Bounds, CONTROLLER, Layout, RINGS, STATISTICS, STATISTICS_BYTES, collections, controllers, layout, numbers,
+    self, Bounds, CONTROLLER, Layout, RINGS, STATISTICS, STATISTICS_BYTES, collections, controllers, layout, numbers,
     statistics,
 };
 use crate::snapshot::Unreadable;
@@ -154,7 +154,7 @@ impl GoMemoryReader {
     }
 }
 
-fn read_environment(tree: &mut Tree, id: ProcessId) -> Result<GoEnvironment, Unreadable> {
+pub(super) fn read_environment(tree: &mut Tree, id: ProcessId) -> Result<GoEnvironment, Unreadable> {
     let file = tree.open_file(&FileName::of(id.pid, "environ"))?;
     is_there(tree, id)?;
     whole(|buffer, at| retry_on_intr(|| pread(&file, &mut *buffer, at))).map(|bytes| environment(&bytes))
@@ -299,16 +299,16 @@ impl Memory {
         }
         let Statistics::Found(address) = place.statistics else { return numbers };
         let read = self.exactly(address, RINGS).and_then(|bytes| collections(&bytes));
-        GoNumbers { collections: read.map(|(count, last)| dated(count, last)), ..numbers }
+        GoNumbers { collections: read.map(dated), ..numbers }
     }
 }
 
 /// The clock on the wall is turned into ours at the moment of the read.
-fn dated(count: u32, last: u64) -> Collections {
-    let last = WallTime(i64::try_from(last).unwrap_or(i64::MAX));
+fn dated(found: runtime_memory::Statistics) -> Collections {
+    let last = WallTime(i64::try_from(found.last).unwrap_or(i64::MAX));
     let passed = u64::try_from(clock::wall().0.saturating_sub(last.0)).ok();
     let last_at = passed.and_then(|passed| clock::now().0.checked_sub(passed)).map(Timestamp);
-    Collections { count, last, last_at }
+    Collections { count: found.count, last, last_at, cpu_percent: found.cpu_percent }
 }
 
 #[cfg(test)]

@@ -149,6 +149,15 @@ pub(super) fn is_there(tree: &mut Tree, id: ProcessId) -> Result<(), Unreadable>
     if start_time == id.start_time { Ok(()) } else { Err(Unreadable::Gone) }
 }
 
+/// Where the mappings of a process are, without what of them is there: `/proc/PID/maps`, for which no page table is walked.
+pub(super) fn outline(tree: &mut Tree, id: ProcessId) -> Result<Mappings, Unreadable> {
+    let descriptor = tree.open_file(&FileName::of(id.pid, "maps"))?;
+    is_there(tree, id)?;
+    let (mut parser, mut mappings) = (Parser::default(), Mappings { of: id, ..Mappings::default() });
+    stream(&descriptor, &mut Vec::new(), &mut parser, &mut mappings)?;
+    Ok(mappings)
+}
+
 /// From the descriptor through the parser; the kernel gives a page or so at a time.
 fn stream(
     descriptor: &rustix::fd::OwnedFd,

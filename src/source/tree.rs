@@ -20,6 +20,7 @@ use super::cgroupfs::Cgroupfs;
 use super::exit_records::{Ended, ExitRecords};
 use super::files::{FileName, Tree, each_entry};
 use super::kmsg::KernelLog;
+use super::limited_go::LimitedGo;
 use super::listing::{Look, between, last_pid};
 use super::machine::{MachineFiles, machine};
 use super::prober::{command, executable};
@@ -33,6 +34,7 @@ use super::{SourceError, clock, limits, proc_files};
 /// - `stat` and `status`: every pass of the young, of the others every [`TreeSource::CALM`]
 /// - command line, executable and Go build information: at first sight, at a sign of exec, and again while young
 /// - taskstats of what ended, where allowed; the kernel log, where allowed: every pass
+/// - the runtime's numbers of Go programs with a GOMEMLIMIT: twice a second
 /// - the cgroups above the tree and the machine's totals: twice a second, and when asked
 #[derive(Debug)]
 pub struct TreeSource {
@@ -69,6 +71,7 @@ struct Member {
     first_seen: Timestamp,
     read: Timestamp,
     described: Timestamp,
+    go: Option<LimitedGo>,
 }
 
 impl TreeSource {
@@ -274,6 +277,7 @@ impl TreeSource {
             first_seen: now,
             read: Timestamp::default(),
             described: Timestamp::default(),
+            go: None,
         };
         self.last_arrival = now;
         let at = self.members.partition_point(|other| other.id.pid < pid);
@@ -374,10 +378,17 @@ impl Member {
             });
             self.described = if reading.is_ok() { at } else { Timestamp::default() };
             snapshot.commands.push(Fact { id, at, reading });
-            snapshot.executables.push(Fact { id, at, reading: executable(tree, programs, id).map(Arc::new) });
+            let reading = executable(tree, programs, id).map(Arc::new);
+            if self.go.is_none() && reading.as_ref().is_ok_and(|executable| executable.go.is_some()) {
+                self.go = LimitedGo::find(tree, id, at);
+            }
+            snapshot.executables.push(Fact { id, at, reading });
             let text = tree.read(&FileName::of(id.pid, "limits"));
             let reading = text.and_then(|text| limits::address_space(text).ok_or(Unreadable::Malformed));
             snapshot.address_limits.push(Fact { id, at, reading });
+        }
+        if let Some(go) = &mut self.go {
+            snapshot.go_memories.extend(go.read_when_due(tree, programs, id));
         }
         true
     }

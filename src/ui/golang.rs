@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn a_collection_is_told_by_its_age_at_the_look() {
         let read = Timestamp::from_secs(100);
-        let at = |last_at| Some(Collections { count: 7, last: WallTime(0), last_at });
+        let at = |last_at| Some(Collections { count: 7, last: WallTime(0), last_at, cpu_percent: None });
         for (collections, expected) in [
             (None, "no GC yet, or not found"),
             (at(None), "GC 7"),

@@ -35,6 +35,7 @@ fn process(pid: u32, phase: Phase, package: Option<&str>, name: &str, mib: u64, 
         exit,
         peak: Some((Bytes::from_mib(mib), if exit.is_some() { PeakSource::Taskstats } else { PeakSource::HighWater })),
         growth: Rate::new(61.0 * 1_048_576.0).map(|rate| (Duration::from_secs(2), rate)),
+        squeeze: None,
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) struct GoMemoryJson<'a> {
     /// Null where there is none.
     memory_limit_bytes: Option<u64>,
     gc_count: Option<u32>,
+    gc_cpu_percent: Option<u8>,
     last_gc: Option<String>,
     how: Option<&'static str>,
     /// Why the runtime's numbers are null.
@@ -76,6 +77,7 @@ impl<'a> GoMemoryJson<'a> {
             gc_percent: numbers.and_then(|numbers| numbers.gc_percent),
             memory_limit_bytes: numbers.and_then(|numbers| numbers.memory_limit).map(|limit| limit.0),
             gc_count: collections.map(|collections| collections.count),
+            gc_cpu_percent: collections.and_then(|collections| collections.cpu_percent),
             last_gc: collections.and_then(|collections| rfc3339(collections.last)),
             how: numbers.map(|numbers| match numbers.found {
                 Found::Symbols => "symbols",

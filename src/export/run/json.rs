@@ -111,6 +111,17 @@ struct ProcessJson {
     peak_rss_bytes: Option<u64>,
     peak_source: Option<&'static str>,
     growth_bytes_per_s: Option<i64>,
+    gomemlimit_squeeze: Option<SqueezeJson>,
+}
+
+/// A GOMEMLIMIT that left the collector no room.
+#[derive(Serialize)]
+struct SqueezeJson {
+    limit_bytes: u64,
+    live_bytes: u64,
+    collections: u32,
+    time_ms: u64,
+    gc_cpu_percent: Option<u8>,
 }
 
 #[derive(Serialize)]
@@ -251,6 +262,13 @@ fn process_json(process: &ProcessLine, at: &dyn Fn(Duration) -> Option<String>) 
         peak_rss_bytes: process.peak.map(|(peak, _)| peak.0),
         peak_source: process.peak.map(|(_, source)| source.word()),
         growth_bytes_per_s: process.growth.map(|(_, rate)| rate.per_second() as i64),
+        gomemlimit_squeeze: process.squeeze.map(|squeeze| SqueezeJson {
+            limit_bytes: squeeze.limit.0,
+            live_bytes: squeeze.live.0,
+            collections: squeeze.collections,
+            time_ms: squeeze.time.as_millis() as u64,
+            gc_cpu_percent: squeeze.cpu_percent,
+        }),
     }
 }
 

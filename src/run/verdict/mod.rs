@@ -18,7 +18,7 @@ use super::watched::Watched;
 
 use words::{
     by_the_limit, cgroup_name, counter_evidence, ending, exit_evidence, growth, held, log_evidence, name, signal_name,
-    victim, who,
+    squeeze_evidence, victim, who,
 };
 
 /// All that a verdict is made from.
@@ -234,6 +234,7 @@ fn killed(case: &Case<'_>) -> Option<Verdict> {
     let (no_kill, sure) = without_oom(case);
     let mut evidence: Vec<Evidence> = exit_evidence(process).into_iter().collect();
     evidence.extend(no_kill);
+    evidence.extend(squeeze_evidence(process));
     let by_timeout = case.processes.iter().find(|process| is_timeout(process));
     if let Some(timeout) = by_timeout {
         let command =
@@ -321,13 +322,21 @@ fn timed_out(case: &Case<'_>) -> Option<Verdict> {
     Some(Verdict {
         kind: VerdictKind::Failed,
         confidence: if process.exit_code().is_some() { Confidence::Likely } else { Confidence::Guess },
-        summary: format!("{} ran into its own -timeout of {} and panicked", who(process), human_duration(timeout)),
+        summary: format!(
+            "{} ran into its own -timeout of {} and panicked{}",
+            who(process),
+            human_duration(timeout),
+            if process.squeeze.found().is_some() { "; its GOMEMLIMIT may have slowed it down" } else { "" }
+        ),
         story: vec![held(process)],
-        evidence: vec![
+        evidence: [
             Evidence { source: "command line", text: format!("-test.timeout={}", human_duration(timeout)) },
             Evidence { source: "lifetime", text: format!("it ran for {}", human_duration(process.lifetime())) },
-            log_evidence(case),
-        ],
+        ]
+        .into_iter()
+        .chain(squeeze_evidence(process))
+        .chain([log_evidence(case)])
+        .collect(),
         victim: Some(victim(process)),
     })
 }

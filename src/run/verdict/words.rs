@@ -39,6 +39,11 @@ pub(super) fn exit_evidence(process: &Watched) -> Option<Evidence> {
     Some(Evidence { source: "exit status", text })
 }
 
+/// Where its GOMEMLIMIT left its collector no room: that it may have been slow for it.
+pub(super) fn squeeze_evidence(process: &Watched) -> Option<Evidence> {
+    process.squeeze.found().map(|squeeze| Evidence { source: "Go runtime", text: squeeze.to_string() })
+}
+
 pub(super) fn by_the_limit(cgroup: &str, limit: Option<Bytes>) -> String {
     match limit {
         Some(limit) => format!("by the limit of {cgroup} ({limit})"),

@@ -65,7 +65,7 @@ const OF_A_MACHINE: &[Shot] = &[
     Shot { name: "kill-120x30", after: "OOM kills !", columns: 120, rows: 30, keys: "5\r", back: "" },
 ];
 
-const OF_A_RUN: &[Shot] = &[Shot { name: "run-120x34", after: "", columns: 120, rows: 34, keys: "", back: "" }];
+const OF_A_RUN: &[Shot] = &[Shot { name: "run-120x44", after: "", columns: 120, rows: 44, keys: "", back: "" }];
 
 /// How long a scene may take to begin.
 const BEGINS: Duration = Duration::from_secs(120);

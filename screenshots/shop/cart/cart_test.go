@@ -17,14 +17,16 @@ func session(size int) []byte {
 }
 
 func TestPrices(t *testing.T) {
+	time.Sleep(200 * time.Millisecond)
 	prices := session(8 << 20)
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(200 * time.Millisecond)
 	if prices[1] != 1 {
 		t.Fatal("lost")
 	}
 }
 
 func TestSessions(t *testing.T) {
+	time.Sleep(200 * time.Millisecond)
 	for i := 0; i < 1000; i++ {
 		sessions = append(sessions, session(1<<20))
 		time.Sleep(8 * time.Millisecond)

@@ -9,11 +9,12 @@ import (
 var index []byte
 
 func filled(size int) []byte {
+	time.Sleep(200 * time.Millisecond)
 	filled := make([]byte, size)
 	for at := range filled {
 		filled[at] = byte(at)
 	}
-	time.Sleep(400 * time.Millisecond)
+	time.Sleep(200 * time.Millisecond)
 	return filled
 }
 

@@ -131,7 +131,7 @@ fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
 /// No record names anybody, but a counter rose.
 fn counted(case: &Case<'_>) -> Option<Verdict> {
     let (path, _, _) = case.cgroup_kills.as_ref()?;
-    let is_own = case.own_cgroup == Some(&**path);
+    let is_own = case.own_cgroup.is_some_and(|own| path.ends_with(own));
     let mut dead: Vec<&Watched> =
         case.processes.iter().filter(|process| process.killed_by() == Some(SIGKILL)).collect();
     dead.sort_by_key(|process| std::cmp::Reverse(process.peak().map(|(peak, _)| peak)));

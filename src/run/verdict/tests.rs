@@ -89,3 +89,16 @@ fn a_victim_of_the_same_name_in_another_namespace_is_not_ours_unless_our_cgroup_
     assert_eq!(kind(Some(0), Some(1), Exit::Code(1)), VerdictKind::OomKilledCgroup);
     assert_eq!(kind(None, None, Exit::Code(1)), VerdictKind::OomKilledCgroup, "the name is all that is known");
 }
+
+#[test]
+fn the_cgroup_of_a_run_is_known_by_the_longer_path_that_the_kernel_has_for_it() {
+    let case = Case { own_cgroup: Some(b"/oomtop-run-7-99"), ..case(Exit::Code(1), &[], Ok(())) };
+    for (path, name) in [
+        (&b"/oomtop-run-7-99"[..], "--memory-max"),
+        (b"/docker/4f2a/oomtop-run-7-99", "--memory-max"),
+        (b"/x-oomtop-run-7-99", "x-oomtop-run-7-99"),
+        (b"/oomtop-run-8-99", "oomtop-run-8-99"),
+    ] {
+        assert_eq!(cgroup_name(&case, path), name);
+    }
+}

@@ -52,7 +52,8 @@ pub(super) fn by_the_limit(cgroup: &str, limit: Option<Bytes>) -> String {
 }
 
 pub(super) fn cgroup_name(case: &Case<'_>, path: &[u8]) -> String {
-    if case.own_cgroup == Some(path) {
+    // In a container the kernel's log has a longer path for it than we.
+    if case.own_cgroup.is_some_and(|own| path.ends_with(own)) {
         return "--memory-max".into();
     }
     printable(label(path).as_bytes()).into_owned()

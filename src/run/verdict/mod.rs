@@ -17,8 +17,8 @@ use super::report::{Evidence, Exit, Room, Sight, Verdict, VerdictKind};
 use super::watched::Watched;
 
 use words::{
-    by_the_limit, cgroup_name, counter_evidence, ending, exit_evidence, growth, held, log_evidence, name, signal_name,
-    squeeze_evidence, victim, who,
+    by_the_limit, cgroup_name, counter_evidence, ending, exit_evidence, growth, held, log_evidence, name, near,
+    signal_name, squeeze_evidence, victim, who,
 };
 
 /// All that a verdict is made from.
@@ -367,21 +367,6 @@ fn first_failure<'a>(case: &Case<'a>) -> Option<&'a Watched> {
         !matches!(process.role.phase, Phase::Other | Phase::Go) && process.exit_code().is_some_and(|code| code != 0)
     });
     failed.min_by_key(|process| process.ended)
-}
-
-/// How near it came. A counter of the cgroup and a sum of RSS count differently: each is told with its own number.
-fn near(case: &Case<'_>) -> String {
-    let most = case.most.map_or_else(String::new, |most| format!("; all of it together held {most} at the most"));
-    let room = case.room.filter(|room| room.cgroup.is_some()).and_then(|room| {
-        let cgroup = cgroup_name(case, room.cgroup.as_deref()?);
-        let share =
-            |used: Bytes| Some(format!("{:.0}% of the {} of {cgroup}", used.share_of(room.limit)? * 100.0, room.limit));
-        match room.peak {
-            Some(peak) => Some(format!("; {cgroup} counted {peak} at the most, {}", share(peak)?)),
-            None => Some(format!(", {}", share(case.most?)?)),
-        }
-    });
-    format!("exit status 0{most}{}", room.unwrap_or_default())
 }
 
 /// What says that there was no OOM kill, and whether it is enough: the machine's own counter did not move, or every kill that

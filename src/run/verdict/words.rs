@@ -51,6 +51,21 @@ pub(super) fn by_the_limit(cgroup: &str, limit: Option<Bytes>) -> String {
     }
 }
 
+/// How near it came. A counter of the cgroup and a sum of RSS count differently: each is told with its own number.
+pub(super) fn near(case: &Case<'_>) -> String {
+    let most = case.most.map_or_else(String::new, |most| format!("; all of it together held {most} at the most"));
+    let room = case.room.filter(|room| room.cgroup.is_some()).and_then(|room| {
+        let cgroup = cgroup_name(case, room.cgroup.as_deref()?);
+        let share =
+            |used: Bytes| Some(format!("{:.0}% of the {} of {cgroup}", used.share_of(room.limit)? * 100.0, room.limit));
+        match room.peak {
+            Some(peak) => Some(format!("; {cgroup} counted {peak} at the most, {}", share(peak)?)),
+            None => Some(format!(", {}", share(case.most?)?)),
+        }
+    });
+    format!("exit status 0{most}{}", room.unwrap_or_default())
+}
+
 pub(super) fn cgroup_name(case: &Case<'_>, path: &[u8]) -> String {
     // In a container the kernel's log has a longer path for it than we.
     if case.own_cgroup.is_some_and(|own| path.ends_with(own)) {

@@ -234,7 +234,7 @@ pub fn collections(bytes: &[u8]) -> Option<Statistics> {
     let count = u32::from_le_bytes(bytes.get(COUNT..COUNT + 4)?.try_into().ok()?);
     let newest = count.checked_sub(1)? as usize % 256;
     let fraction = f64::from_bits(number(bytes, CPU_FRACTION)?);
-    let cpu_percent = (0.0..=1.0).contains(&fraction).then(|| (fraction * 100.0) as u8);
+    let cpu_percent = (0.0..=1.0).contains(&fraction).then_some((fraction * 100.0) as u8);
     (number(bytes, ENDS + newest * 8)? == last).then_some(Statistics { count, last, cpu_percent })
 }
 

@@ -216,7 +216,7 @@ pub const GUTTER: u16 = 2;
 const REST_MINIMUM: u16 = 18;
 
 /// What goes first when there is no room for all: the order of this list.
-const EXPENDABLE: [Column; 23] = [
+const EXPENDABLE: [Column; 24] = [
     Column::Virtual,
     Column::SharedMemory,
     Column::File,
@@ -230,6 +230,7 @@ const EXPENDABLE: [Column; 23] = [
     Column::Peak,
     Column::Go,
     Column::Cgroup,
+    Column::Domain,
     Column::RssAndSwap,
     Column::Pss,
     Column::Swap,

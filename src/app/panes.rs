@@ -6,6 +6,7 @@ use crate::monitor::report::{DomainKind, DomainReport, Victim};
 use super::bands;
 use super::keys::{Action, Move};
 use super::layout::{self, Room};
+use super::list::Row;
 use super::{Depth, Pane, RiskView, State, Tone};
 
 /// What one can get out of.
@@ -83,8 +84,14 @@ impl State {
         if of_machine { self.report.other_killers.len() as u16 } else { 0 }
     }
 
+    /// The domain that leads for the selected process, or for the one of the selected group that is taken first.
     fn leading_domain(&self) -> Option<&DomainReport> {
-        self.report.leading_domain(self.report.process(self.list.selected?)?)
+        let process = match (self.list.selected, self.list.rows.get(self.list.cursor)) {
+            (Some(id), _) => self.report.process(id),
+            (None, Some(Row::Group { sums, .. })) => sums.worst(&self.report),
+            (None, _) => None,
+        };
+        self.report.leading_domain(process?)
     }
 
     /// On to the next domain; back at the one that leads for the selected process the pane follows the selection again.

@@ -78,6 +78,7 @@ fn knowledge(column: Column, process: &ProcessReport, report: &Report) -> Knowle
         | Column::OomScore
         | Column::Adjustment
         | Column::Risk
+        | Column::Domain
         | Column::Cgroup
         | Column::Go
         | Column::Name

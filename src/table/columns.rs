@@ -5,7 +5,7 @@ use crate::snapshot::needs::FactGroups;
 use super::{Align, Column, ColumnInfo, Kind};
 
 /// Every column, in the order of [`Column`].
-pub const COLUMNS: [ColumnInfo; 25] = [
+pub const COLUMNS: [ColumnInfo; 26] = [
     column(
         Kind::Number,
         Column::Pid,
@@ -13,7 +13,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         "PID",
         7,
         FactGroups::NONE,
-        "Number of the process in the PID namespace of the /proc that is read. Numbers are used again; every action here also checks the start time.",
+        "Number of the process: in the PID namespace of the /proc that is read. Numbers are used again; every action here also checks the start time.",
     ),
     column(
         Kind::Number,
@@ -133,7 +133,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         "PSS",
         5,
         FactGroups::ROLLUP,
-        "RSS with each shared page divided by the number of processes that map it: sums over processes are true. From smaps_rollup, which walks the page tables of the process, so it is read seldom and may be old (dim).",
+        "RSS with each shared page divided by how many map it: sums over processes are true. From smaps_rollup, which walks the page tables of the process, so it is read seldom and may be old (dim).",
     ),
     column(
         Kind::Size,
@@ -142,7 +142,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         "USS",
         5,
         FactGroups::ROLLUP,
-        "Pages that no other process maps (Private_Clean + Private_Dirty): what comes back when this process ends, swap aside. From smaps_rollup, read seldom.",
+        "Pages that no other process maps: what comes back when this process ends, swap aside. Private_Clean + Private_Dirty. From smaps_rollup, read seldom.",
     ),
     column(
         Kind::Size,
@@ -178,7 +178,7 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         "SCORE",
         5,
         FactGroups::OOM_SCORE,
-        "The kernel's own /proc/PID/oom_score against the whole machine, 0 to 2000. Since 5.9 an idle process shows about 666; before it was 0. It knows nothing of cgroup limits: RISK does.",
+        "The kernel's own score (oom_score): against the whole machine, 0 to 2000. Since 5.9 an idle process shows about 666; before it was 0. It knows nothing of cgroup limits: RISK does.",
     ),
     column(
         Kind::Number,
@@ -196,7 +196,16 @@ pub const COLUMNS: [ColumnInfo; 25] = [
         "RISK",
         5,
         FactGroups::ADJUSTMENT,
-        "Place in the order in which the OOM killer would take processes: in the memory domain of this process that is closest to its limit. safe: it would not be taken.",
+        "Place in the order in which the OOM killer takes processes: in the memory domain of this process that is closest to its limit (DOMAIN). Sorted by it, the first of every domain lead, those of the tightest domain first: one of them is whom the next kill takes. safe: it would not be taken.",
+    ),
+    column(
+        Kind::Text,
+        Column::Domain,
+        "domain",
+        "DOMAIN",
+        18,
+        FactGroups::CGROUP,
+        "Memory domain that RISK counts in: of the machine and the cgroups with limits that hold the process, the one with the least left. Sorted by it, the tightest leads, each in the order of RISK.",
     ),
     column(
         Kind::Text,

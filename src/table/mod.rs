@@ -13,7 +13,7 @@ mod value;
 pub use cell::{Cell, Knowledge, cell, ordinal};
 pub use columns::COLUMNS;
 pub use command::command_line;
-pub use order::compare;
+pub use order::{compare, domain_order, risk_order};
 pub use value::{Value, value};
 
 use crate::snapshot::needs::FactGroups;
@@ -63,6 +63,8 @@ pub enum Column {
     Adjustment,
     /// Victim rank in the leading domain.
     Risk,
+    /// The leading domain.
+    Domain,
     /// Memory cgroup.
     Cgroup,
     /// Go version or test package.
@@ -209,7 +211,7 @@ mod tests {
             assert_eq!(named(info.key), Ok(info.column));
             assert_eq!(COLUMNS.iter().filter(|other| other.key == info.key).count(), 1);
             assert!(info.width == ColumnInfo::REST || usize::from(info.width) >= info.title.len(), "{}", info.key);
-            assert!(info.help.ends_with('.') && (5..=85).contains(&info.summary().len()), "{}", info.key);
+            assert!(info.help.ends_with('.') && (5..=58).contains(&info.summary().len()), "{}", info.key);
         }
     }
 

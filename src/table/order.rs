@@ -19,12 +19,14 @@ fn by_column(column: Column, one: &ProcessReport, other: &ProcessReport, report:
     match column {
         // Small numbers first: they name, they do not measure.
         Column::Pid | Column::Parent => known_first(number(column, one, report), number(column, other, report)),
-        // First to die first; then those without a rank, then those that are not taken at all.
-        Column::Risk => (one.immune.is_some(), one.risk.is_none(), one.risk).cmp(&(
-            other.immune.is_some(),
-            other.risk.is_none(),
-            other.risk,
-        )),
+        Column::Risk => {
+            let place = |process| risk_order(process, report).unwrap_or_else(|behind| behind);
+            place(one).cmp(&place(other))
+        }
+        Column::Domain => {
+            let place = |process| domain_order(process, report).unwrap_or_else(|behind| behind);
+            place(one).cmp(&place(other))
+        }
         // Words are compared as bytes and borrowed: sorting must not build ten thousand command lines.
         Column::Command => words(command(one)).cmp(words(command(other))),
         Column::Name => words(&one.identity.name).cmp(words(&other.identity.name)),
@@ -53,6 +55,47 @@ fn by_column(column: Column, one: &ProcessReport, other: &ProcessReport, report:
             known_first(number(column, one, report).map(Reverse), number(column, other, report).map(Reverse))
         }
     }
+}
+
+/// A number that grows from who is taken next to who is taken last: by rank, and of equal ranks by whose domain is
+/// tightest. As an error, behind all others: those without a rank, then those that are not taken at all.
+///
+/// # Errors
+/// As said: it is no failure.
+pub fn risk_order(process: &ProcessReport, report: &Report) -> Result<i64, i64> {
+    match (process.immune, process.risk) {
+        (Some(_), _) => Err(i64::MAX),
+        (None, None) => Err(i64::MAX - 1),
+        (None, Some(rank)) => {
+            let tightness = leading_place(process, report).unwrap_or(DOMAINS);
+            Ok(i64::from(rank) * (DOMAINS + 1) + tightness)
+        }
+    }
+}
+
+/// A number that grows from the tightest domain to the one with the most left, within it as RISK does. As an error,
+/// behind all others: those of whom no domain is known.
+///
+/// # Errors
+/// As said: it is no failure.
+pub fn domain_order(process: &ProcessReport, report: &Report) -> Result<i64, i64> {
+    const RANKS: i64 = 1 << 32;
+    let place = leading_place(process, report).ok_or(i64::MAX)?;
+    let within = match (process.immune, process.risk) {
+        (Some(_), _) => RANKS + 1,
+        (None, None) => RANKS,
+        (None, Some(rank)) => i64::from(rank),
+    };
+    Ok(place * (RANKS + 2) + within)
+}
+
+/// No machine has more memory cgroups: `MEM_CGROUP_ID_MAX` of include/linux/memcontrol.h.
+const DOMAINS: i64 = 0xffff;
+
+/// How many domains are tighter than the one that leads for this process.
+fn leading_place(process: &ProcessReport, report: &Report) -> Option<i64> {
+    let place = report.domains.iter().position(|domain| domain.holds(process))?;
+    i64::try_from(place).ok().map(|place| place.min(DOMAINS - 1))
 }
 
 fn known_first<T: Ord>(one: Option<T>, other: Option<T>) -> Ordering {
@@ -101,7 +144,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::monitor::report::{Identity, Immune};
+    use crate::monitor::report::{DomainKind, DomainReport, Identity, Immune};
+    use crate::snapshot::process::CgroupPath;
     use crate::table::{COLUMNS, Kind};
     use crate::units::{Bytes, MaybeKib, ProcessId, Rate};
 
@@ -130,6 +174,37 @@ mod tests {
         let risk = |pid, rank| process(pid, |process| process.risk = rank);
         let immune = process(9, |process| process.immune = Some(Immune::Adjustment));
         assert_eq!(sorted(Column::Risk, &[immune, risk(1, None), risk(2, Some(2)), risk(3, Some(1))]), [3, 2, 1, 9]);
+    }
+
+    #[test]
+    fn of_equal_ranks_the_one_of_the_tightest_domain_comes_first_and_domains_by_how_tight_they_are() {
+        let domain = |kind, path| DomainReport::unranked(kind, CgroupPath::new(path));
+        let domains = vec![
+            domain(DomainKind::CgroupV2, "/tight"),
+            domain(DomainKind::CgroupV2, "/roomy"),
+            domain(DomainKind::Host, "/"),
+        ];
+        let report = Report { domains, ..Report::default() };
+        let of = |pid, cgroup, rank| {
+            let cgroup = Some(CgroupPath::new(cgroup));
+            let identity = Identity { cgroup, ..Identity::default() };
+            process(pid, |process| (process.identity, process.risk) = (Arc::new(identity), rank))
+        };
+        let safe = ProcessReport { immune: Some(Immune::Init), ..of(1, "/", None) };
+        let mut processes = [
+            safe,
+            of(2, "/", Some(1)),
+            of(3, "/roomy/x", Some(1)),
+            of(4, "/tight", Some(2)),
+            of(5, "/tight/y", Some(1)),
+            of(6, "/tight", None),
+        ];
+        let mut sorted = |column| {
+            processes.sort_by(|one, other| compare(column, one, other, &report));
+            processes.iter().map(|process| process.id.pid.0).collect::<Vec<_>>()
+        };
+        assert_eq!(sorted(Column::Risk), [5, 3, 2, 4, 6, 1]);
+        assert_eq!(sorted(Column::Domain), [5, 4, 6, 3, 2, 1]);
     }
 
     #[test]

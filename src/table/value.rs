@@ -52,6 +52,9 @@ pub fn value<'a>(column: Column, process: &'a ProcessReport, report: &'a Report)
         Column::OomScore => process.oom_score.map(|score| Value::Number(score.into())),
         Column::Adjustment => process.oom_score_adj.map(|adjustment| Value::Number(adjustment.into())),
         Column::Risk => process.risk.map(|rank| Value::Number(rank.into())),
+        Column::Domain => {
+            report.leading_domain(process).map(|domain| Value::Text(text::printable(domain.label.as_bytes())))
+        }
         Column::Cgroup => process.identity.cgroup.as_ref().map(|path| Value::Text(text::printable(&path.0))),
         Column::Go => {
             let executable = process.identity.executable.as_ref()?;

@@ -18,6 +18,7 @@ use crate::text::printable;
 use crate::units::ProcessId;
 
 use super::canvas::{Canvas, columns};
+use super::prose::{paragraphs, wrap};
 use super::theme::Role;
 use super::{chrome, help, rect, risk};
 
@@ -37,8 +38,14 @@ pub fn dialog(canvas: &mut Canvas<'_>, state: &State, dialog: &Dialog) {
             list_targets(canvas, named, state, Whom { targets, left_out });
             adjust(canvas, body, state, targets, *value, typed);
         }
-        Dialog::Sort { cursor } => sort(canvas, body, state, *cursor),
-        Dialog::Columns { cursor, chosen } => choose_columns(canvas, body, *cursor, chosen),
+        Dialog::Sort { cursor } => {
+            sort(canvas, body, state, *cursor);
+            note(canvas, rect(place.note), *cursor);
+        }
+        Dialog::Columns { cursor, chosen } => {
+            choose_columns(canvas, body, *cursor, chosen);
+            note(canvas, rect(place.note), *cursor);
+        }
         Dialog::User { cursor, users } => user(canvas, body, *cursor, users),
         Dialog::Profile { offers, cursor, .. } => profile(canvas, body, *cursor, offers),
         Dialog::Group { cursor } => group(canvas, body, state, *cursor),
@@ -77,11 +84,16 @@ struct Whom<'a> {
     left_out: &'a [String],
 }
 
-/// Targets one by one, then who is left out, as many as fit; the rest as a number.
+/// Targets one by one, then who is left out with the whole reason, as many as fit; the rest as a number.
 fn list_targets(canvas: &mut Canvas<'_>, area: Rect, state: &State, whom: Whom<'_>) {
-    let (mut line, all) = (0, whom.targets.len() + whom.left_out.len());
-    let shown = if all > usize::from(area.height) { area.height.saturating_sub(1) } else { area.height };
-    for target in whom.targets.iter().take(usize::from(shown)) {
+    let all = whom.targets.len() + whom.left_out.len();
+    let (mut line, mut told) = (0, 0);
+    // The last line is for the number, unless this is the last.
+    let fits = |line: u16, rows: u16, told: usize| line + rows + u16::from(told + 1 < all) <= area.height;
+    for target in whom.targets {
+        if !fits(line, 1, told) {
+            break;
+        }
         let mut pen = canvas.pen(area, line);
         pen.gap(1).right(7, &target.pid.to_string(), Role::Plain).gap(1);
         match state.report.process(*target) {
@@ -94,14 +106,23 @@ fn list_targets(canvas: &mut Canvas<'_>, area: Rect, state: &State, whom: Whom<'
                 pen.put("ended meanwhile: nothing will be done to it", Role::Warned);
             }
         }
-        line += 1;
+        (line, told) = (line + 1, told + 1);
     }
-    for reason in whom.left_out.iter().take(usize::from(shown.saturating_sub(line))) {
-        canvas.pen(area, line).gap(1).put("! left out: ", Role::Warned).put(&printable(reason.as_bytes()), Role::Dim);
-        line += 1;
+    let named = told == whom.targets.len();
+    for reason in whom.left_out.iter().filter(|_| named) {
+        let reason = format!("! left out: {}", printable(reason.as_bytes()));
+        let wrapped = wrap(&reason, usize::from(area.width.saturating_sub(2)));
+        if !fits(line, wrapped.len() as u16, told) {
+            break;
+        }
+        for part in wrapped {
+            canvas.pen(area, line).gap(1).put(&part, Role::Warned);
+            line += 1;
+        }
+        told += 1;
     }
-    if all > usize::from(shown) {
-        canvas.pen(area, shown).gap(1).put(&format!("and {} more", all - usize::from(shown)), Role::Dim);
+    if told < all {
+        canvas.pen(area, line).gap(1).put(&format!("and {} more", all - told), Role::Dim);
     }
 }
 
@@ -148,6 +169,13 @@ fn sort(canvas: &mut Canvas<'_>, inner: Rect, state: &State, cursor: usize) {
         let mut pen = canvas.pen(row, 0);
         pen.put(sorted, Role::Strong).gap(1).left(9, info.title, Role::Strong).put(info.summary(), Role::Dim);
     });
+}
+
+/// What the column under the cursor is, in full.
+fn note(canvas: &mut Canvas<'_>, area: Rect, cursor: usize) {
+    let Some(info) = COLUMNS.get(cursor) else { return };
+    let below = Rect { y: area.y + 1.min(area.height), height: area.height.saturating_sub(1), ..area };
+    paragraphs(canvas, below, &[(info.help.into(), Role::Plain)]);
 }
 
 fn choose_columns(canvas: &mut Canvas<'_>, inner: Rect, cursor: usize, chosen: &[Column]) {

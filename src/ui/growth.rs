@@ -13,6 +13,7 @@ use crate::units::{Bytes, Timestamp, human_duration, round_duration};
 
 use super::canvas::{Canvas, columns};
 use super::command;
+use super::prose::paragraphs;
 use super::theme::{Part, Role};
 
 /// The answer: who, how much, how fast.
@@ -49,7 +50,7 @@ fn detail(state: &State) -> Option<&ProcessDetail> {
 /// Draws the pane.
 pub fn chart(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     if state.list.selected.is_none() {
-        canvas.pen(area, 0).gap(1).put(&super::nobody(state, "how it grew"), Role::Dim);
+        paragraphs(canvas, area, &[(super::nobody(state, "how it grew").into(), Role::Dim)]);
         return;
     }
     let Some(detail) = detail(state) else {

@@ -67,7 +67,7 @@ pub fn whole_steps(age: Duration) -> String {
 /// Draws the pane.
 pub fn holdings(canvas: &mut Canvas<'_>, area: Area, state: &State) {
     if state.list.selected.is_none() {
-        canvas.pen(rect(area), 0).gap(1).put(&super::nobody(state, "what it holds"), Role::Dim);
+        paragraphs(canvas, rect(area), &[(super::nobody(state, "what it holds").into(), Role::Dim)]);
         return;
     }
     match mappings(state) {

@@ -23,6 +23,7 @@ mod risk;
 mod run;
 #[cfg(test)]
 mod run_tests;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod theme;

@@ -17,7 +17,7 @@ use crate::units::{Bytes, Rate};
 
 use super::canvas::{Canvas, columns};
 use super::theme::Role;
-use super::{command, mappings};
+use super::{command, mappings, sums};
 
 /// The answer that the table gives, for its edge.
 #[must_use]
@@ -123,11 +123,15 @@ pub fn table(canvas: &mut Canvas<'_>, titles: Rect, rows: Rect, state: &State) {
                 let Some(process) = state.report.processes.get(*index as usize) else { continue };
                 let branch = branch(canvas, *depth, *guides);
                 process_row(canvas, area, &spans, state, process, &branch, folded.as_deref());
-                (Marks::of(state, process), state.list.selected == Some(process.id))
+                let mut marks = Marks::of(state, process);
+                if let Some(sums) = folded {
+                    marks.warning = sums.warning;
+                }
+                (marks, state.list.selected == Some(process.id))
             }
             Row::Group { label, sums, open } => {
-                group_row(canvas, area, &spans, label, sums, *open);
-                (Marks::default(), state.list.selected_group.as_deref() == Some(&**label))
+                sums::group_row(canvas, area, &spans, state, (label, *open), sums);
+                (Marks { tagged: false, warning: sums.warning }, state.list.selected_group.as_deref() == Some(&**label))
             }
         };
         gutter(canvas, area, marks, selected);
@@ -215,7 +219,8 @@ fn gutter(canvas: &mut Canvas<'_>, row: Rect, marks: Marks, selected: bool) {
     }
 }
 
-const fn alarm(warning: WarningState) -> Option<Role> {
+/// How a warning looks.
+pub(super) const fn alarm(warning: WarningState) -> Option<Role> {
     match warning {
         WarningState::Quiet => None,
         WarningState::Leak | WarningState::Growing => Some(Role::Warned),
@@ -253,7 +258,7 @@ fn process_row(
 ) {
     for span in spans {
         if let Some(sums) = folded
-            && sum(canvas, row.y, *span, sums)
+            && sums::cell(canvas, row.y, *span, state, sums)
         {
             continue;
         }
@@ -282,7 +287,8 @@ fn process_row(
     }
 }
 
-fn place(canvas: &mut Canvas<'_>, span: ColumnSpan, y: u16, text: &str, role: Role) {
+/// Writes a text into its column.
+pub(super) fn place(canvas: &mut Canvas<'_>, span: ColumnSpan, y: u16, text: &str, role: Role) {
     match table::info(span.column).align {
         Align::Right => canvas.right(span.x, y, span.width, text, role),
         Align::Left => {
@@ -292,14 +298,10 @@ fn place(canvas: &mut Canvas<'_>, span: ColumnSpan, y: u16, text: &str, role: Ro
 }
 
 /// What the value of a column means for the eye.
-fn role(column: Column, process: &ProcessReport) -> Role {
+pub(super) fn role(column: Column, process: &ProcessReport) -> Role {
     match column {
-        Column::Growth => growth(process),
-        Column::Adjustment => match process.oom_score_adj {
-            Some(..0) => Role::Good,
-            Some(1..) => Role::Warned,
-            Some(0) | None => Role::Dim,
-        },
+        Column::Growth => growing(process.growth, process.warning),
+        Column::Adjustment => adjusted(process.oom_score_adj),
         Column::Risk => match (process.risk, process.immune) {
             (Some(1), _) => Role::Danger,
             (_, Some(_)) => Role::Good,
@@ -313,9 +315,19 @@ fn role(column: Column, process: &ProcessReport) -> Role {
     }
 }
 
-fn growth(process: &ProcessReport) -> Role {
-    let rate = process.growth.map_or(0.0, Rate::per_second);
-    match alarm(process.warning) {
+/// How an oom_score_adj looks.
+pub(super) const fn adjusted(adjustment: Option<i16>) -> Role {
+    match adjustment {
+        Some(..0) => Role::Good,
+        Some(1..) => Role::Warned,
+        Some(0) | None => Role::Dim,
+    }
+}
+
+/// How a growth looks.
+pub(super) fn growing(growth: Option<Rate>, warning: WarningState) -> Role {
+    let rate = growth.map_or(0.0, Rate::per_second);
+    match alarm(warning) {
         Some(role) => role,
         None if rate < -0.5 => Role::Good,
         None if rate < 0.5 => Role::Dim,
@@ -324,62 +336,11 @@ fn growth(process: &ProcessReport) -> Role {
 }
 
 /// The shape of RSS over the window, newest at the right.
-fn trend(canvas: &mut Canvas<'_>, x: u16, y: u16, width: u16, process: &ProcessReport) {
-    let role = growth(process);
+pub(super) fn trend(canvas: &mut Canvas<'_>, x: u16, y: u16, width: u16, process: &ProcessReport) {
+    let role = growing(process.growth, process.warning);
     for (column, step) in (0..width).zip(process.trend) {
         if let Some(level) = canvas.glyphs.levels.get(usize::from(step)) {
             canvas.text(x + column, y, 1, level, role);
-        }
-    }
-}
-
-/// A sum in place of a value, where this column has one. What holds shared pages is counted once per process in a sum
-/// of RSS, so together they hold at most that; swap and PSS are not known of everyone, so it is at least that.
-fn sum(canvas: &mut Canvas<'_>, y: u16, span: ColumnSpan, sums: &Sums) -> bool {
-    let known = |value, of: u32, sign| match of {
-        0 => None,
-        of => Some((value, if of == sums.processes { "" } else { sign })),
-    };
-    let at_most = if sums.processes > 1 { canvas.glyphs.at_most } else { "" };
-    let value = match span.column {
-        Column::Rss => Some((sums.rss, at_most)),
-        Column::RssAndSwap if sums.swap_known == sums.processes => Some((sums.rss.saturating_add(sums.swap), at_most)),
-        Column::RssAndSwap => None,
-        Column::Swap => known(sums.swap, sums.swap_known, canvas.glyphs.at_least),
-        Column::Pss => known(sums.pss, sums.pss_known, canvas.glyphs.at_least),
-        _ => return false,
-    };
-    let Some((value, sign)) = value else {
-        place(canvas, span, y, "-", Role::Dim);
-        return true;
-    };
-    let text = value.to_string();
-    place(canvas, span, y, &text, Role::Strong);
-    let before = (span.x + span.width).saturating_sub(columns(&text) + 1);
-    canvas.text(before, y, columns(sign), sign, Role::Dim);
-    true
-}
-
-fn group_row(canvas: &mut Canvas<'_>, row: Rect, spans: &[ColumnSpan], label: &str, sums: &Sums, open: bool) {
-    for span in spans {
-        if sum(canvas, row.y, *span, sums) {
-            continue;
-        }
-        match span.column {
-            Column::Command | Column::Name => {
-                let end = span.x + span.width;
-                let sign = if open { "- " } else { "+ " };
-                let x = canvas.text(span.x, row.y, span.width, sign, Role::Dim);
-                let x = canvas.cut(x, row.y, end.saturating_sub(x), label, Role::Strong);
-                let coverage = match sums.pss_known {
-                    0 => String::new(),
-                    known if known == sums.processes => String::new(),
-                    known => format!(", PSS of {known}"),
-                };
-                let text = format!(" ({}{coverage})", sums.processes);
-                canvas.cut(x, row.y, end.saturating_sub(x), &text, Role::Dim);
-            }
-            _ => {}
         }
     }
 }

@@ -17,11 +17,16 @@ pub struct Place {
     pub whom: Area,
     /// Below them: the list, or what is set.
     pub body: Area,
+    /// Below that: what the line under the cursor is.
+    pub note: Area,
 }
 
 /// The least that the list of signals, and the scale with its preview, must keep on a low screen.
 const SIGNALS_KEEP: u16 = 4;
 const PREVIEW_KEEPS: u16 = 9;
+
+/// Rows that explain a column, with a gap above.
+const NOTE: u16 = 6;
 
 impl Dialog {
     /// Where it stands on a screen of this size.
@@ -31,11 +36,9 @@ impl Dialog {
         let menu = |count: usize| count as u16 + 2;
         let (width, height) = match self {
             Self::Help { .. } => (columns.saturating_sub(4).clamp(20, 110), rows.saturating_sub(2).max(3)),
-            Self::Signal { targets, left_out, .. } => {
-                (wide_enough(72, left_out), lines(targets, left_out) + 1 + menu(SIGNALS.len()))
-            }
-            Self::Adjust { targets, left_out, .. } => (wide_enough(84, left_out), named(targets, left_out) + 14),
-            Self::Sort { .. } | Self::Columns { .. } => (76, menu(COLUMNS.len())),
+            Self::Signal { targets, left_out, .. } => (78, lines(targets, left_out) + 1 + menu(SIGNALS.len())),
+            Self::Adjust { targets, left_out, .. } => (84, named(targets, left_out) + 14),
+            Self::Sort { .. } | Self::Columns { .. } => (76, menu(COLUMNS.len()) + NOTE),
             Self::User { users, .. } => (44, menu(users.len() + 1)),
             Self::Profile { offers, .. } => (76, menu(offers.len())),
             Self::Group { .. } => (44, menu(Arrangement::ALL.len())),
@@ -49,9 +52,14 @@ impl Dialog {
             _ => (0, 0),
         };
         let (above, body) = inner.split_top(named.min(inner.height.saturating_sub(keep)));
+        let noted = match self {
+            Self::Sort { .. } | Self::Columns { .. } if body.height >= 3 * NOTE => NOTE,
+            _ => 0,
+        };
+        let (body, note) = body.split_top(body.height - noted);
         // The last of them is a gap.
         let (whom, _) = above.split_top(above.height.saturating_sub(1));
-        Place { outer, whom, body }
+        Place { outer, whom, body, note }
     }
 
     /// Position in its list of what stands at this cell.
@@ -81,14 +89,9 @@ impl Dialog {
     }
 }
 
-/// A reason wants to be read to its end.
-fn wide_enough(columns: u16, left_out: &[String]) -> u16 {
-    if left_out.is_empty() { columns } else { columns.max(112) }
-}
-
-/// Lines that name everyone, within reason.
+/// Lines that name everyone, within reason: why somebody is left out takes two of them, to be read to its end.
 fn lines(targets: &[ProcessId], left_out: &[String]) -> u16 {
-    (targets.len() as u16).clamp(1, 6) + (left_out.len() as u16).min(2)
+    (targets.len() as u16).clamp(1, 6) + 2 * (left_out.len() as u16).min(2)
 }
 
 /// In the editor one target stands in the title; several are named, with a gap below.

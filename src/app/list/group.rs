@@ -2,13 +2,13 @@
 //! pages are in it once per process, so PSS and its coverage stand beside it.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
 use crate::monitor::report::{ProcessReport, Report};
 use crate::table::Column;
 use crate::text;
 
+use super::order::directed;
 use super::{Arrangement, Row, Sums};
 
 struct Group {
@@ -57,12 +57,13 @@ pub fn gather(
             groups.push(Group { label, sums: Sums::default(), members: Vec::new() });
             groups.len() - 1
         });
-        groups[at].sums.add(process);
+        groups[at].sums.add(index, report);
         groups[at].members.push(index);
     }
     groups.sort_by(|one, other| {
-        let (one, other) = if reversed { (other, one) } else { (one, other) };
-        key(one, sort).cmp(&key(other, sort)).then_with(|| one.label.cmp(&other.label))
+        let place = |group: &Group| directed(rank(group, sort), reversed);
+        let by_label = one.label.cmp(&other.label);
+        place(one).cmp(&place(other)).then(if reversed { by_label.reverse() } else { by_label })
     });
     for group in groups {
         let open = opened.contains(&group.label);
@@ -103,30 +104,13 @@ pub fn label<'report>(
 }
 
 /// Sums biggest first, names a to z; whatever has no sum goes by RSS.
-fn key(group: &Group, sort: Column) -> (Reverse<u64>, &str) {
-    let Sums { processes, rss, swap, pss, .. } = group.sums;
+fn rank(group: &Group, sort: Column) -> Result<i64, i64> {
+    let sums = &group.sums;
     match sort {
-        Column::Swap => (Reverse(swap.0), ""),
-        Column::RssAndSwap => (Reverse(rss.saturating_add(swap).0), ""),
-        Column::Pss => (Reverse(pss.0), ""),
-        Column::Pid | Column::Parent | Column::Threads => (Reverse(processes.into()), ""),
-        Column::User | Column::Cgroup | Column::Go | Column::Name | Column::Command => {
-            (Reverse(0), group.label.as_ref())
-        }
-        Column::Rss
-        | Column::Growth
-        | Column::Trend
-        | Column::State
-        | Column::Anonymous
-        | Column::File
-        | Column::SharedMemory
-        | Column::Uss
-        | Column::PageTables
-        | Column::Peak
-        | Column::Virtual
-        | Column::OomScore
-        | Column::Adjustment
-        | Column::Risk => (Reverse(rss.0), ""),
+        Column::Pid | Column::Parent => Ok(-i64::from(sums.processes)),
+        Column::User | Column::Cgroup | Column::Domain | Column::Go | Column::Name | Column::Command => Ok(0),
+        Column::Adjustment => sums.adjustment.all().map(|adjustment| -i64::from(adjustment)).ok_or(i64::MAX),
+        _ => sums.rank(sort).or_else(|| sums.rank(Column::Rss)).unwrap_or(Err(i64::MAX)),
     }
 }
 
@@ -162,7 +146,9 @@ mod tests {
         rows.iter()
             .map(|row| match row {
                 Row::Group { label, sums, .. } => {
-                    format!("{label} {}x{} pss {} of {}", sums.processes, sums.rss, sums.pss, sums.pss_known)
+                    let sum = |column| sums.sum(column).unwrap_or_default();
+                    let (rss, pss) = (sum(Column::Rss), sum(Column::Pss));
+                    format!("{label} {}x{}K pss {}K of {}", sums.processes, rss.total >> 10, pss.total >> 10, pss.known)
                 }
                 Row::Process { index, .. } => format!(" {}", report.processes[*index as usize].id.pid),
             })
@@ -173,9 +159,9 @@ mod tests {
     fn sums_by_command_say_how_much_of_pss_is_known() {
         assert_eq!(
             drawn(Arrangement::ByCommand, Column::Rss, &["compile"]),
-            ["compile 2x70.0K pss 20.0K of 1", " 3", " 2", "go 1x10.0K pss 0 of 0", "\\x1b[31mred 1x5.00K pss 0 of 0"]
+            ["compile 2x70K pss 20K of 1", " 3", " 2", "go 1x10K pss 0K of 0", "\\x1b[31mred 1x5K pss 0K of 0"]
         );
-        assert_eq!(drawn(Arrangement::ByUser, Column::Name, &[])[0], "0 2x35.0K pss 20.0K of 1");
-        assert_eq!(drawn(Arrangement::ByCgroup, Column::Rss, &[]), ["cgroup not known 4x85.0K pss 20.0K of 1"]);
+        assert_eq!(drawn(Arrangement::ByUser, Column::Name, &[])[0], "0 2x35K pss 20K of 1");
+        assert_eq!(drawn(Arrangement::ByCgroup, Column::Rss, &[]), ["cgroup not known 4x85K pss 20K of 1"]);
     }
 }

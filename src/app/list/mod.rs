@@ -6,6 +6,7 @@ mod group;
 mod order;
 mod search;
 mod selection;
+mod sums;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -15,11 +16,12 @@ use crate::filter::Filter;
 use crate::monitor::report::{ProcessReport, Report};
 use crate::snapshot::needs::FactGroups;
 use crate::table::{self, Column};
-use crate::units::{Bytes, Pid, ProcessId};
+use crate::units::{Pid, ProcessId};
 
 use super::keys::Move;
 
 pub use search::{Direction, matches};
+pub use sums::{Common, Sum, Sums};
 
 /// What the table shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,24 +110,6 @@ pub enum Row {
     },
 }
 
-/// Sums over several processes. Summed RSS counts shared pages more than once; PSS does not, but may not be known of
-/// all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sums {
-    /// How many processes.
-    pub processes: u32,
-    /// RSS.
-    pub rss: Bytes,
-    /// Swap, of those whose swap is known.
-    pub swap: Bytes,
-    /// Of how many it is known.
-    pub swap_known: u32,
-    /// PSS, of those whose PSS is known.
-    pub pss: Bytes,
-    /// Of how many it is known.
-    pub pss_known: u32,
-}
-
 impl Arrangement {
     /// All, in the order of the chooser.
     pub const ALL: [Self; 5] = [Self::Flat, Self::Tree, Self::ByCommand, Self::ByUser, Self::ByCgroup];
@@ -155,21 +139,6 @@ impl Arrangement {
             Self::Tree => FactGroups::STAT,
             Self::ByUser => FactGroups::STATUS,
             Self::ByCgroup => FactGroups::CGROUP,
-        }
-    }
-}
-
-impl Sums {
-    fn add(&mut self, process: &ProcessReport) {
-        self.processes += 1;
-        self.rss = self.rss.saturating_add(process.rss.get().unwrap_or_default());
-        if let Some(swap) = process.swap.get() {
-            self.swap = self.swap.saturating_add(swap);
-            self.swap_known += 1;
-        }
-        if let Some(pss) = process.pss.get() {
-            self.pss = self.pss.saturating_add(pss);
-            self.pss_known += 1;
         }
     }
 }
@@ -227,7 +196,7 @@ impl List {
             Arrangement::Flat => {
                 rows.extend(order.iter().map(|&index| Row::Process { index, depth: 0, guides: 0, folded: None }));
             }
-            Arrangement::Tree => tree::grow(report, &order, &self.collapsed, &mut rows),
+            Arrangement::Tree => tree::grow(report, &order, &self.collapsed, (self.sort, self.reversed), &mut rows),
             grouped => group::gather(report, &order, grouped, (self.sort, self.reversed), &self.opened, &mut rows),
         }
         self.rows = rows;

@@ -16,7 +16,8 @@ pub fn sorted(
     former: &mut Vec<Pid>,
     shown: impl Fn(&ProcessReport) -> bool,
 ) -> Vec<u32> {
-    if table::info(column).kind == Kind::Text {
+    // The order of domains is one of numbers, though their names stand there.
+    if table::info(column).kind == Kind::Text && column != Column::Domain {
         let mut order = seeded(report, former);
         order.retain(|index| shown(&report.processes[*index as usize]));
         let process = |index: &u32| &report.processes[*index as usize];
@@ -30,15 +31,8 @@ pub fn sorted(
     }
     former.clear();
     let shown = report.processes.iter().enumerate().filter(|(_, process)| shown(process));
-    let mut ranks: Vec<(i64, u32)> = shown
-        .map(|(index, process)| {
-            let rank = match rank(column, process, report) {
-                Ok(rank) if reversed => -rank,
-                Ok(rank) | Err(rank) => rank,
-            };
-            (rank, index as u32)
-        })
-        .collect();
+    let mut ranks: Vec<(i64, u32)> =
+        shown.map(|(index, process)| (directed(rank(column, process, report), reversed), index as u32)).collect();
     ranks.sort_unstable();
     ranks.into_iter().map(|(_, index)| index).collect()
 }
@@ -58,11 +52,20 @@ fn seeded(report: &Report, former: &[Pid]) -> Vec<u32> {
     order
 }
 
+/// In reverse the known turn round, and the unknown stay behind them.
+pub fn directed(rank: Result<i64, i64>, reversed: bool) -> i64 {
+    match rank {
+        Ok(rank) if reversed => -rank,
+        Ok(rank) | Err(rank) => rank,
+    }
+}
+
 /// A number that grows from the first row to the last; as an error where the value is not known, behind all others.
 fn rank(column: Column, process: &ProcessReport, report: &Report) -> Result<i64, i64> {
-    if column == Column::Risk {
-        let behind = if process.immune.is_some() { i64::MAX } else { i64::MAX - 1 };
-        return process.risk.filter(|_| process.immune.is_none()).map(i64::from).ok_or(behind);
+    match column {
+        Column::Risk => return table::risk_order(process, report),
+        Column::Domain => return table::domain_order(process, report),
+        _ => {}
     }
     let number = match table::value(column, process, report).ok_or(i64::MAX)? {
         Value::Size(bytes) => i64::try_from(bytes.0).unwrap_or(i64::MAX - 1),
@@ -82,15 +85,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::monitor::report::{Identity, Immune};
+    use crate::monitor::report::{DomainKind, DomainReport, Identity, Immune};
+    use crate::snapshot::process::CgroupPath;
     use crate::table::COLUMNS;
     use crate::units::{Bytes, MaybeKib, ProcessId, Rate};
 
     fn any_process(pid: u32) -> impl Strategy<Value = ProcessReport> {
         let size = || prop_oneof![Just(MaybeKib::UNKNOWN), (0_u64..5).prop_map(MaybeKib::from_kib)];
         let small = || prop::option::of(0_i16..4);
-        (size(), size(), prop::option::of(-1e7_f64..1e7), small(), small(), any::<bool>()).prop_map(
-            move |(rss, swap, growth, risk, adjustment, immune)| ProcessReport {
+        let cgroup = prop::option::of(prop::sample::select(vec!["/a", "/a/b", "/c"]));
+        (size(), size(), prop::option::of(-1e7_f64..1e7), small(), small(), any::<bool>(), cgroup).prop_map(
+            move |(rss, swap, growth, risk, adjustment, immune, cgroup)| ProcessReport {
                 rss,
                 swap,
                 pss: swap,
@@ -102,7 +107,11 @@ mod tests {
                 immune: immune.then_some(Immune::Adjustment),
                 virtual_size: Bytes(u64::from(pid % 3)),
                 threads: pid % 2,
-                identity: Arc::new(Identity { name: vec![b'a' + (pid % 3) as u8].into(), ..Identity::default() }),
+                identity: Arc::new(Identity {
+                    name: vec![b'a' + (pid % 3) as u8].into(),
+                    cgroup: cgroup.map(CgroupPath::new),
+                    ..Identity::default()
+                }),
                 ..ProcessReport::unread(ProcessId::new(pid, 7))
             },
         )
@@ -115,7 +124,9 @@ mod tests {
     proptest! {
         #[test]
         fn the_fast_order_is_that_of_the_table(processes in any_processes()) {
-            let report = Report { processes, ..Report::default() };
+            let domain = |path| DomainReport::unranked(DomainKind::CgroupV2, CgroupPath::new(path));
+            let domains = vec![domain("/c"), domain("/a/b"), domain("/a")];
+            let report = Report { processes, domains, ..Report::default() };
             for info in &COLUMNS {
                 let mut expected: Vec<u32> = (0..report.processes.len() as u32).collect();
                 let process = |index: &u32| &report.processes[*index as usize];

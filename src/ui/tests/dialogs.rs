@@ -4,7 +4,7 @@ use super::{ASCII, UNICODE, screen};
 use crate::app::dialog::Dialog;
 use crate::app::{Mode, State};
 use crate::config::Look;
-use crate::table::Column;
+use crate::table::{COLUMNS, Column, info};
 use crate::ui::fixture;
 use crate::units::ProcessId;
 
@@ -67,11 +67,26 @@ fn menus_of_columns_mark_what_is_chosen() {
     let sort = screen(&with(Dialog::Sort { cursor: 5 }, (100, 32), UNICODE));
     assert!(sort.contains("│▸ ▼ RSS "), "{sort}");
     let chosen = vec![Column::Pid, Column::Rss, Column::Command];
-    let columns = screen(&with(Dialog::Columns { cursor: 5, chosen }, (100, 32), UNICODE));
+    let columns = screen(&with(Dialog::Columns { cursor: 5, chosen }, (100, 36), UNICODE));
     for line in ["│  [ 1] PID ", "│  [  ] PPID", "│▸ [ 2] RSS ", "│  [ 3] COMMAND"] {
         assert!(columns.contains(line), "{line} in {columns}");
     }
     // The line under the cursor is on the screen, however low that is.
-    let low = screen(&with(Dialog::Sort { cursor: 24 }, (60, 8), UNICODE));
+    let low = screen(&with(Dialog::Sort { cursor: COLUMNS.len() - 1 }, (60, 8), UNICODE));
     assert!(low.contains("COMMAND"), "{low}");
+}
+
+#[test]
+fn what_is_chosen_from_is_read_whole_also_on_a_small_screen() {
+    for column in [Column::Rss, Column::Risk, Column::Pss] {
+        let shown = screen(&with(Dialog::Columns { cursor: column as usize, chosen: vec![column] }, (80, 24), ASCII));
+        let last: Vec<_> = info(column).help.split(' ').rev().take(2).collect();
+        assert!(shown.contains(last[0]) && shown.contains(last[1]), "{last:?}: {shown}");
+        let is_cut = shown.lines().any(|line| line.chars().skip(2).take(76).any(|letter| letter == '~'));
+        assert!(!is_cut, "{shown}");
+    }
+    let (_, several) = dialogs().into_iter().find(|(name, _)| *name == "signal_several").expect("it is there");
+    let shown = screen(&with(several, (80, 24), ASCII));
+    let words = shown.split([' ', '|', '~', '>', '\n']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    assert!(words.contains("that needs the same user or CAP_KILL, which you lack"), "{shown}");
 }

@@ -293,6 +293,13 @@ impl Timestamp {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WallTime(pub i64);
 
+/// How many, with the word for one or for more: `1 process`, `2 processes`.
+#[must_use]
+pub fn counted<N: Copy + fmt::Display + PartialEq + From<u8>>(count: N, [one, more]: [&str; 2]) -> String {
+    let word = if count == N::from(1) { one } else { more };
+    format!("{count} {word}")
+}
+
 /// A span as people say it: `850ms`, `12s`, `2m 40s`, `3h 12m`, `12d 4h`.
 #[must_use]
 pub fn human_duration(duration: Duration) -> String {
@@ -337,6 +344,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn one_has_its_own_word() {
+        let counts = [0_usize, 1, 2].map(|count| counted(count, ["process", "processes"]));
+        assert_eq!(counts, ["0 processes", "1 process", "2 processes"]);
+    }
 
     #[test]
     fn sizes_have_three_significant_digits_and_one_letter() {

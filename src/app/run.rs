@@ -75,7 +75,8 @@ impl State {
 
     /// A command was started: this is its screen.
     pub fn begin_run(&mut self, command: ProcessId) {
-        self.list.selected = Some(command);
+        // Where no report has shown it yet, it is selected as soon as one does.
+        (self.list.selected, self.list.wanted) = (Some(command), Some(command));
         self.run = Some(RunView::default());
         self.companion = Pane::Output;
     }

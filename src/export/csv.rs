@@ -93,9 +93,9 @@ mod tests {
         assert_eq!(
             text(|out| write(out, &report, &processes)),
             "\
-pid,ppid,user,state,threads,rss,growth,anon,file,shmem,swap,rss+swap,pss,uss,pt,peak,virt,score,adj,risk,cgroup,go,name,command
-1,,,,,,,,,,,,,,,,,,,,,,\"a\"\"\\n\\x1b[2J,\\xff\",\"a\"\"\\n\\x1b[2J,\\xff\"
-30987,29688,ci,S,9,498073600,1992294,491520000,6553600,0,12288,498085888,494592000,493568000,1044480,499122176,1258291200,868,300,1,/docker/web,go1.26.1,a.test,x.org/leak/a (a.test) -test.v
+pid,ppid,user,state,threads,rss,growth,anon,file,shmem,swap,rss+swap,pss,uss,pt,peak,virt,score,adj,risk,domain,cgroup,go,name,command
+1,,,,,,,,,,,,,,,,,,,,,,,\"a\"\"\\n\\x1b[2J,\\xff\",\"a\"\"\\n\\x1b[2J,\\xff\"
+30987,29688,ci,S,9,498073600,1992294,491520000,6553600,0,12288,498085888,494592000,493568000,1044480,499122176,1258291200,868,300,1,docker web,/docker/web,go1.26.1,a.test,x.org/leak/a (a.test) -test.v
 "
         );
     }

@@ -9,7 +9,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use crate::monitor::report::{DomainReport, MappingsReport, ProcessReport, Report, UnreadableReport};
 use crate::table::{self, Align, Column};
 use crate::text::printable;
-use crate::units::{Bytes, MaybeKib, ProcessId, human_duration};
+use crate::units::{Bytes, MaybeKib, ProcessId, counted, human_duration};
 
 /// The columns of the screen without the sparkline.
 const COLUMNS: [Column; 9] = [
@@ -73,8 +73,12 @@ pub fn write_mappings(
 ) -> io::Result<()> {
     let name = report.process(id).map(|process| printable(&process.identity.name)).unwrap_or_default();
     let mut lines = vec![format!(
-        "{} {name}: {} in RAM, {} by PSS, {} in swap, {} mappings",
-        id.pid, known.total.rss, known.total.pss, known.total.swap, known.total.regions
+        "{} {name}: {} in RAM, {} by PSS, {} in swap, {}",
+        id.pid,
+        known.total.rss,
+        known.total.pss,
+        known.total.swap,
+        counted(known.total.regions, ["mapping", "mappings"])
     )];
     lines.push(String::new());
     lines.extend(classes(known));
@@ -90,10 +94,9 @@ fn header(report: &Report) -> Vec<String> {
         Some(Bytes(0)) => ", no swap".to_owned(),
         total => format!("; {} of swap, {} free", size(total), size(memory.swap_free)),
     };
-    let pressure = report
-        .system
-        .pressure
-        .map(|pressure| format!("; pressure some {:.2} full {:.2}", pressure.some.avg10, pressure.full.avg10));
+    let pressure = report.system.pressure.map(|pressure| {
+        format!("; pressure over 10s: some {:.2}% full {:.2}%", pressure.some.avg10, pressure.full.avg10)
+    });
     let first = format!(
         "{} {}: {} of memory, {} available{swap}{}",
         printable(report.machine.hostname.as_bytes()),
@@ -104,6 +107,9 @@ fn header(report: &Report) -> Vec<String> {
     );
     let mut lines = vec![first];
     lines.extend(report.domains.first().map(|tightest| domain(tightest, report)));
+    if report.interval.is_none() {
+        lines.push("growth is not known from one sample: --samples 2 takes two, an interval apart".to_owned());
+    }
     let same = |one: &UnreadableReport, other: &UnreadableReport| {
         (one.reason, &one.pids, one.count) == (other.reason, &other.pids, other.count)
     };
@@ -112,8 +118,7 @@ fn header(report: &Report) -> Vec<String> {
         let fields: Vec<_> = group.iter().map(|unreadable| unreadable.field).collect();
         let of = match group[0].count {
             0 => String::new(),
-            1 => " of 1 process".to_owned(),
-            count => format!(" of {count} processes"),
+            count => format!(" of {}", counted(count, ["process", "processes"])),
         };
         format!("{}{of}: {}", fields.join(", "), group[0].reason_in_words())
     }));
@@ -231,7 +236,7 @@ mod tests {
         let report = fixture::report();
         let rows = [(&report.processes[1], 0), (&report.processes[0], 1)];
         insta::assert_snapshot!(text(|out| write(out, &report, &rows, Paper::default())), @r#"
-        build01 6.18.2: 15.6G of memory, 5.86G available, no swap; pressure some 0.31 full 0.00
+        build01 6.18.2: 15.6G of memory, 5.86G available, no swap; pressure over 10s: some 0.31% full 0.00%
         tightest: docker web, 34.0M left of 512M, +1.20M/s, full in about 28s; first to die: 30987 a.test
         pss_bytes of 1 process: permission denied (needs the same user, root or CAP_SYS_PTRACE)
 

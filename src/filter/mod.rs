@@ -114,6 +114,12 @@ impl Filter {
         self.expression.as_ref().is_none_or(|expression| expression.holds(process, report))
     }
 
+    /// Whether it compares this column.
+    #[must_use]
+    pub fn asks_for(&self, column: Column) -> bool {
+        self.expression.as_ref().is_some_and(|expression| expression.asks_for(column))
+    }
+
     /// What must be read of every process to answer.
     #[must_use]
     pub fn needs(&self) -> FactGroups {
@@ -151,6 +157,15 @@ impl Expression {
                 Some(Value::Number(number)) => comparison.holds_between(number as f64, *than),
                 Some(Value::Text(_)) | None => false,
             },
+        }
+    }
+
+    fn asks_for(&self, asked: Column) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.asks_for(asked)),
+            Self::Not(part) => part.asks_for(asked),
+            Self::Somewhere(_) => false,
+            Self::Text(column, _) | Self::Number(column, ..) => *column == asked,
         }
     }
 

@@ -6,7 +6,7 @@ use super::words;
 use crate::monitor::label::label;
 use crate::oom_log::{Domain, Outcome, Span};
 use crate::text::printable;
-use crate::units::Pid;
+use crate::units::{Pid, counted};
 
 /// Domains that are counted by themselves.
 const MOST_DOMAINS: usize = 256;
@@ -98,7 +98,7 @@ impl Tally {
         let mut whose: Vec<_> =
             named.map(|(name, count)| format!("{count} for {}", printable(name.as_bytes()))).collect();
         if domains.len() > NAMED {
-            whose.push(format!("the rest for {} others", domains.len() - NAMED));
+            whose.push(format!("the rest for {}", counted(domains.len() - NAMED, ["other", "others"])));
         }
         format!("{killed} killed in this log ({covers}): {}.", whose.join(", "))
     }
@@ -119,7 +119,10 @@ fn answer(asked: &Asked, covers: &str, killed: u64) -> String {
             return format!("The kernel's OOM killer took a process {pid} {times} times, the number being used again.");
         }
     }
-    let mut sentences = vec![format!("Nothing in this log killed {pid} ({covers}; {killed} others were killed).")];
+    let mut sentences = vec![format!(
+        "Nothing in this log killed {pid} ({covers}; {} killed).",
+        counted(killed, ["other was", "others were"])
+    )];
     if asked.spared > 0 {
         sentences
             .push(format!("It was among the candidates of {}, and others were taken.", times(asked.spared, "dump")));

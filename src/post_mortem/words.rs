@@ -8,7 +8,7 @@ use crate::monitor::kernel_rules::Ties;
 use crate::monitor::label::label;
 use crate::oom_log::{Candidate, Constraint, Domain, Episode, Outcome, Reaped, Stamp, Victim};
 use crate::text::printable;
-use crate::units::{Bytes, Pages, Pid};
+use crate::units::{Bytes, Pages, Pid, counted};
 
 /// When, as the log says it; `None` where it does not.
 #[must_use]
@@ -202,7 +202,10 @@ fn remarks(story: &Story) -> Vec<String> {
         remarks.push("Records of another dump stand among these: the table may hold rows of either".into());
     }
     if story.episode.tasks.left_out > 0 {
-        remarks.push(format!("The table had {} more rows than are kept here", story.episode.tasks.left_out));
+        remarks.push(format!(
+            "The table had {} than are kept here",
+            counted(story.episode.tasks.left_out, ["more row", "more rows"])
+        ));
     }
     remarks
 }

@@ -36,6 +36,10 @@ pub fn snapshot(config: &Config, snapshot: SnapshotConfig) -> Result<()> {
     }
     let mapped = snapshot.mappings.map(|pid| asked::one(config, pid)).transpose()?;
     let mut look = Look::new(config, asked)?;
+    // The table says so itself.
+    if snapshot.samples < 2 && snapshot.format != Format::Table && look.list.asks_for_growth() {
+        let _ = writeln!(io::stderr(), "oomtop: growth is not known from one sample: --samples 2 takes two");
+    }
     let report = look.at_the_machine(config, snapshot, mapped)?;
     let rows = look.rows(&report, snapshot.limit);
     let detail = mapped.map(|id| look.mappings_of(id, &report, snapshot.format)).transpose()?.flatten();

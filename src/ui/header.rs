@@ -10,7 +10,7 @@ use crate::monitor::other_killers::{Floor, KillerReport};
 use crate::monitor::report::{DomainReport, Level, Report};
 use crate::snapshot::system::{MemoryInfo, PressureLine};
 use crate::text::printable;
-use crate::units::{Bytes, Rate, Timestamp, human_duration};
+use crate::units::{Bytes, Rate, Timestamp, counted, human_duration};
 
 use super::canvas::{Canvas, Pen, Segment};
 use super::mappings;
@@ -79,12 +79,15 @@ fn identity(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
         }
     };
     if let Some(interval) = report.interval {
-        let late = interval > state.config.interval.mul_f32(1.5);
+        let asked = state.config.interval;
+        let late = interval > asked.mul_f32(1.5);
         if late {
             // The sampler could not keep up: the true interval, and what was asked for.
-            pen.end(&format!("(not {:.1}s)", state.config.interval.as_secs_f32()), Role::Dim);
+            pen.end(&format!("(not {:.1}s)", asked.as_secs_f32()), Role::Dim);
         }
-        pen.end(&format!("{:.1}s", interval.as_secs_f32()), if late { Role::Warned } else { Role::Plain });
+        // No pass comes at the very moment, and one that follows an action comes before its time: that is no news.
+        let (shown, role) = if late { (interval, Role::Warned) } else { (asked, Role::Plain) };
+        pen.end(&format!("{:.1}s", shown.as_secs_f32()), role);
         if wide {
             pen.end("every", Role::Dim);
         }
@@ -105,8 +108,8 @@ fn identity(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
         }
     }
     let count = report.processes.len();
-    let words = if wide { format!("{count} processes") } else { format!("{count} procs") };
-    pen.whole(&words, Role::Plain);
+    let words = if wide { ["process", "processes"] } else { ["proc", "procs"] };
+    pen.whole(&counted(count, words), Role::Plain);
 }
 
 /// Whose files do not come back, and for how long; the one that hangs longest leads.
@@ -158,7 +161,8 @@ fn memory(pen: &mut Pen<'_, '_>, state: &State, with_swap: bool) {
     // From the right: what there is least room for goes first, what is available never.
     if with_swap && pen.room() > 60 {
         if let Some(pressure) = &report.system.pressure {
-            pen.end(&format!("PSI {}/{}", percent(pressure.some), percent(pressure.full)), stalling(pressure.some));
+            let both = format!("PSI 10s {}/{}", percent(pressure.some), percent(pressure.full));
+            pen.end(&both, stalling(pressure.some));
             pen.end(" ", Role::Plain);
         }
         if let (Some(swap), Some(free)) = (memory.swap_total, memory.swap_free)
@@ -254,7 +258,7 @@ fn swap(pen: &mut Pen<'_, '_>, state: &State) {
             pen.right(7, "-", Role::Dim).gap(3);
         }
     }
-    pen.put("PSI", Role::Dim);
+    pen.put("PSI 10s", Role::Dim);
     if let Some(pressure) = &report.system.pressure {
         pen.put(" some ", Role::Dim).put(&percent(pressure.some), stalling(pressure.some));
         pen.put(" full ", Role::Dim).put(&percent(pressure.full), stalling(pressure.full));
@@ -339,11 +343,20 @@ fn tightest(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
     }
 }
 
-/// How fast a domain fills, where that is news: what would take a day to fill it is the noise of any machine.
+/// How fast a domain fills, where that is news: where it is filling steadily, or far from full would be full within
+/// minutes, or near to it moves at all. What would take a day to fill it is the noise of any machine.
 #[must_use]
 pub fn growth(domain: &DomainReport) -> Option<Rate> {
     const DAY: f64 = 86_400.0;
-    domain.growth.filter(|growth| growth.per_second().abs() * DAY >= domain.limit.0.max(1) as f64)
+    const MINUTES: f64 = 600.0;
+    let growth = domain.growth?;
+    let left = domain.headroom.unwrap_or(domain.limit).0.max(1) as f64;
+    let is_news = if domain.level > Level::Calm || domain.time_left.is_some() {
+        growth.per_second().abs() * DAY >= domain.limit.0.max(1) as f64
+    } else {
+        growth.per_second() * MINUTES >= left
+    };
+    is_news.then_some(growth)
 }
 
 /// How urgent a domain is: its role and the sign that stands for it where there is no colour.

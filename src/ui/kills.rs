@@ -11,7 +11,7 @@ use crate::app::layout::Area;
 use crate::monitor::kill_report::{Confidence, KillReport, Killed, Spared};
 use crate::monitor::report::UnreadableReport;
 use crate::text::printable;
-use crate::units::{Bytes, Pages};
+use crate::units::{Bytes, Pages, counted};
 
 use super::canvas::{Canvas, Pen};
 use super::prose::paragraphs;
@@ -62,8 +62,11 @@ fn nothing(state: &State) -> Vec<(Cow<'static, str>, Role)> {
     let report = &state.report;
     let cgroups = report.domains.len().saturating_sub(1);
     let mut lines = vec![(
-        format!("Nobody was killed since oomtop began to look: at the machine and {cgroups} cgroups with limits.")
-            .into(),
+        format!(
+            "Nobody was killed since oomtop began to look: at the machine and {}.",
+            counted(cgroups, ["cgroup with a limit", "cgroups with limits"])
+        )
+        .into(),
         Role::Plain,
     )];
     if let Some(ever) = report.system.events.oom_kill.filter(|ever| *ever > 0) {
@@ -206,7 +209,7 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
         (Confidence::Likely, _) => "Likely: it is the only one that vanished where the counter moved.".to_owned(),
         (Confidence::Guess, _) if kill.others == 0 => "A guess: it vanished when the counter moved.".to_owned(),
         (Confidence::Guess, _) => {
-            format!("A guess: it and {} others vanished when the counter moved.", kill.others)
+            format!("A guess: it and {} vanished when the counter moved.", counted(kill.others, ["other", "others"]))
         }
     };
     say(sure, sureness(kill.confidence));
@@ -244,7 +247,10 @@ fn candidates(canvas: &mut Canvas<'_>, area: Rect, state: &State, kill: &KillRep
     }
     let page = state.report.machine.page_size;
     canvas.pen(area, 1).gap(1).put(
-        &format!("The {} candidates just before: badness = RSS + swap + tables + adj", kill.candidate_count),
+        &format!(
+            "{} just before: badness = RSS + swap + tables + adj",
+            counted(kill.candidate_count, ["candidate", "candidates"])
+        ),
         Role::Heading,
     );
     // Every part of the sum before a whole name.

@@ -13,7 +13,7 @@ use crate::app::{Depth, Pane, State};
 use crate::mapping_class::{MappingClass, called};
 use crate::monitor::report::{ClassReport, MappingsReport, MappingsState};
 use crate::snapshot::mapping::Region;
-use crate::units::{Bytes, MaybeKib, human_duration, round_duration};
+use crate::units::{Bytes, MaybeKib, counted, human_duration, round_duration};
 
 use super::canvas::{Canvas, Segment};
 use super::prose::paragraphs;
@@ -318,7 +318,7 @@ fn sums(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &MappingsRep
     if total.swap > Bytes(0) {
         pen.put("  swap ", Role::Dim).put(&total.swap.to_string(), Role::Plain);
     }
-    pen.whole(&format!("  in {} mappings", total.regions), Role::Dim);
+    pen.whole(&format!("  in {}", counted(total.regions, ["mapping", "mappings"])), Role::Dim);
     let wait = report.next_due.since(state.now);
     if wait > state.config.interval.mul_f32(2.0) {
         let took = human_duration(report.took);

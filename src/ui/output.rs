@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 
 use crate::app::State;
+use crate::units::counted;
 
 use super::canvas::Canvas;
 use super::theme::Role;
@@ -12,9 +13,10 @@ use super::theme::Role;
 pub fn title(state: &State) -> String {
     match state.run.as_ref().map(|run| &run.output) {
         Some(output) if output.dropped() > 0 => {
-            format!("Output: {} lines, the {} before them are gone", output.count(), output.dropped())
+            let lines = counted(output.count(), ["line", "lines"]);
+            format!("Output: {lines}; {} before them not kept", output.dropped())
         }
-        Some(output) if output.count() > 0 => format!("Output: {} lines", output.count()),
+        Some(output) if output.count() > 0 => format!("Output: {}", counted(output.count(), ["line", "lines"])),
         _ => "Output".into(),
     }
 }

@@ -10,7 +10,7 @@ use crate::app::layout::Area;
 use crate::app::{State, bands};
 use crate::monitor::kernel_rules::KernelRules;
 use crate::monitor::other_killers::{KillUnit, KillerReport};
-use crate::monitor::report::{DomainReport, Victim};
+use crate::monitor::report::{DomainReport, Level, Victim};
 use crate::monitor::victims;
 use crate::snapshot::Unreadable;
 use crate::text::printable;
@@ -94,7 +94,7 @@ fn level(canvas: &mut Canvas<'_>, area: Rect, domain: &DomainReport) {
         pen.whole(&format!("  working set {set}"), Role::Dim);
     }
     if let Some(pressure) = &domain.pressure {
-        pen.whole(&format!("  PSI {:.2}/{:.2}", pressure.some.avg10, pressure.full.avg10), Role::Dim);
+        pen.whole(&format!("  PSI 10s {:.2}/{:.2}", pressure.some.avg10, pressure.full.avg10), Role::Dim);
     }
     if let Some(kills) = domain.oom_kills.filter(|kills| *kills > 0) {
         pen.whole(&format!("  OOM kills {kills}"), Role::Danger);
@@ -272,14 +272,15 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
     // Shared and file pages stay while somebody else maps them: anonymous memory is what surely comes back.
     let Some(freed) = process.and_then(|process| process.rss_anon.get()) else { return };
     pen.put(&format!("Its death frees about {freed}"), Role::Dim);
-    if let Some(headroom) = domain.headroom {
-        pen.put(&format!(": {} left", headroom.saturating_add(freed).min(domain.limit)), Role::Dim);
-    }
-    let growth = growth(domain).map_or(0.0, Rate::per_second);
+    // How long that lasts is asked where memory runs out, not on a machine that has plenty.
+    let growth = growth(domain).filter(|_| domain.level > Level::Calm).map_or(0.0, Rate::per_second);
     if growth > 0.0 {
         let seconds = (freed.0 as f64 / growth).min(1e9);
         let time = human_duration(Duration::from_secs_f64(seconds));
-        pen.whole(&format!(", enough for {time} at this growth"), Role::Dim);
+        pen.whole(&format!(", {time} of this growth"), Role::Dim);
+    }
+    if let Some(headroom) = domain.headroom {
+        pen.whole(&format!("; then {} are left", headroom.saturating_add(freed).min(domain.limit)), Role::Dim);
     }
 }
 

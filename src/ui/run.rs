@@ -14,7 +14,7 @@ use crate::run::progress::Progress;
 use crate::run::report::{Peak, ProcessLine, Room, RunReport, VerdictKind, worth_telling};
 use crate::run::watched::PeakSource;
 use crate::text::printable;
-use crate::units::Bytes;
+use crate::units::{Bytes, counted};
 
 use super::canvas::{Canvas, columns};
 use super::prose::wrap;
@@ -204,7 +204,7 @@ fn table(lines: &mut Vec<Line>, processes: &[ProcessLine], others: u64, width: u
     }
     let rest = processes.len() as u64 + others - shown.len() as u64;
     if rest > 0 {
-        lines.push(vec![(format!("and {rest} smaller ones"), Role::Dim)]);
+        lines.push(vec![(format!("and {}", counted(rest, ["smaller one", "smaller ones"])), Role::Dim)]);
     }
 }
 

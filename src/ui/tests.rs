@@ -1,7 +1,7 @@
 //! What a person sees, as text at four sizes and in both sets of characters.
 
 mod dialogs;
-mod footer;
+mod frame;
 mod kills;
 mod laws;
 mod profile;

@@ -33,6 +33,9 @@ pub fn title(state: &State) -> String {
     if list.reversed {
         title.push_str(", reversed");
     }
+    if state.report.sequence > 0 && state.report.interval.is_none() && list.asks_for_growth() {
+        title.push_str(", known from the second look on");
+    }
     if list.arrangement == Arrangement::Tree {
         title.push_str(", as a tree");
     }
@@ -181,6 +184,8 @@ fn empty(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let list = &state.list;
     let (first, second) = if state.report.sequence == 0 {
         ("Reading the processes...".to_owned(), String::new())
+    } else if state.report.interval.is_none() && list.asks_for_growth() {
+        ("Growth is known from the second look on.".into(), String::new())
     } else if let Some(filter) = &list.filter {
         let filter = printable(filter.as_bytes());
         (format!("No process matches {filter}"), "Esc drops the filter, \\ changes it.".into())

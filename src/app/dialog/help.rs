@@ -17,6 +17,24 @@ const SIGNS: [(&str, &str); 9] = [
     ("?", "Behind a class of mappings: some of its regions are only probably of this class."),
 ];
 
+/// What the first lines of the screen say.
+const HEADER: [(&str, &str); 4] = [
+    (
+        "every",
+        "How often the machine is looked at (-d). Where a look takes longer: how long it took, and what was asked for.",
+    ),
+    (
+        "own",
+        "What oomtop itself costs: its share of a processor over the last ten seconds, its RSS; pinned: kernel memory that \
+         its open files hold.",
+    ),
+    (
+        "PSI 10s",
+        "Pressure: percent of the last ten seconds (avg10) in which some tasks, or all (full), stood still for want of memory.",
+    ),
+    ("Tightest", "The memory domain with the least left, and what is known of how fast it fills."),
+];
+
 /// What is said of a memory domain: the machine, or a cgroup with a limit of its own.
 const DOMAIN: [(&str, &str); 8] = [
     ("left", "The limit less what cannot be reclaimed; of the machine what is available, and free swap."),
@@ -84,6 +102,9 @@ pub fn help() -> Vec<HelpLine> {
     }
     lines.push(HelpLine::Heading("What each number is"));
     lines.extend(COLUMNS.iter().map(|info| HelpLine::Term(info.title, info.help)));
+    lines.push(HelpLine::Blank);
+    lines.push(HelpLine::Heading("The first lines"));
+    lines.extend(HEADER.map(|(what, meaning)| HelpLine::Term(what, meaning)));
     lines.push(HelpLine::Blank);
     lines.push(HelpLine::Heading("How full a domain is"));
     lines.extend(DOMAIN.map(|(what, meaning)| HelpLine::Term(what, meaning)));

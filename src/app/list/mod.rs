@@ -243,6 +243,15 @@ impl List {
         self.rows.iter().any(|row| matches!(row, Row::Group { .. } | Row::Process { folded: Some(_), .. }))
     }
 
+    /// Whether order or filter ask for growth, which is not known before the second look at the machine.
+    #[must_use]
+    pub fn asks_for_growth(&self) -> bool {
+        let filter = || self.filter.as_deref().and_then(|text| Filter::parse(text).ok());
+        let of_growth = [Column::Growth, Column::Trend];
+        of_growth.contains(&self.sort)
+            || filter().is_some_and(|filter| of_growth.into_iter().any(|column| filter.asks_for(column)))
+    }
+
     /// Whether a process passes user, roots and filter.
     fn shown(&self, report: &Report) -> impl Fn(&ProcessReport) -> bool {
         let filter = self.filter.as_deref().and_then(|text| Filter::parse(text).ok());

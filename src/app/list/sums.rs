@@ -25,7 +25,7 @@ pub struct Sums {
     /// How many processes.
     pub processes: u32,
     /// In the order of [`SUMMED`].
-    sums: [Sum; SUMMED.len()],
+    columns: [Sum; SUMMED.len()],
     /// Index of the first.
     first: u32,
     /// Index of the one that the OOM killer would take first, behind its place in that order.
@@ -97,7 +97,7 @@ impl Sums {
             self.first = index;
         }
         self.processes += 1;
-        for (sum, column) in self.sums.iter_mut().zip(SUMMED) {
+        for (sum, column) in self.columns.iter_mut().zip(SUMMED) {
             if let Some(value) = number(column, process, report) {
                 sum.total = sum.total.saturating_add(value);
                 sum.known += 1;
@@ -117,7 +117,7 @@ impl Sums {
     #[must_use]
     pub fn sum(&self, column: Column) -> Option<Sum> {
         let at = SUMMED.iter().position(|summed| *summed == column)?;
-        Some(self.sums[at])
+        Some(self.columns[at])
     }
 
     /// The process, where it is one.
@@ -134,6 +134,7 @@ impl Sums {
 
     /// A number that grows from the first row to the last when the table is sorted by this column, as an error behind
     /// all others; `None` where the column is not one of what they are together.
+    #[must_use]
     pub fn rank(&self, column: Column) -> Option<Result<i64, i64>> {
         if column == Column::Risk {
             let behind = if self.immune == self.processes { i64::MAX } else { i64::MAX - 1 };

@@ -304,7 +304,7 @@ mod tests {
                     Row::Process { .. } => 1 << 10,
                 })
                 .sum();
-            prop_assert_eq!(total, (pairs.len() as i64) << 10);
+            prop_assert_eq!(total, pairs.iter().map(|_| 1 << 10).sum::<i64>());
         }
     }
 }

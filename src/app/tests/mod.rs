@@ -6,6 +6,7 @@ mod alarms;
 mod laws;
 mod profiles;
 mod regions;
+mod run;
 mod showing;
 
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use super::{command_line, holder};
 use crate::run::per_test;
 use crate::run::report::{ProcessLine, RunReport};
 use crate::text::printable;
-use crate::units::{Bytes, human_duration};
+use crate::units::{Bytes, counted, human_duration};
 
 const LINES: usize = 20;
 
@@ -27,7 +27,7 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
     }
     let rest = report.processes.len().saturating_sub(LINES) as u64 + report.left_out;
     if rest > 0 {
-        writeln!(out, "\n{rest} smaller processes are not shown.")?;
+        writeln!(out, "\nNot shown: {}.", counted(rest, ["smaller process", "smaller processes"]))?;
     }
     if let Some(peak) = &report.peak {
         let names: Vec<_> = peak

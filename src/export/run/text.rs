@@ -7,7 +7,7 @@ use super::holder;
 use crate::run::per_test::{self, TestMemory};
 use crate::run::report::{RunReport, SMALL, worth_telling};
 use crate::text::printable;
-use crate::units::Bytes;
+use crate::units::{Bytes, counted};
 
 /// Lines of the table.
 const LINES: usize = 15;
@@ -77,7 +77,7 @@ fn table(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
     }
     let rest = (report.processes.len() - rows.len()) as u64 + report.left_out;
     if rest > 0 {
-        writeln!(out, "  and {rest} smaller ones")?;
+        writeln!(out, "  and {}", counted(rest, ["smaller one", "smaller ones"]))?;
     }
     Ok(())
 }

@@ -6,14 +6,14 @@ use crate::run::phase::Phase;
 use crate::run::report::{Evidence, Exit, Victim};
 use crate::run::watched::Watched;
 use crate::text::printable;
-use crate::units::Bytes;
+use crate::units::{Bytes, counted};
 
 use super::Case;
 
 pub(super) fn log_evidence(case: &Case<'_>) -> Evidence {
     let text = match case.sight.kernel_log {
         Ok(()) if case.kills.is_empty() => "no OOM kill in it during the run".to_owned(),
-        Ok(()) => format!("{} OOM kills in it, none of this run", case.kills.len()),
+        Ok(()) => format!("{} in it, none of this run", counted(case.kills.len(), ["OOM kill", "OOM kills"])),
         Err(reason) => format!("cannot be read: {}", reason.reason_of_kernel_log()),
     };
     Evidence { source: "kernel log", text }

@@ -11,7 +11,9 @@ use super::{UNICODE, screen, text};
 use crate::app::{Depth, Event, Mode, Outcome, Pane, State, Temporality, TextField, Tone, update};
 use crate::config::ThemeName;
 use crate::mapping_class::MappingClass;
+use crate::monitor::report::{Level, Report};
 use crate::snapshot::needs::FactGroups;
+use crate::table::Column;
 use crate::ui::theme::{Role, Theme};
 use crate::ui::{draw, fixture};
 use crate::units::Bytes;
@@ -130,4 +132,72 @@ fn an_outcome_is_read_whole_and_no_alarm_takes_its_place() {
     state.mode = Mode::Normal;
     state.size = (80, 4);
     assert!(last_line(&state).contains("which you lack"), "{}", screen(&state));
+}
+
+#[test]
+fn growth_is_not_silently_empty_before_it_can_be_known() {
+    let mut first = (*fixture::report()).clone();
+    first.interval = None;
+    first.processes.iter_mut().for_each(|process| process.growth = None);
+    let shown = |filter: Option<&str>, sort: Column, report: &Report| {
+        let mut state = State::new(Arc::default(), (120, 34));
+        (state.list.sort, state.list.filter) = (sort, filter.map(str::to_owned));
+        update(&mut state, Event::Report(Arc::new(report.clone())));
+        screen(&state)
+    };
+    for (filter, sort, says) in [
+        (Some("growth>1m"), Column::Rss, "Growth is known from the second look on."),
+        (Some("go|!growth<=0"), Column::Growth, "known from the second look on"),
+        (None, Column::Growth, "Processes by GROWTH, known from the second look on"),
+        (Some("nosuch"), Column::Rss, "No process matches nosuch"),
+    ] {
+        let said = shown(filter, sort, &first);
+        assert!(said.contains(says), "{says}: {said}");
+    }
+    let second = shown(Some("growth>9g"), Column::Growth, &fixture::report());
+    assert!(second.contains("No process matches") && !second.contains("second look"), "{second}");
+}
+
+#[test]
+fn the_interval_is_what_was_asked_for_unless_a_look_takes_longer() {
+    let shown = |millis| {
+        let mut state = fixture::state((120, 34), UNICODE);
+        Arc::make_mut(&mut state.report).interval = Some(Duration::from_millis(millis));
+        screen(&state)
+    };
+    for millis in [300, 1000, 1400] {
+        assert!(shown(millis).contains("every 1.0s live"), "{}", shown(millis));
+    }
+    assert!(shown(2600).contains("every 2.6s (not 1.0s) live"), "{}", shown(2600));
+}
+
+#[test]
+fn what_a_kill_gives_is_measured_by_growth_only_where_memory_runs_out() {
+    let shown = |level, left| {
+        let mut state = fixture::state((120, 34), UNICODE);
+        let domain = &mut Arc::make_mut(&mut state.report).domains[0];
+        (domain.level, domain.time_left, domain.headroom) = (level, None, Some(Bytes::from_mib(left)));
+        screen(&state)
+    };
+    let near = shown(Level::High, 34);
+    assert!(near.contains("Its death frees about 461M, 6m 23s of this growth; then 495M are left"), "{near}");
+    assert!(near.contains("+1.2M/s"), "{near}");
+    // Seven percent full, and something is being compiled.
+    let far = shown(Level::Calm, 20_000);
+    assert!(far.contains("Its death frees about 461M") && !far.contains("of this growth"), "{far}");
+    assert!(!far.contains("+1.2M/s"), "{far}");
+    let soon = shown(Level::Calm, 300);
+    assert!(soon.contains("+1.2M/s"), "full within minutes is news however much is left: {soon}");
+}
+
+#[test]
+fn one_is_not_several() {
+    let mut state = fixture::state((120, 34), UNICODE);
+    let report = Arc::make_mut(&mut state.report);
+    report.processes.truncate(1);
+    report.domains.truncate(2);
+    let shown = screen(&state);
+    assert!(shown.contains("  1 process  "), "{shown}");
+    state.focus = Pane::Kills;
+    assert!(screen(&state).contains("at the machine and 1 cgroup with a limit."), "{}", screen(&state));
 }

@@ -1,0 +1,60 @@
+//! The screen of `oomtop run`: what is selected, how one leaves it, what the command wrote.
+
+use super::*;
+
+/// The screen of a command that runs: `go` of the small machine.
+fn watching() -> State {
+    let mut state = state();
+    state.begin_run(id(20));
+    state
+}
+
+#[test]
+fn the_command_is_selected_and_not_who_runs_it() {
+    let mut state = watching();
+    later(&mut state, 1, |_| ());
+    assert_eq!(selected(&state), Some(20), "it is not the first row");
+    let mut state = State::new(Arc::new(Config::default()), (120, 40));
+    state.begin_run(id(20));
+    update(&mut state, Event::Report(Arc::new(machine())));
+    assert_eq!(selected(&state), Some(20));
+    press(&mut state, "<home>");
+    later(&mut state, 1, |_| ());
+    assert_eq!(selected(&state), Some(40), "who goes elsewhere stays there");
+}
+
+#[test]
+fn a_command_that_runs_is_asked_to_end_before_one_leaves() {
+    let mut state = watching();
+    let signals: Vec<_> = (0..4).flat_map(|_| press(&mut state, "q")).collect();
+    assert_eq!(signals, [2, 15, 9, 9].map(Effect::SignalCommand));
+    let report = Arc::new(
+        crate::run::Run::new(crate::run::RunPlan::default()).finish(crate::run::report::Exit::Code(0), Ok(())),
+    );
+    update(&mut state, Event::RunEnded(report));
+    assert_eq!((state.focus, state.zoomed), (Pane::Run, true), "the verdict is what one waited for");
+    assert_eq!(press(&mut state, "q"), [Effect::Quit]);
+}
+
+#[test]
+fn what_it_wrote_scrolls_and_is_searched_where_it_has_the_keys() {
+    let mut state = watching();
+    let text = (0..100).map(|line| format!("line {line}\n")).collect::<Vec<_>>().concat();
+    update(&mut state, Event::Output(text.into_bytes()));
+    press(&mut state, "8/line 4<enter>");
+    let output = |state: &State| state.run.as_ref().expect("is watched").output.clone();
+    assert_eq!(output(&state).found(), Some(4), "from the end it goes round");
+    press(&mut state, "n");
+    assert_eq!(output(&state).found(), Some(40));
+    press(&mut state, "N");
+    assert_eq!(output(&state).found(), Some(4));
+    assert_eq!(state.list.selected, Some(id(20)), "the table stays where it is");
+}
+
+#[test]
+fn without_a_command_its_panes_say_what_would_fill_them() {
+    let mut state = state();
+    press(&mut state, "8");
+    assert_eq!(state.focus, Pane::Top);
+    assert!(state.outcome.as_ref().is_some_and(|outcome| outcome.text.contains("oomtop run")));
+}

@@ -237,7 +237,7 @@ fn swap(pen: &mut Pen<'_, '_>, state: &State) {
     pen.gap(1).put("Swap", Role::Dim);
     match (memory.swap_total, memory.swap_free) {
         (Some(Bytes(0)), _) => {
-            pen.right(7, "none", Role::Plain).gap(3);
+            pen.right(7, "none", Role::Plain).gap(2);
         }
         (Some(total), Some(free)) => {
             let used = total.saturating_sub(free).share_of(total).unwrap_or(0.0);
@@ -252,10 +252,10 @@ fn swap(pen: &mut Pen<'_, '_>, state: &State) {
                 pen.gap(2).put("in ", Role::Dim).put(rate(inward).trim_start_matches('+'), Role::Plain);
                 pen.put(" out ", Role::Dim).put(rate(outward).trim_start_matches('+'), role);
             }
-            pen.gap(3);
+            pen.gap(2);
         }
         _ => {
-            pen.right(7, "-", Role::Dim).gap(3);
+            pen.right(7, "-", Role::Dim).gap(2);
         }
     }
     pen.put("PSI 10s", Role::Dim);
@@ -265,7 +265,7 @@ fn swap(pen: &mut Pen<'_, '_>, state: &State) {
     } else {
         pen.put(" not kept by this kernel", Role::Dim);
     }
-    pen.gap(3).put("OOM kills ", Role::Dim);
+    pen.gap(2).put("OOM kills ", Role::Dim);
     match report.oom_kills_seen {
         Some(0) => pen.put("0", Role::Plain),
         Some(seen) => pen.put(&format!("! {seen}"), Role::Danger),

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 
 use crate::config::Config;
-use crate::monitor::report::{ProcessReport, Report};
+use crate::monitor::report::{MappingsState, ProcessReport, Report};
+use crate::snapshot::Unreadable;
 use crate::snapshot::needs::{FactGroups, Needs};
 use crate::table::{self, Column};
 use crate::text;
@@ -313,15 +314,23 @@ impl State {
                 Effect::Copy(id.pid.to_string())
             }
             _ => {
-                let denied = |process: &ProcessReport| process.denied.intersects(FactGroups::ROLLUP);
-                if self.newest().process(id).is_some_and(denied) {
-                    self.say(Tone::Bad, format!("PSS of {name} n/a: that needs its user, root or CAP_SYS_PTRACE"));
+                if self.is_denied(id) {
+                    let needs = "that needs its user, root or CAP_SYS_PTRACE";
+                    self.say(Tone::Bad, format!("PSS and mappings of {name} n/a: {needs}"));
                 } else {
                     self.say(Tone::Plain, format!("reading PSS and mappings of {name}"));
                 }
                 Effect::Require(Needs { refresh: true, ..self.required.clone() })
             }
         }
+    }
+
+    /// Whether a look at its page tables was refused.
+    fn is_denied(&self, id: ProcessId) -> bool {
+        let denied = |process: &ProcessReport| process.denied.intersects(FactGroups::ROLLUP);
+        let mappings = self.detail.as_ref().filter(|detail| detail.id == id).map(|detail| &detail.mappings);
+        self.newest().process(id).is_some_and(denied)
+            || matches!(mappings, Some(MappingsState::Unreadable(Unreadable::Denied)))
     }
 
     /// Sorts, and shows who leads; the selection stays where it is.

@@ -292,6 +292,10 @@ fn verdict(canvas: &mut Canvas<'_>, area: Rect, detail: &ProcessDetail, now: Tim
     if let Some(score) = detail.z_score {
         pen.whole(&format!("  z {score:.1}"), Role::Dim);
     }
+    // Whose limit counts is said on a low screen too.
+    if let (0..2, Some((path, limit))) = (area.height, &detail.limit) {
+        pen.whole(&format!("   Limit: {limit} of {}", place(path)), Role::Dim);
+    }
     let mut pen = canvas.pen(area, 1);
     pen.gap(1);
     match (&detail.limit, detail.time_left.filter(|_| detail.ended.is_none())) {

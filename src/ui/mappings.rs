@@ -75,7 +75,7 @@ pub fn holdings(canvas: &mut Canvas<'_>, area: Area, state: &State) {
             paragraphs(canvas, rect(area), &[(waiting(state), Role::Dim)]);
         }
         Some(MappingsState::Unreadable(reason)) => {
-            canvas.pen(rect(area), 0).gap(1).put(&format!("n/a: {}", reason.reason()), Role::Dim);
+            paragraphs(canvas, rect(area), &[(format!("n/a: {}", reason.reason()).into(), Role::Dim)]);
         }
         Some(MappingsState::Known(report)) => known_holdings(canvas, area, state, report),
     }

@@ -403,3 +403,16 @@ fn command_lines_are_read_to_their_end() {
     press(&mut state, "((");
     assert_eq!(from(&state), 0);
 }
+
+#[test]
+fn what_may_not_be_read_is_not_said_to_be_on_its_way() {
+    let mut state = state();
+    press(&mut state, "r");
+    assert_eq!(said(&state), "reading PSS and mappings of postgres 40");
+    later(&mut state, 1, |report| {
+        let postgres = report.processes.iter_mut().find(|process| process.id == id(40)).expect("it is there");
+        postgres.denied = FactGroups::ROLLUP;
+    });
+    press(&mut state, "r");
+    assert!(said(&state).contains("n/a: that needs its user, root or CAP_SYS_PTRACE"), "{}", said(&state));
+}

@@ -191,6 +191,14 @@ fn what_a_kill_gives_is_measured_by_growth_only_where_memory_runs_out() {
 }
 
 #[test]
+fn the_domain_of_the_selected_row_is_told_at_eighty_columns() {
+    let mut state = fixture::state((80, 24), UNICODE);
+    assert!(screen(&state).contains("Who dies next in docker 4f2a91"));
+    (state.companion, state.focus) = (Pane::Growth, Pane::Growth);
+    assert!(screen(&state).contains("Limit: 512M of /docker/4f2a91"), "{}", screen(&state));
+}
+
+#[test]
 fn one_is_not_several() {
     let mut state = fixture::state((120, 34), UNICODE);
     let report = Arc::make_mut(&mut state.report);

@@ -69,7 +69,7 @@ fn identity(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
         return;
     }
     // The right end first: what it needs is not there for the left.
-    pen.end(&own_cost(report, wide), Role::Dim);
+    pen.end(&own_cost(state, wide), Role::Dim);
     pen.end(if wide { "  own" } else { " own" }, Role::Dim);
     match state.temporality {
         Temporality::Live => pen.end("live", Role::Good),
@@ -136,14 +136,16 @@ fn uptime(now: Timestamp) -> String {
 }
 
 /// `0.6% 5.1M`, with the kernel memory that our descriptors pin.
-fn own_cost(report: &Report, wide: bool) -> String {
+fn own_cost(state: &State, wide: bool) -> String {
+    let report = &*state.report;
     let cpu = report.own_cpu.map_or_else(|| "-".into(), |share| format!("{:.1}%", share * 100.0));
     let mut text = format!("{cpu} {}", report.cost.own_rss);
-    if let Some(share) = report.holding_up.filter(|share| wide && *share >= 0.001) {
-        let _ = write!(text, " smaps {:.1}% of time", share * 100.0);
-    }
     if wide && report.cost.pinned > Bytes(0) {
         let _ = write!(text, " +{} pinned", report.cost.pinned);
+    }
+    // Of the time, beside what may be spent; less is not worth its columns.
+    if let Some(share) = report.holding_up.filter(|share| wide && *share >= 0.001) {
+        let _ = write!(text, ", smaps {:.1}% of {}%", share * 100.0, state.config.smaps_share);
     }
     text
 }

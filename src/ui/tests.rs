@@ -83,6 +83,7 @@ fn how_much_of_pss_is_known_stands_with_the_table() {
     assert!(!screen(&state).contains("PSS of"), "the column is not there");
     state.required.of_visible = FactGroups::ROLLUP;
     assert!(screen(&state).contains("PSS of 41% (smaps 1.2% of 5%)"), "{}", screen(&state));
+    assert!(screen(&state).contains("pinned, smaps 1.2% of 5%"), "{}", screen(&state));
     Arc::make_mut(&mut state.report).coverage.known = 12;
     assert!(!screen(&state).contains("PSS of"), "there is nothing to wait for");
 }

@@ -118,13 +118,17 @@ fn alone(go: &Toolchain) -> impl Drop + use<> {
         go.set_environment(&mut command);
         let packages =
             ["./leak", "./beside", "./many", "./child", "./fails", "./slow", "./near", "./greedy", "./big", "./thrash"];
-        let output = command
-            .args(["test", "-vet=off", "-run", "^$"])
-            .args(packages)
-            .current_dir(suite())
-            .output()
-            .expect("go starts");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        command.args(["test", "-vet=off", "-run", "^$"]).args(packages).current_dir(suite());
+        // Others may use the same cache: what one go command has found in it can be gone when it looks again.
+        let outputs = (0..3).map(|_| command.output().expect("go starts"));
+        let mut failed = Vec::new();
+        for output in outputs {
+            if output.status.success() {
+                return;
+            }
+            failed.push(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+        panic!("{failed:#?}");
     });
     alone
 }

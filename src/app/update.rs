@@ -119,6 +119,10 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             }
             state.tell_alarms(&mut effects);
             state.look_after();
+            if state.focus == Pane::Profile {
+                // Opened before anybody was selected.
+                state.profiles.of = state.profiles.of.or(state.list.selected);
+            }
         }
         Event::Detail(detail) => {
             let held = state.held();

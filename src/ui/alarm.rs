@@ -36,6 +36,9 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, detail: &
     let lines = usize::from(area.height) - 1;
     let mut pen = canvas.pen(area, 0);
     pen.gap(1).put(&sentence(alarm, portrait, state.report.time, lines == 0), Role::Dim);
+    if let Some(kept) = state.profiles.of_alarm(alarm.number) {
+        pen.whole(&format!("  {} profile kept: 9", kept.call.kind.word()), Role::Dim);
+    }
     let Classes::Known(classes) = &portrait.classes else { return };
     for (line, class) in (1..area.height).zip(classes.iter().take(lines)) {
         let mut pen = canvas.pen(area, line);

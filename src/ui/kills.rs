@@ -11,7 +11,7 @@ use crate::app::layout::Area;
 use crate::monitor::kill_report::{Confidence, KillReport, Killed, Spared};
 use crate::monitor::report::UnreadableReport;
 use crate::text::printable;
-use crate::units::{Bytes, Pages, counted};
+use crate::units::{Bytes, Pages, counted, human_duration};
 
 use super::canvas::{Canvas, Pen};
 use super::prose::paragraphs;
@@ -139,6 +139,7 @@ fn story(canvas: &mut Canvas<'_>, area: Rect, state: &State, kill: &KillReport) 
         _ => area,
     };
     let mut lines = told(kill);
+    lines.extend(profile_before(state, kill));
     lines.extend(blindness(state).filter(|_| kill.confidence != Confidence::Certain));
     let used = paragraphs(canvas, words, &lines);
     let rest = Rect { y: words.y + used, height: words.height - used, ..words };
@@ -157,6 +158,15 @@ fn story(canvas: &mut Canvas<'_>, area: Rect, state: &State, kill: &KillReport) 
         }
     }
     candidates(canvas, rest, state, kill);
+}
+
+/// A profile that was fetched of the victim while it lived.
+fn profile_before(state: &State, kill: &KillReport) -> Option<(Cow<'static, str>, Role)> {
+    let kept = state.profiles.newest_of(kill.victim.as_ref()?.id?)?;
+    let before = human_duration(kill.at.since(kept.at));
+    let text =
+        format!("Its {} profile of {before} before is kept: 9 shows which functions held it.", kept.call.kind.word());
+    Some((text.into(), Role::Plain))
 }
 
 /// The story in sentences, the most important first.

@@ -9,6 +9,11 @@ mod pprof;
 mod program;
 #[path = "../require/mod.rs"]
 mod require;
+mod served;
+#[path = "../session/mod.rs"]
+mod session;
+#[path = "../terminal/mod.rs"]
+mod terminal;
 mod toolchain;
 
 use std::fmt::Write as _;

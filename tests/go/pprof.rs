@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::toolchain::{Build, Toolchain, toolchains};
 
 /// Flat and cumulative of each function.
-type Functions = BTreeMap<String, (i64, i64)>;
+pub type Functions = BTreeMap<String, (i64, i64)>;
 
 /// Of the tool of that version; it is compiled at its first use. `base`: what changed since that profile.
 pub fn by_go(toolchain: &Toolchain, profile: &Path, base: Option<&Path>, value_type: &str) -> Functions {

@@ -245,6 +245,16 @@ fn news(state: &State) -> &str {
     state.news.as_ref().map_or("", |news| &news.text)
 }
 
+#[test]
+fn a_pane_opened_before_the_first_report_shows_who_is_selected_then() {
+    let mut state = State::new(Arc::default(), (120, 40));
+    press(&mut state, "9");
+    assert_eq!(state.profiles.of, None);
+    update(&mut state, Event::Report(Arc::new(machine())));
+    assert_eq!((state.profiles.of, state.focus), (state.list.selected, Pane::Profile));
+    assert!(state.profiles.of.is_some());
+}
+
 fn alarm(number: u64, of: u32, report: &Report) -> Arc<AlarmReport> {
     let process = report.processes.iter().find(|process| process.id == id(of)).expect("it is there").clone();
     let process = ProcessReport { warning: WarningState::Leak, ..process };

@@ -111,6 +111,28 @@ fn which_profile_is_asked_for() {
 }
 
 #[test]
+fn a_profile_from_before_is_told_with_the_alarm_and_with_the_kill() {
+    let mut state = shown((120, 34), UNICODE, "9", false);
+    let report = Arc::make_mut(&mut state.report);
+    (report.kills, report.alarms) = (fixture::kills(), vec![fixture::alarm()]);
+    state.kills.opened = true;
+    state.focus = Pane::Kills;
+    assert!(screen(&state).contains("heap profile of"), "{}", screen(&state));
+    press(&mut state, "9");
+    assert!(
+        screen(&state).contains("a.test 30987: cache.(*Cache[go.shape.string]).Put 230M of 340M"),
+        "{}",
+        screen(&state)
+    );
+
+    let of_alarm = state.profiles.newest_of(fixture::LEAKING).cloned().expect("it was fetched");
+    let call = ProfileCall { reason: Reason::Alarm(1), ..of_alarm.call };
+    update(&mut state, Event::Profiled { call, outcome: Ok(Box::new(of_alarm.fetched)) });
+    (state.focus, state.zoomed, state.detail) = (Pane::Growth, true, Some(fixture::detail()));
+    assert!(screen(&state).contains("heap profile kept: 9"), "{}", screen(&state));
+}
+
+#[test]
 fn it_is_drawn_at_every_size() {
     for keys in ["", "t<end>", "tb", "r"] {
         let mut state = shown((120, 34), UNICODE, keys, true);

@@ -206,7 +206,7 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
     }
     if let Some(growth) = kill.growth.filter(|growth| growth.per_second().abs() >= 1.0) {
         let alarm = kill.alarmed.map_or_else(String::new, |since| {
-            format!("; warned of since {} before", crate::units::human_duration(kill.at.since(since)))
+            format!("; warned of since {} before", human_duration(kill.at.since(since)))
         });
         let verb = if growth.per_second() > 0.0 { "grew" } else { "shrank" };
         let growth = growth.to_string();

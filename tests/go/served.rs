@@ -67,6 +67,11 @@ fn fetch(terminal: &mut Terminal, wanted: impl Fn(&str) -> bool) {
         if terminal.text().iter().any(|row| wanted(row)) {
             return;
         }
+        // Before the next, what was said of this one has left the screen.
+        let silent = terminal.until(PATIENCE, |screen| {
+            screen.rows(0, screen.size().1.get()).all(|row| !row.contains("no heap profile of"))
+        });
+        assert!(silent.is_ok(), "{silent:?}");
     }
     panic!("{}", terminal.text().join("\n"));
 }

@@ -325,6 +325,14 @@ impl Budget {
     /// In percent.
     pub const USUAL: u32 = 5;
 
+    /// How it is divided, in percent of it: `smaps` of the selected process, its rollup, those of all on the screen, and
+    /// those of everybody; or, where nobody asked for these, of those that are filled in.
+    pub(super) const MAPPINGS: u32 = 50;
+    pub(super) const SELECTED: u32 = 5;
+    pub(super) const VISIBLE: u32 = 5;
+    pub(super) const EVERYONE: u32 = 40;
+    pub(super) const FILLING: u32 = 10;
+
     /// At most so many percent of the time, and at least one.
     #[must_use]
     pub const fn of_percent(percent: u32) -> Self {
@@ -346,6 +354,11 @@ impl Budget {
         at_least.max(took * 100 / self.percent * 100 / part)
     }
 }
+
+const _: () = {
+    assert!(Budget::MAPPINGS + Budget::SELECTED + Budget::VISIBLE + Budget::EVERYONE <= 100);
+    assert!(Budget::FILLING <= Budget::EVERYONE);
+};
 
 /// Whether `pause` has passed since `then`.
 pub(super) fn has_passed(pause: Duration, then: Timestamp, now: Timestamp) -> bool {

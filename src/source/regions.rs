@@ -72,9 +72,10 @@ impl Visits {
             AFTER_REFUSAL
         } else if returned {
             // Another was read meanwhile: what is known is old, and only the cost speaks against reading at once.
-            budget.pause_after(last.took, Duration::ZERO)
+            budget.pause_of_part(Budget::MAPPINGS, last.took, Duration::ZERO)
         } else {
-            budget.pause_after(last.took, if resident == last.resident { Self::STILL } else { Self::INTERVAL })
+            let at_least = if resident == last.resident { Self::STILL } else { Self::INTERVAL };
+            budget.pause_of_part(Budget::MAPPINGS, last.took, at_least)
         };
         has_passed(pause, last.ended, now)
     }
@@ -136,7 +137,8 @@ impl RegionReader {
         stack_pointers(tree, id.pid, &mut mappings.stack_pointers);
         beside(tree, mappings);
         mappings.ended = clock::now();
-        mappings.pause = self.budget.pause_after(mappings.ended.since(began), Visits::INTERVAL);
+        let took = mappings.ended.since(began);
+        mappings.pause = self.budget.pause_of_part(Budget::MAPPINGS, took, Visits::INTERVAL);
         self.slots.push((parser, Arc::clone(&shared)));
         Ok(shared)
     }
@@ -216,6 +218,9 @@ fn stack_pointer(text: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
+    /// Half of it is for mappings.
+    const BUDGET: Budget = Budget::of_percent(10);
+
     #[test]
     fn who_goes_to_and_fro_between_two_reads_neither_more_often_than_its_cost_allows() {
         let id = |pid| ProcessId::new(pid, 1);
@@ -230,7 +235,7 @@ mod tests {
         let mut visits = Visits::default();
         // A has sixty thousand mappings, B holds a few GiB, C is small.
         let (costly, dear, cheap) = (id(1), id(2), id(3));
-        assert!(visits.is_due(Budget::default(), costly, 9, false, at(0)));
+        assert!(visits.is_due(BUDGET, costly, 9, false, at(0)));
         visits.remember(visit(costly, 0, 250));
         visits.remember(visit(dear, 3, 80));
         visits.remember(visit(cheap, 4, 1));
@@ -248,23 +253,18 @@ mod tests {
             (cheap, 10, false, 14, true),
             (id(4), 0, false, 5, true),
         ] {
-            assert_eq!(
-                visits.is_due(Budget::default(), of, resident, insist, at(tenths)),
-                due,
-                "{of:?} after {tenths} tenths"
-            );
+            assert_eq!(visits.is_due(BUDGET, of, resident, insist, at(tenths)), due, "{of:?} after {tenths} tenths");
         }
         visits.remember(visit(dear, 5, 80));
         assert!(
-            visits.is_due(Budget::default(), cheap, 9, false, at(6)),
+            visits.is_due(BUDGET, cheap, 9, false, at(6)),
             "come back to: a read that costs nothing is not put off"
         );
         visits.remember(Visit { refused: true, ..visit(cheap, 6, 1) });
         assert!(
-            !visits.is_due(Budget::default(), cheap, 9, false, at(6 + 299))
-                && visits.is_due(Budget::default(), cheap, 9, false, at(6 + 300))
+            !visits.is_due(BUDGET, cheap, 9, false, at(6 + 299)) && visits.is_due(BUDGET, cheap, 9, false, at(6 + 300))
         );
-        let due_soon = |visits: &Visits| visits.is_due(Budget::default(), cheap, 9, false, at(7));
+        let due_soon = |visits: &Visits| visits.is_due(BUDGET, cheap, 9, false, at(7));
         for (pid, due) in [(20, false), (21, false), (22, false), (23, true)] {
             visits.remember(visit(id(pid), 6, 1));
             assert_eq!(due_soon(&visits), due, "the reason is known until {pid} was read");

@@ -100,7 +100,7 @@ pub(super) struct Targets {
 
 impl Targets {
     /// Between two reads of the rollup of a process on screen: at least; and so seldom that all that are on screen
-    /// together take a fifth of the budget.
+    /// together take their part of the budget.
     const VISIBLE: Duration = Duration::from_secs(2);
     /// Of the selected one.
     const SELECTED: Duration = Duration::from_secs(1);
@@ -108,7 +108,7 @@ impl Targets {
     const STILL: Duration = Duration::from_secs(10);
     /// Where nobody came or went since either.
     const UNSTIRRED: Duration = Duration::from_secs(30);
-    /// Of everyone: at least; and so seldom that all of them together take two fifths of the budget.
+    /// Of everyone: at least; and so seldom that all of them together take their part of the budget.
     const EVERYONE: Duration = Duration::from_secs(10);
     /// No slice is long enough for more.
     const PLAN: usize = 2_048;
@@ -202,9 +202,11 @@ impl Targets {
         if shown.contains(FactGroups::ROLLUP) {
             let took = |id| self.find(id).map_or(Duration::ZERO, |index| self.processes[index].rollup_took());
             let visible = needs.visible.iter().map(|&id| took(id)).sum();
-            let visible = self.budget.pause_of_part(20, visible, Self::VISIBLE);
+            let visible = self.budget.pause_of_part(Budget::VISIBLE, visible, Self::VISIBLE);
+            let selected = needs.selected.map_or(Duration::ZERO, took);
+            let selected = self.budget.pause_of_part(Budget::SELECTED, selected, Self::SELECTED);
             for id in first() {
-                let pause = if needs.selected == Some(id) { Self::SELECTED } else { visible };
+                let pause = if needs.selected == Some(id) { selected } else { visible };
                 self.plan_rollup(id, pause, now);
             }
         }
@@ -249,7 +251,7 @@ impl Targets {
         let all_took: Duration =
             if everyone { self.processes.iter().map(Target::rollup_took).sum() } else { Duration::ZERO };
         let (budget, stirred) = (self.budget, self.stirred);
-        let pause = budget.pause_of_part(40, all_took, Self::EVERYONE);
+        let pause = budget.pause_of_part(Budget::EVERYONE, all_took, Self::EVERYONE);
         let rollup_due = |target: &Target| everyone && target.is_rollup_due(budget, pause, stirred, now);
         self.order.clear();
         for (index, target) in self.processes.iter().enumerate() {

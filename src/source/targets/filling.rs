@@ -25,8 +25,6 @@ impl Filling {
     const MOST: usize = 16;
     /// Between two reads of one process, at the least.
     const AT_LEAST: Duration = Duration::from_secs(60);
-    /// Of the budget, in percent.
-    const PART: u32 = 10;
 
     pub(super) fn begin_interval(&mut self) {
         self.left = Self::MOST;
@@ -39,7 +37,7 @@ impl Filling {
     /// A read took so long; `next` stands behind it in the plan.
     pub(super) fn took(&mut self, next: usize, budget: Budget, ended: Timestamp, took: Duration) {
         if next > self.from {
-            self.at = self.at.max(ended).after(budget.pause_of_part(Self::PART, took, Duration::ZERO));
+            self.at = self.at.max(ended).after(budget.pause_of_part(Budget::FILLING, took, Duration::ZERO));
         }
     }
 }
@@ -76,7 +74,7 @@ impl Targets {
         }
         self.order.truncate(most);
         self.order.sort_unstable_by(|a, b| b.cmp(a));
-        let room = self.budget.of_a_second(Filling::PART);
+        let room = self.budget.of_a_second(Budget::FILLING);
         let mut costs = Duration::ZERO;
         for &(_, index) in &self.order {
             let target = &self.processes[index as usize];

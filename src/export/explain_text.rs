@@ -1,7 +1,6 @@
 //! The stories of a kernel log as text for people. Refuses colours and a width: it is read in pipes and mails.
 
-use std::fmt::{self, Display};
-use std::io::{self, Write};
+use std::fmt::{self, Display, Write};
 
 use crate::oom_log::Domain;
 use crate::post_mortem::{Score, Story, words};
@@ -15,7 +14,7 @@ const LISTED: usize = 8;
 ///
 /// # Errors
 /// What `out` answers.
-pub fn write_story(out: &mut impl Write, story: &Story) -> io::Result<()> {
+pub fn write_story(out: &mut impl Write, story: &Story) -> fmt::Result {
     let episode = &story.episode;
     match words::when(&episode.began) {
         Some(when) => write!(out, "{when}")?,
@@ -72,7 +71,7 @@ fn is_other(path: &[u8], domain: Option<&Domain>) -> bool {
     path != b"/" && !matches!(domain, Some(Domain::Cgroup(Some(limit))) if **limit == *path)
 }
 
-fn write_candidates(out: &mut impl Write, story: &Story) -> io::Result<()> {
+fn write_candidates(out: &mut impl Write, story: &Story) -> fmt::Result {
     if story.ranking.len() < 2 {
         return writeln!(out);
     }

@@ -69,9 +69,13 @@ impl Assembler {
     /// Counts a line that is no record of the kernel: a dump that gets nothing for long is over.
     pub fn pass(&mut self) {
         self.records += 1;
-        let records = self.records;
-        self.partials.retain(|partial| records - partial.record <= JOIN_WITHIN);
+        self.forget_old_partials();
         self.bound();
+    }
+
+    /// Whether a text may go on whose end did not come with it: then any record can be of use.
+    pub fn waits_for_an_end(&self) -> bool {
+        !self.partials.is_empty()
     }
 
     /// Whether a dump is going on: then any line may be of it; else only a few kinds of lines begin something.
@@ -104,14 +108,17 @@ impl Assembler {
         }
     }
 
+    fn forget_old_partials(&mut self) {
+        let records = self.records;
+        if !self.partials.is_empty() {
+            self.partials.retain(|partial| records - partial.record <= JOIN_WITHIN);
+        }
+    }
+
     /// Continuation records end up behind the text they continue. Only `/dev/kmsg` flags them, but nothing else that
     /// the kernel writes begins as they do.
     fn join(&mut self, envelope: &Envelope<'_>) -> Option<Vec<u8>> {
-        if self.partials.is_empty() {
-            return None;
-        }
-        let records = self.records;
-        self.partials.retain(|partial| records - partial.record <= JOIN_WITHIN);
+        self.forget_old_partials();
         let text = &envelope.text;
         let goes_on = envelope.continues
             || [&b"/"[..], b",task", b" killed as", b": cache:"].iter().any(|begin| text.starts_with(begin));

@@ -84,7 +84,8 @@ pub(super) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(haystack, needle)
 }
 
-/// Where `needle` last stands in `haystack`.
+/// Where `needle` last stands in `haystack`. The lines are short and it is often near the end: to prepare a search for it
+/// would take longer than the search.
 pub(super) fn find_last(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    memchr::memmem::rfind(haystack, needle)
+    memchr::memrchr_iter(*needle.first()?, haystack).find(|at| haystack[*at..].starts_with(needle))
 }

@@ -290,7 +290,7 @@ fn note_counter(episode: &mut Episode, kind: CounterKind, counter: Counter) {
 
 impl Usage {
     /// Takes a line of memory.stat if it is of use: values of the whole subtree; `total_` ones are cgroup v1's.
-    fn note(&mut self, line: &[u8], complete: bool) -> bool {
+    pub(super) fn note(&mut self, line: &[u8], complete: bool) -> bool {
         let mut cursor = Cursor(line);
         cursor.blanks();
         let mut is = |key: &[u8]| cursor.tag(key).is_some();

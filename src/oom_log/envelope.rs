@@ -90,6 +90,39 @@ impl Opener {
         }
         Ok(behind_head(&self.head, line))
     }
+
+    /// Where the text of a line begins, for the wrappings that long logs have, told from a few of its bytes: what [`open`] says
+    /// of it, or nothing. Numbers are not checked: a line that is looked at closer may turn out to have no wrapping.
+    pub fn glance<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
+        const LONGEST_STAMP: usize = 24;
+        if !self.bytes.is_empty() && line.starts_with(&self.bytes) {
+            let mut text = Cursor(&line[self.bytes.len()..]);
+            text.blanks();
+            return Some(behind_stamp(text.0, LONGEST_STAMP).unwrap_or(text.0));
+        }
+        match line.first()? {
+            b'[' => {
+                let text = behind_stamp(line, LONGEST_STAMP)?;
+                // `host kernel: text`, as the journal writes.
+                let behind_word = memchr::memchr(b' ', text).map_or(&b""[..], |blank| &text[blank + 1..]);
+                (!behind_word.starts_with(b"kernel: ")).then_some(text)
+            }
+            b'0'..=b'9' => {
+                let priority = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                let text = memchr::memchr(b';', line).map(|at| &line[at + 1..]);
+                text.filter(|_| line[priority..].starts_with(b","))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What stands behind `[  123.456789] `; a caller behind that is for those who look closer.
+fn behind_stamp(line: &[u8], longest: usize) -> Option<&[u8]> {
+    const MICROSECONDS: usize = 6;
+    let end = memchr::memchr(b']', &line[..line.len().min(longest)])?;
+    let is_stamp = line.first() == Some(&b'[') && line.get(end.checked_sub(MICROSECONDS + 1)?) == Some(&b'.');
+    line[end + 1..].strip_prefix(b" ").filter(|_| is_stamp)
 }
 
 /// Whether a line shows by its wrapping that the kernel wrote it.

@@ -85,6 +85,37 @@ pub(super) fn parse(text: &[u8], complete: bool) -> Option<Message<'_>> {
     by_beginning(text, complete).or_else(|| behind_name(text, complete))
 }
 
+/// Whether the first bytes of a text show that [`parse`] finds nothing in it, and that it is neither a row of a table nor a
+/// statistic: nearly all lines of a dump are of no use here, and this tells them in a tenth of the time.
+pub(super) fn begins_nothing(text: &[u8]) -> bool {
+    let mut cursor = Cursor(text);
+    cursor.blanks();
+    let beginnings: &[&[u8]] = match cursor.0 {
+        [b'[', second, ..] => return !matches!(second, b' ' | b'p' | b'0'..=b'9'),
+        [b'0'..=b'9', ..] => return false,
+        [b'C', ..] => &[b"CPU: "],
+        [b'F', ..] => &[b"Free swap"],
+        [b'K', ..] => &[b"Kill", b"Kernel panic"],
+        [b'L', ..] => &[b"Linux version "],
+        [b'M', ..] => &[b"Memory cgroup ", b"Memory limit "],
+        [b'N', ..] => &[b"Node "],
+        [b'O', ..] => &[b"Out of ", b"OOM victim "],
+        [b'P', ..] => &[b"Pid: "],
+        [b'T', ..] => &[b"Task", b"Total swap"],
+        [b'a', ..] => &[b"anon "],
+        [b'c', ..] => &[b"cache "],
+        [b'f', ..] => &[b"file "],
+        [b'k', ..] => &[b"kernel ", b"kmem: "],
+        [b'm', ..] => &[b"memory"],
+        [b'o', ..] => &[b"oom"],
+        [b'r', ..] => &[b"rss "],
+        [b's', ..] => &[b"shmem ", b"swap: "],
+        [b't', ..] => &[b"total_"],
+        _ => return true,
+    };
+    !beginnings.iter().any(|beginning| cursor.0.starts_with(beginning))
+}
+
 /// Texts that begin with a name: `C invoked oom-killer: gfp_mask=..` and `C cpuset=NAME mems_allowed=N`. Registers and stacks,
 /// which are most of a dump, have no `=` at all. A name may have anything: the last mark counts.
 fn behind_name(text: &[u8], complete: bool) -> Option<Message<'_>> {

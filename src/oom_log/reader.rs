@@ -6,6 +6,7 @@ use memchr::memmem::Finder;
 use super::assemble::Assembler;
 use super::envelope::{self, Opener};
 use super::episode::Episode;
+use super::message;
 use super::stamp::Stamp;
 use crate::units::WallTime;
 
@@ -132,7 +133,14 @@ impl LogReader {
             if !is_in_dump && !takes_every_line && mark.is_none() {
                 return;
             }
-            let end = memchr::memchr(b'\n', &block[at..]).map_or(block.len(), |length| at + length);
+            // Found with the end of the line: what nearly no line of a dump has.
+            let equals = memchr::memchr2(b'\n', b'=', &block[at..]).map(|ahead| at + ahead);
+            let has_equals = equals.is_some_and(|found| block[found] == b'=');
+            let end = match equals {
+                Some(found) if has_equals => memchr::memchr(b'\n', &block[found..]).map(|ahead| found + ahead),
+                found => found,
+            };
+            let end = end.unwrap_or(block.len());
             let line = &block[at..end];
             // A carriage return, and the blanks that a terminal's copy leaves, are nobody's.
             let line = line[..line.len().min(LONGEST_LINE)].trim_ascii_end();
@@ -144,7 +152,9 @@ impl LogReader {
                 self.head_lines += 1;
                 self.span.first = Some(envelope::time(line).stamp()).filter(Stamp::is_known);
             }
-            if is_in_dump || mark.is_some_and(|mark| mark < end) {
+            if is_in_dump && !has_equals && self.holds_nothing(line) {
+                self.assembler.pass();
+            } else if is_in_dump || mark.is_some_and(|mark| mark < end) {
                 match self.opener.open(line) {
                     Ok(envelope) => self.assembler.push(&envelope, complete || end < block.len()),
                     Err(_) => self.assembler.pass(),
@@ -152,6 +162,12 @@ impl LogReader {
             }
             at = end + 1;
         }
+    }
+
+    /// Whether a glance shows that a line without an equals sign is of no use, as most of a dump are. A process that asks for
+    /// memory may have any name, but `gfp_mask=` follows it.
+    fn holds_nothing(&self, line: &[u8]) -> bool {
+        !self.assembler.waits_for_an_end() && self.opener.glance(line).is_some_and(message::begins_nothing)
     }
 
     fn looks_for_first_time(&self) -> bool {
@@ -208,8 +224,11 @@ impl Marks {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
-    use crate::oom_log::{Domain, Outcome};
+    use crate::oom_log::{Domain, Outcome, Usage};
     use crate::units::Pid;
 
     fn read(log: &str) -> Vec<Episode> {
@@ -231,6 +250,80 @@ mod tests {
 [    7.812934] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=t0,mems_allowed=0-1,oom_memcg=/t0,task_memcg=/t0,task=trig,pid=125,uid=0
 [    7.823659] Memory cgroup out of memory: Killed process 125 (trig) total-vm:29080kB, anon-rss:27944kB, file-rss:4kB, shmem-rss:776kB, UID:0 pgtables:96kB oom_score_adj:0
 ";
+
+    /// Every text that has a meaning, in wrappings that are glanced at, and what is like them.
+    fn line() -> impl Strategy<Value = Vec<u8>> {
+        let texts = KILL.lines().filter_map(|line| line.split_once("] ")).map(|(_, text)| text.to_owned());
+        let others = [
+            "x cpuset=/ mems_allowed=0-1",
+            "Task in /a killed as a result of limit of /b",
+            "Memory limit reached of cgroup /a",
+            "memory+swap: usage 1kB, limit 2kB, failcnt 3",
+            "swap: usage 1kB, limit 2kB, failcnt 3",
+            "kmem: usage 1kB, limit 2kB, failcnt 3",
+            "Memory cgroup stats for /t1: cache:0KB rss:32340KB",
+            "4096 pages RAM",
+            "12 pages reserved",
+            "Total swap = 0kB",
+            "Free swap  = 0kB",
+            "Node 0 DMA free:2kB present:15992kB managed:1kB",
+            "Pid: 7, comm: x Not tainted 2.6.32-5 #1",
+            "Linux version 6.8.0-31-generic (b@c) #1",
+            "Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled",
+            "Tasks in /a are going to be killed due to memory.oom.group set",
+            "oom_reaper: reaped process 5 (x), now anon-rss:0kB, file-rss:0kB, shmem-rss:0kB",
+            "oom_reaper: unable to reap pid:5 (x)",
+            "OOM victim 5 (x) is already exiting. Skip killing the task",
+            "Out of memory and no killable processes...",
+            "Out of Memory: Killed process 5 (x).",
+            "Kill process 5 (x) score 7 or sacrifice child",
+            "oom-killer: gfp_mask=0x1, order=0",
+            "[ pid ]   uid  tgid total_vm      rss cpu oom_adj name",
+            "[24449]    48 24449    31749     2342   1       0 httpd",
+            "file 9",
+            "shmem 9",
+            "kernel 9",
+            "rss 9",
+            "cache 9",
+            "total_rss 9",
+            "total_cache 9",
+            "total_shmem 9",
+            "  anon 9",
+            " dump_stack+0x6d/0x8b",
+            "workingset_refault 0",
+        ];
+        let texts: Vec<_> = texts.chain(others.map(String::from)).collect();
+        let heads =
+            ["Nov 21 08:41:22 w kernel: ", "6,1,2,-;", "6,1,2,-,caller=T1;", "6,", "12,1,2,-;", "[x] w kernel: ", ""];
+        let stamps = ["[    7.804963] ", "[ 7.8][ T1] ", "[    7.804963] [ T1] ", "[    7.804963]: ", "[.123456] ", ""];
+        let behinds = ["w kernel: ", " ", "x invoked ", ";", "[", ""];
+        (select(heads.to_vec()), select(stamps.to_vec()), select(behinds.to_vec()), select(texts), 0..200_usize)
+            .prop_map(|(head, stamp, behind, text, end)| {
+                let line = format!("{head}{stamp}{behind}{text}").into_bytes();
+                line[..end.min(line.len())].to_vec()
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn a_line_that_is_passed_over_holds_nothing(line in line()) {
+            let mut reader = LogReader::default();
+            let _ = reader.opener.open(b"Nov 21 08:41:22 w kernel: x");
+            if !line.contains(&b'=')
+                && reader.holds_nothing(&line)
+                && let Ok(envelope) = reader.opener.open(&line)
+            {
+                let text = &*envelope.text;
+                prop_assert_eq!(message::parse(text, true), None);
+                let columns = b"[ pid ]   uid  tgid total_vm      rss name";
+                let columns = super::super::tasks::Columns::parse(columns).expect("a header");
+                prop_assert_eq!(columns.row(text, true), None);
+                prop_assert!(!Usage::default().note(text, true));
+            }
+        }
+    }
 
     #[test]
     fn a_dump_becomes_one_episode() {

@@ -188,11 +188,16 @@ impl<W: Write> Telling<W> {
     }
 
     fn tell(&mut self) -> Result<()> {
+        let mut text = String::new();
         while let Some(episode) = self.reader.next_episode() {
             let story = self.teller.tell(episode);
             if self.tally.count(&story) {
                 match &mut self.out {
-                    Output::Text(out) => explain_text::write_story(out, &story)?,
+                    Output::Text(out) => {
+                        text.clear();
+                        explain_text::write_story(&mut text, &story)?;
+                        out.write_all(text.as_bytes())?;
+                    }
                     Output::Json(out) => out.story(&story)?,
                 }
             }

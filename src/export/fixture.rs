@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::mapping_class::MappingClass;
-use crate::monitor::kill_report::{Confidence, Evidence, Held, KillDomain, KillGroup, KillReport, Killed, Spared};
+use crate::monitor::kill_report::{
+    AllSpared, Confidence, Evidence, Held, KillDomain, KillGroup, KillReport, Killed, Spared,
+};
 use crate::monitor::other_killers::{Floor, KillUnit, KillerReport, PressureRule, WatchedUnit};
 use crate::monitor::report::{
     ClassReport, DomainKind, DomainReport, Identity, Immune, Level, MappingSums, MappingsReport, MappingsState,
@@ -156,6 +158,7 @@ fn domain() -> DomainReport {
         time_left: Some(Duration::from_millis(28_400)),
         level: Level::Critical,
         kill_group: None,
+        kill_group_frees: None,
         oom_kills: Some(0),
         total_pages: Pages(131_072),
         candidates: 2,
@@ -255,8 +258,12 @@ fn group_kill() -> KillReport {
     kill.candidate_count = 3;
     kill.why = Some("1st of 3".into());
     kill.group = Some(KillGroup { path: CgroupPath::new("/ci/job"), members: vec![killed(71, None, b"b")], count: 2 });
-    kill.spared =
-        Some(Spared { adjustment: Some(-12), less: Some(Bytes(8192)), instead: Some(killed(72, Some(720), b"c")) });
+    kill.spared = Some(Spared {
+        adjustment: Some(-12),
+        less: Some(Bytes(8192)),
+        instead: Some(killed(72, Some(720), b"c")),
+        all: AllSpared { per_minute: Some(Bytes(6 << 20)), go: None },
+    });
     kill.growth = Rate::new(1024.4);
     kill.usage = Some((Bytes::from_mib(512), Some(Bytes::from_mib(100))));
     kill.evidence = vec![

@@ -130,6 +130,13 @@ pub fn advice(situation: &Situation) -> Option<Vec<Advice>> {
     (is_judged || !advice.is_empty()).then_some(advice)
 }
 
+/// The line that is usual where nothing is known of a heap, for so much that is left to the runtime.
+#[must_use]
+pub fn usual_memory_limit(left: Bytes) -> Option<String> {
+    let target = tenth_less(left);
+    (target.0 >= MIB).then(|| format!("GOMEMLIMIT={}", in_mebibytes(target)))
+}
+
 /// What is left for the Go runtime below a ceiling, in numbers and in words.
 struct Room<'a> {
     ceiling: &'a Ceiling,

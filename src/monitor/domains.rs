@@ -205,7 +205,9 @@ impl Domains {
             let before = self.wanted.len();
             self.wanted.extend(self.ranking.wanted(members, pass, most));
             budget = budget.saturating_sub(self.wanted.len() - before);
-            domain.kill_group = self.cgroups.kill_group(domain, &report.processes);
+            let group = self.cgroups.kill_group(domain, &report.processes);
+            (domain.kill_group, domain.kill_group_frees) =
+                group.map_or((None, None), |(count, frees)| (Some(count), frees));
             let track = self.tracks.iter().find(|(kind, path, _)| *kind == domain.kind && *path == domain.path);
             let rush = track
                 .and_then(|(_, _, track)| track.rush(domain.headroom, domain.limit, config.warning.imminent))

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::golang::advice::Advice;
 use crate::snapshot::process::CgroupPath;
 use crate::text::printable;
 use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime};
@@ -96,6 +97,18 @@ pub struct Spared {
     pub less: Option<Bytes>,
     /// Who would have been taken instead.
     pub instead: Option<Killed>,
+    /// What would have let everybody live.
+    pub all: AllSpared,
+}
+
+/// What would have put off that anybody is killed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllSpared {
+    /// So much more of a limit, or on a machine of memory, for each minute at the last growth of the domain; `None`: it did
+    /// not grow, or that is not known.
+    pub per_minute: Option<Bytes>,
+    /// What a Go program should have been started with.
+    pub go: Option<Advice>,
 }
 
 /// How sure something is.

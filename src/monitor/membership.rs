@@ -85,8 +85,9 @@ impl Membership {
         !inhabited && self.subtree(index).all(|cgroup| cgroup.members.is_empty() && cgroup.unseen.unwrap_or(0) == 0)
     }
 
-    /// How many die together with the first: all of the highest cgroup above it, inside of the domain, that says so.
-    pub(super) fn kill_group(&self, domain: &DomainReport, rows: &[ProcessReport]) -> Option<u32> {
+    /// How many die together with the first, and what they give back: all of the highest cgroup above it, inside of the
+    /// domain, that says so. Shared and file pages stay while somebody else maps them.
+    pub(super) fn kill_group(&self, domain: &DomainReport, rows: &[ProcessReport]) -> Option<(u32, Option<Bytes>)> {
         let first = domain.victims.first().filter(|first| first.immune.is_none())?;
         let row = rows.binary_search_by_key(&first.id.pid, |row| row.id.pid).ok()?;
         let own = rows[row].identity.cgroup.as_ref()?;
@@ -95,12 +96,18 @@ impl Membership {
             .0
             .iter()
             .position(|cgroup| cgroup.oom_group == Some(true) && inside(&cgroup.path) && own.is_within(&cgroup.path))?;
-        let spared = |member: &ProcessId| {
-            rows.binary_search_by_key(&member.pid, |row| row.id.pid)
-                .is_ok_and(|index| matches!(rows[index].immune, Some(Immune::Adjustment | Immune::Init)))
-        };
-        let seen = self.subtree(group).flat_map(|cgroup| &cgroup.members).filter(|member| !spared(member)).count();
+        let row_of = |member: &ProcessId| rows.binary_search_by_key(member, |row| row.id).ok().map(|at| &rows[at]);
+        let is_spared = |row: &ProcessReport| matches!(row.immune, Some(Immune::Adjustment | Immune::Init));
         let unseen: u32 = self.subtree(group).filter_map(|cgroup| cgroup.unseen).sum();
-        Some(seen as u32 + unseen)
+        let (mut count, mut frees) = (unseen, (unseen == 0).then_some(Bytes(0)));
+        for row in self.subtree(group).flat_map(|cgroup| &cgroup.members).map(row_of) {
+            if row.is_some_and(is_spared) {
+                continue;
+            }
+            count += 1;
+            let anonymous = row.and_then(|row| row.rss_anon.get());
+            frees = frees.zip(anonymous).map(|(sum, own)| sum.saturating_add(own));
+        }
+        Some((count, frees))
     }
 }

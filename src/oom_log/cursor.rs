@@ -16,23 +16,23 @@ impl<'a> Cursor<'a> {
     /// Over blanks, if any.
     #[inline]
     pub fn blanks(&mut self) {
-        while let [b' ', rest @ ..] = self.0 {
-            self.0 = rest;
-        }
+        let count = self.0.iter().take_while(|byte| **byte == b' ').count();
+        self.0 = &self.0[count..];
     }
 
     /// Over a decimal number that fits.
     #[inline]
     pub fn unsigned(&mut self) -> Option<u64> {
-        let mut value: u64 = 0;
-        let mut rest = self.0;
-        while let [digit @ b'0'..=b'9', behind @ ..] = rest {
-            value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
-            rest = behind;
-        }
-        if rest.len() == self.0.len() {
-            return None;
-        }
+        /// Digits of which any number fits.
+        const FITTING: usize = 19;
+        let count = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (number, rest) = self.0.split_at(count);
+        let mut digits = number.iter().map(|digit| u64::from(digit - b'0'));
+        let value = match count {
+            0 => return None,
+            1..=FITTING => digits.fold(0, |value, digit| value * 10 + digit),
+            _ => digits.try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(digit))?,
+        };
         self.0 = rest;
         Some(value)
     }

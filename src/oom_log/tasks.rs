@@ -90,7 +90,9 @@ impl Columns {
         cursor.tag(b"]")?;
         let mut row = Candidate { pid, tgid: pid, ..Candidate::default() };
         for column in self.kinds() {
-            cursor.tag(b" ")?;
+            if cursor.0.first() != Some(&b' ') {
+                return None;
+            }
             cursor.blanks();
             match column {
                 Column::Uid => row.uid = cursor.unsigned_32()?,

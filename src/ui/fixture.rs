@@ -11,7 +11,9 @@ use crate::app::{Event, State, update};
 use crate::config::{Config, Look};
 use crate::mapping_class::MappingClass;
 use crate::monitor::alarm::{AlarmReport, Classes, Portrait};
-use crate::monitor::kill_report::{Candidate, Confidence, Evidence, Held, KillDomain, KillReport, Killed, Spared};
+use crate::monitor::kill_report::{
+    AllSpared, Candidate, Confidence, Evidence, Held, KillDomain, KillReport, Killed, Spared,
+};
 use crate::monitor::report::{
     ClassReport, DomainKind, DomainReport, Identity, Immune, Level, MappingSums, ProcessReport, Report, Victim,
     WarningState,
@@ -179,6 +181,7 @@ fn domains() -> Vec<DomainReport> {
         time_left: Some(Duration::from_secs(28)),
         level: Level::Critical,
         kill_group: None,
+        kill_group_frees: None,
         oom_kills: Some(1),
         total_pages: Pages(docker_pages.cast_unsigned()),
         candidates: 4,
@@ -332,7 +335,9 @@ pub fn kills() -> Vec<Arc<KillReport>> {
     named.why =
         Some("1st of 4: 475M RSS + 2.97M page tables + 0 swap, adj 0; next was b.test 30990, 447M behind".into());
     let other = Killed { id: None, pid: Pid(30990), name: (*b"b.test").into() };
-    named.spared = Some(Spared { adjustment: Some(-874), less: Some(Bytes::from_mib(447)), instead: Some(other) });
+    let go = go::report().advice.and_then(|advice| advice.into_iter().next());
+    let all = AllSpared { per_minute: Some(Bytes::from_mib(114)), go };
+    named.spared = Some(Spared { adjustment: Some(-874), less: Some(Bytes::from_mib(447)), instead: Some(other), all });
     let mut history = (*detail()).clone();
     history.series.iter_mut().for_each(|(time, _)| time.0 -= 2_460_000_000_000);
     history.ended = Some(named.at);

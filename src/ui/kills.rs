@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use crate::app::State;
 use crate::app::bands::{self, first_line};
 use crate::app::layout::Area;
-use crate::monitor::kill_report::{Confidence, KillReport, Killed, Spared};
+use crate::monitor::kill_report::{AllSpared, Confidence, KillReport, Killed, Spared};
 use crate::monitor::report::UnreadableReport;
 use crate::text::printable;
 use crate::units::{Bytes, Pages, counted, human_duration};
@@ -213,6 +213,9 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
         let growth = growth.trim_start_matches(['+', '-']);
         say(format!("It {verb} by {growth} at the end{alarm}."), Role::Plain);
     }
+    if let Some(text) = kill.spared.as_ref().and_then(|spared| nobody_would_have_died(kill, &spared.all)) {
+        say(text, Role::Good);
+    }
     let sure = match (kill.confidence, &kill.victim) {
         (Confidence::Certain, _) => "Certain: the kernel names it.".to_owned(),
         (_, None) => "A counter says that somebody was killed; nobody that oomtop knew is gone.".to_owned(),
@@ -248,6 +251,15 @@ fn to_have_lived(spared: &Spared) -> String {
     let less = spared.less.map(|less| format!("{less} less of it"));
     let ways: Vec<_> = adjustment.into_iter().chain(less).collect();
     format!("To have lived: {}; then {} would have been taken.", ways.join(", or "), name(instead))
+}
+
+/// What would have put it off for everybody.
+fn nobody_would_have_died(kill: &KillReport, all: &AllSpared) -> Option<String> {
+    let what = if kill.domain.as_ref().is_some_and(|domain| domain.is_host) { "RAM or swap" } else { "limit" };
+    let more = all.per_minute.map(|size| format!("{size} more of {what} for each minute at that growth"));
+    let go = all.go.as_ref().map(|advice| advice.what.clone());
+    let ways: Vec<_> = more.into_iter().chain(go).collect();
+    (!ways.is_empty()).then(|| format!("For nobody to die: {}.", ways.join(", or ")))
 }
 
 /// The order just before.

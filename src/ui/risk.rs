@@ -265,6 +265,9 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
     pen.gap(1);
     if let Some(together) = domain.kill_group {
         pen.put(&format!("! memory.oom.group is 1: all {together} processes die together"), Role::Danger);
+        if let Some(frees) = domain.kill_group_frees {
+            pen.put(&format!(", which frees about {frees}"), Role::Dim);
+        }
         return;
     }
     let Some(first) = domain.victims.first().filter(|victim| victim.immune.is_none()) else { return };

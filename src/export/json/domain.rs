@@ -30,6 +30,8 @@ pub(super) struct DomainJson<'a> {
     level: &'static str,
     /// How many processes die together (`memory.oom.group`); null where one is chosen.
     kills_group: Option<u32>,
+    /// What comes back of all of them.
+    kills_group_frees_bytes: Option<u64>,
     oom_kills: Option<u64>,
     total_pages: u64,
     candidates: u32,
@@ -70,6 +72,7 @@ impl<'a> DomainJson<'a> {
             seconds_left: domain.time_left.map(|left| left.as_secs()),
             level: domain.level.word(),
             kills_group: domain.kill_group,
+            kills_group_frees_bytes: bytes(domain.kill_group_frees),
             oom_kills: domain.oom_kills,
             total_pages: domain.total_pages.0,
             candidates: domain.candidates,

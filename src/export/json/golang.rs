@@ -142,14 +142,14 @@ impl<'a> BoundJson<'a> {
 }
 
 #[derive(Serialize)]
-struct AdviceJson<'a> {
+pub(super) struct AdviceJson<'a> {
     what: &'a str,
     why: &'a str,
     set: Option<&'a str>,
 }
 
 impl<'a> AdviceJson<'a> {
-    fn new(advice: &'a Advice) -> Self {
+    pub(super) fn new(advice: &'a Advice) -> Self {
         Self { what: &advice.what, why: &advice.why, set: advice.set.as_deref() }
     }
 }

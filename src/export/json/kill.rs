@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::monitor::kill_report::{Evidence, KillDomain, KillGroup, KillReport, Killed, Spared};
 
+use super::golang::AdviceJson;
 use super::{bytes, lossy, per_second, rfc3339};
 
 #[derive(Serialize)]
@@ -112,6 +113,10 @@ struct SparedJson<'a> {
     /// So much less; null where nobody else could be taken.
     less_bytes: Option<u64>,
     instead: Option<KilledJson<'a>>,
+    /// So much more of the limit for each minute at the last growth: then nobody is taken.
+    limit_more_bytes_per_minute: Option<u64>,
+    /// What a Go program should have been started with.
+    go: Option<AdviceJson<'a>>,
 }
 
 impl<'a> SparedJson<'a> {
@@ -120,6 +125,8 @@ impl<'a> SparedJson<'a> {
             oom_score_adj: spared.adjustment,
             less_bytes: bytes(spared.less),
             instead: spared.instead.as_ref().map(KilledJson::new),
+            limit_more_bytes_per_minute: bytes(spared.all.per_minute),
+            go: spared.all.go.as_ref().map(AdviceJson::new),
         }
     }
 }

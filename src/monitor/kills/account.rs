@@ -3,16 +3,18 @@
 
 use std::sync::Arc;
 
+use crate::golang::advice::{self, Advice};
+use crate::golang::runtime_memory;
 use crate::snapshot::process::CgroupPath;
 use crate::text::printable;
-use crate::units::{Bytes, Pages};
+use crate::units::{Bytes, Pages, Rate};
 
-use super::super::kill_report::{Candidate, Held, KillDomain, KillReport, Killed, Spared};
+use super::super::kill_report::{AllSpared, Candidate, Held, KillDomain, KillReport, Killed, Spared};
 use super::super::report::{
     DomainKind, DomainReport, MappingsState, ProcessDetail, ProcessReport, Report, WarningState,
 };
 use super::super::victims;
-use super::Open;
+use super::{Open, Scale};
 
 pub(super) fn is_same(domain: &DomainReport, own: &KillDomain) -> bool {
     (domain.kind == DomainKind::Host) == own.is_host && *domain.path.0 == *own.path
@@ -43,7 +45,8 @@ pub(super) fn the_machine() -> KillDomain {
 
 pub(super) fn remember_candidates(open: &mut Open, domain: Option<&DomainReport>, before: &Report) {
     let Some(domain) = domain else { return };
-    open.scale = Some((domain.total_pages, before.machine.page_size));
+    let page_size = before.machine.page_size;
+    open.scale = Some(Scale { total: domain.total_pages, page_size, growth: domain.growth });
     let report = &mut open.report;
     let name = |id| before.process(id).map(|row| row.identity.name.clone()).unwrap_or_default();
     let first = domain.victims.iter().take(KillReport::CANDIDATES);
@@ -96,7 +99,7 @@ pub(super) fn explain(report: &mut KillReport, domain: Option<&DomainReport>, be
 
 /// What would have let the first of the ranking live, had all others been as they were. Who would have died with it in
 /// its group is no other.
-pub(super) fn spared(report: &KillReport, total: Pages, page: Bytes) -> Option<Spared> {
+pub(super) fn spared(report: &KillReport, scale: Scale) -> Option<Spared> {
     let id = report.victim.as_ref()?.id?;
     let own = &report.candidates.iter().find(|candidate| candidate.victim.id == id)?.victim;
     if own.rank != 1 {
@@ -109,12 +112,33 @@ pub(super) fn spared(report: &KillReport, total: Pages, page: Bytes) -> Option<S
     };
     match report.candidates.iter().find(is_other) {
         Some(Candidate { victim: other, name }) => Some(Spared {
-            adjustment: victims::falls_behind_at(total, own, other),
-            less: Some(Pages(own.badness.abs_diff(other.badness).saturating_add(1)).bytes(page)),
+            adjustment: victims::falls_behind_at(scale.total, own, other),
+            less: Some(Pages(own.badness.abs_diff(other.badness).saturating_add(1)).bytes(scale.page_size)),
             instead: Some(Killed { id: Some(other.id), pid: other.id.pid, name: name.clone() }),
+            all: all_spared(report, scale),
         }),
         // More than are kept: who would have been next is not known.
         None if report.candidate_count as usize > report.candidates.len() => None,
-        None => Some(Spared { adjustment: Some(-1000), less: None, instead: None }),
+        None => Some(Spared { adjustment: Some(-1000), less: None, instead: None, all: all_spared(report, scale) }),
     }
+}
+
+/// What would have put off that anybody is killed.
+fn all_spared(report: &KillReport, scale: Scale) -> AllSpared {
+    let per_second = scale.growth.map(Rate::per_second).filter(|growth| *growth >= 1.0);
+    AllSpared { per_minute: per_second.map(|growth| Bytes((growth * 60.0) as u64)), go: of_go(report) }
+}
+
+/// By what was read of the heap; where nobody had looked at it, what is usual below that limit.
+fn of_go(report: &KillReport) -> Option<Advice> {
+    let go = report.history.as_ref()?.go.as_ref()?;
+    if let Some(judged) = &go.advice {
+        return judged.iter().find(|advice| advice.set.as_ref().is_some_and(|line| line.starts_with("GO"))).cloned();
+    }
+    let limit = report.domain.as_ref().filter(|domain| !domain.is_host)?.limit?;
+    let others = report.usage?.0.saturating_sub(report.held?.rss);
+    let knows_it = runtime_memory::minor(&go.build.version) >= Some(19);
+    let line = advice::usual_memory_limit(limit.saturating_sub(others)).filter(|_| go.read.is_none() && knows_it)?;
+    let why = "it is a Go program, and nobody had looked at its heap".into();
+    Some(Advice { what: format!("set {line} where what is live fits below it"), why, set: Some(line) })
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::oom_log::Follower;
 use crate::snapshot::Snapshot;
 use crate::snapshot::process::CgroupPath;
-use crate::units::{Bytes, Pages, Pid, ProcessId};
+use crate::units::{Bytes, Pages, Pid, ProcessId, Rate};
 
 use super::kill_report::{Confidence, Evidence, KillGroup, KillReport, Killed};
 use super::report::{ProcessDetail, ProcessReport, Report};
@@ -28,6 +28,8 @@ const SUSPECTS: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Kills {
     follower: Follower,
+    /// The kernel's log may not be read, or there is none: nothing will come of it.
+    is_deaf: bool,
     machine: Option<u64>,
     owed: Owed,
     cgroups: Vec<(CgroupPath, Option<u64>)>,
@@ -58,8 +60,7 @@ struct Open {
     cgroup: Option<CgroupPath>,
     /// Cgroups whose counters have counted it, and how many deaths each.
     counted: Vec<(CgroupPath, u64)>,
-    /// Total and size of the pages by which its candidates were ranked.
-    scale: Option<(Pages, Bytes)>,
+    scale: Option<Scale>,
     suspects: Vec<Suspect>,
 }
 
@@ -103,6 +104,14 @@ impl Open {
     }
 }
 
+/// What its domain was like when its candidates were ranked.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    total: Pages,
+    page_size: Bytes,
+    growth: Option<Rate>,
+}
+
 /// A process that vanished while a kill without a name was open.
 #[derive(Debug)]
 struct Suspect {
@@ -128,6 +137,9 @@ impl Kills {
     pub(super) fn hear(&mut self, look: &Look<'_>) -> bool {
         for open in &mut self.open {
             open.age = open.age.saturating_add(1);
+        }
+        if let Some(read) = look.snapshot.kernel_log {
+            self.is_deaf = read.is_err();
         }
         self.hear_log(look);
         self.count_cgroups(look);
@@ -190,15 +202,15 @@ impl Kills {
         self.open.len() - 1
     }
 
-    /// Hands out what is known now. A kill that only counters tell waits one pass for its name.
+    /// Hands out what is known now. A kill that only counters tell waits one pass for a name.
     fn tell(&mut self) -> bool {
         let mut changed = false;
-        for open in self.open.iter_mut().filter(|open| open.logged || open.age > 0) {
+        for open in self.open.iter_mut().filter(|open| open.report.victim.is_some() || open.age > 0) {
             if open.logged {
                 open.report.confidence = Confidence::Certain;
             }
             open.report.evidence.sort_by_key(Evidence::order);
-            open.report.spared = open.scale.and_then(|(total, page)| account::spared(&open.report, total, page));
+            open.report.spared = open.scale.and_then(|scale| account::spared(&open.report, scale));
             changed |= put(&mut self.told, &open.report);
         }
         changed

@@ -237,7 +237,9 @@ impl Kills {
             }
             for open in self.open.iter_mut().filter(|open| open.report.victim.is_none()) {
                 let inside = open.cgroup.as_ref().is_none_or(|path| own.is_some_and(|own| own.is_within(path)));
-                if inside && open.suspects.len() < SUSPECTS {
+                // What was moved lately says the cgroup that it was in; the list of the cgroup knows better.
+                let listed = || open.report.candidates.iter().any(|candidate| candidate.victim.id == row.id);
+                if (inside || listed()) && open.suspects.len() < SUSPECTS {
                     let detail = (look.detail)(row.id);
                     open.suspects.push(Suspect { row: row.clone(), detail, gone: gone.clone() });
                 }
@@ -246,14 +248,16 @@ impl Kills {
     }
 
     /// Where the log has not come by the second pass, one of those that vanished was it: the first of the ranking, else
-    /// the biggest.
+    /// the biggest. Where no log can come the first of the ranking is not waited for: who is not gone yet may be another.
     pub(super) fn name_the_nameless(&mut self, look: &Look<'_>) {
         let dead = self.open.iter().flat_map(|open| {
             let members = open.report.group.iter().flat_map(|group| &group.members);
             open.report.victim.iter().chain(members).filter_map(|killed| killed.id)
         });
         let mut taken: Vec<ProcessId> = dead.collect();
-        for open in self.open.iter_mut().filter(|open| open.age > 0 && open.report.victim.is_none()) {
+        let is_deaf = self.is_deaf;
+        let is_due = |open: &&mut Open| open.report.victim.is_none() && (is_deaf || open.age > 0);
+        for open in self.open.iter_mut().filter(is_due) {
             open.suspects.retain(|suspect| !taken.contains(&suspect.row.id));
             let rank = |id: ProcessId| {
                 let ranked = open.report.candidates.iter().find(|candidate| candidate.victim.id == id);
@@ -265,6 +269,10 @@ impl Kills {
             let Some(best) = (0..open.suspects.len()).min_by_key(|index| order(&open.suspects[*index])) else {
                 continue;
             };
+            let (place, is_not_first, _) = order(&open.suspects[best]);
+            if open.age == 0 && place > 0 && is_not_first {
+                continue;
+            }
             let suspect = open.suspects.swap_remove(best);
             let deaths = open.deaths();
             let report = &mut open.report;

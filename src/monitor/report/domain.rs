@@ -85,6 +85,8 @@ pub struct DomainReport {
     pub level: Level,
     /// The whole cgroup dies together (`memory.oom.group`): how many processes.
     pub kill_group: Option<u32>,
+    /// What comes back when they do: anonymous memory of all of them; `None` where one of them cannot be seen.
+    pub kill_group_frees: Option<Bytes>,
     /// Its `oom_kill` counter.
     pub oom_kills: Option<u64>,
     /// Pages against which oom_score_adj is scaled (`totalpages` of mm/oom_kill.c).
@@ -144,6 +146,7 @@ impl DomainReport {
             time_left: None,
             level: Level::Calm,
             kill_group: None,
+            kill_group_frees: None,
             oom_kills: None,
             total_pages: Pages(0),
             candidates: 0,

@@ -7,7 +7,7 @@ use crate::monitor::report::Report;
 use crate::monitor::{Monitor, MonitorConfig};
 use crate::snapshot::cgroup::{Cgroup, Version};
 use crate::snapshot::kernel_event::{KernelRecord, OutsideEvent};
-use crate::snapshot::process::{CgroupPath, Name, Stat};
+use crate::snapshot::process::{CgroupPath, Executable, GoBuild, Name, Stat};
 use crate::snapshot::{Scope, Snapshot, Unreadable};
 use crate::units::{Bytes, Pid, Timestamp};
 
@@ -281,6 +281,71 @@ fn a_log_that_cannot_be_read_is_told_with_the_right_that_is_missing() {
     let report = after([denied]);
     assert_eq!(report.unreadable.len(), 1);
     assert!(report.unreadable[0].reason_in_words().contains("CAP_SYSLOG"));
+}
+
+/// The second without the right to read the kernel's log.
+fn deaf(mut taken: Snapshot) -> Snapshot {
+    taken.kernel_log = Some(Err(Unreadable::Denied));
+    taken
+}
+
+#[test]
+fn where_no_log_can_come_it_is_not_waited_for() {
+    let report = after([deaf(second(2, &REST, 4, 8))]);
+    assert_eq!(
+        only(&report).victim.as_ref().map(|victim| victim.pid),
+        Some(Pid(30)),
+        "the first of the ranking is gone"
+    );
+    assert_eq!((only(&report).confidence, kinds(only(&report))), (Confidence::Likely, vec![1, 2, 3]));
+    // Another one vanished, and the first of the ranking may only take longer.
+    let report = after([deaf(second(2, &BOTH[..1], 4, 8))]);
+    assert_eq!(report.kills.len(), 0);
+    let report = after([deaf(second(2, &BOTH[..1], 4, 8)), deaf(second(3, &[], 4, 8))]);
+    assert_eq!(only(&report).victim.as_ref().map(|victim| victim.pid), Some(Pid(30)));
+}
+
+#[test]
+fn a_higher_limit_is_named_by_how_fast_it_was_filled() {
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    // 4 MiB a second.
+    for at in 0..60 {
+        monitor.absorb(&growing(at, 60_000 + at * 1024, 3, 7));
+    }
+    monitor.absorb(&second(60, &REST, 4, 8));
+    let report = monitor.absorb(&second(61, &REST, 4, 8));
+    let spared = only(&report).spared.as_ref().expect("by the order just before");
+    let per_minute = spared.all.per_minute.expect("it grew").0 >> 20;
+    assert!((230..=250).contains(&per_minute), "{per_minute} MiB");
+    assert_eq!(spared.all.go, None);
+    // One that stood still gives no number.
+    let still = after([second(2, &REST, 4, 8), second(3, &REST, 4, 8)]);
+    assert_eq!(only(&still).spared.as_ref().and_then(|spared| spared.all.per_minute), None);
+}
+
+#[test]
+fn a_go_program_is_told_a_limit_that_might_have_helped() {
+    let mut first = second(0, &BOTH, 3, 7);
+    let go = GoBuild { version: "go1.26.1".into(), ..GoBuild::default() };
+    let executable = Executable { go: Some(go), ..Executable::default() };
+    first.executables = vec![fact(30, first.ended, Arc::new(executable))];
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    for taken in [first, second(1, &BOTH, 3, 7), second(2, &REST, 4, 8), second(3, &REST, 4, 8)] {
+        monitor.absorb(&taken);
+    }
+    let report = monitor.report();
+    let spared = only(&report).spared.as_ref().expect("by the order just before");
+    // Of 512 MiB all others held 30: nine tenths of the rest.
+    assert_eq!(spared.all.go.as_ref().and_then(|advice| advice.set.as_deref()), Some("GOMEMLIMIT=433MiB"));
+}
+
+/// A second in which the first of both holds so many pages, all of them anonymous.
+fn growing(at: u64, pages: u64, web: u64, machine: u64) -> Snapshot {
+    let mut taken = second(at, &[(30, pages), BOTH[1]], web, machine);
+    for cgroup in taken.cgroups.iter_mut().flatten() {
+        (cgroup.stat.anon, cgroup.stat.shmem) = (cgroup.usage, Some(Bytes(0)));
+    }
+    taken
 }
 
 #[test]

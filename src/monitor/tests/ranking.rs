@@ -390,6 +390,14 @@ fn a_kill_group_counts_all_that_go_together() {
     let report = absorb(&taken);
     assert_eq!(domain(&report, "/job").kill_group, Some(2));
     assert_eq!(report.host().unwrap().kill_group, Some(2));
+    let both = [10, 20].map(|pid| report.process(id(pid)).and_then(|row| row.rss_anon.get()).expect("read").0);
+    assert_eq!(domain(&report, "/job").kill_group_frees, Some(Bytes(both[0] + both[1])));
+    // Whom nobody sees dies too, and what it gives back is not known.
+    if let Some(cgroups) = &mut taken.cgroups {
+        cgroups[1].unseen = Some(1);
+    }
+    let report = absorb(&taken);
+    assert_eq!((domain(&report, "/job").kill_group, domain(&report, "/job").kill_group_frees), (Some(3), None));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{ASCII, UNICODE, screen};
 use crate::app::{Pane, State};
 use crate::config::Look;
-use crate::monitor::kill_report::{KillGroup, Killed, Spared};
+use crate::monitor::kill_report::{AllSpared, KillGroup, Killed, Spared};
 use crate::monitor::report::UnreadableReport;
 use crate::snapshot::Unreadable;
 use crate::snapshot::process::CgroupPath;
@@ -46,7 +46,8 @@ fn a_group_that_died_is_one_kill_with_its_names() {
         count: 9,
     };
     let kill = Arc::make_mut(&mut kills[1]);
-    (kill.group, kill.spared) = (Some(group), Some(Spared { adjustment: Some(-1000), less: None, instead: None }));
+    (kill.group, kill.spared) =
+        (Some(group), Some(Spared { adjustment: Some(-1000), less: None, instead: None, all: AllSpared::default() }));
     assert!(screen(&state).contains("a.test 30987 +8"), "{}", screen(&state));
     state.kills.opened = true;
     let shown = screen(&state);

@@ -5,6 +5,7 @@ pub mod advice;
 pub mod build_info;
 pub mod elf;
 pub mod environment;
+pub mod go_command;
 pub mod pprof;
 pub mod runtime_memory;
 pub mod test_events;

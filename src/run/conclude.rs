@@ -14,10 +14,16 @@ use super::{Moment, Run, advice, verdict};
 impl Run {
     /// What is to be told, now that the command has ended.
     #[must_use]
-    pub fn finish(mut self, exit: Exit, exit_records: Result<(), Unreadable>) -> RunReport {
+    pub fn finish(mut self, exit: Option<Exit>, exit_records: Result<(), Unreadable>) -> RunReport {
         self.name_packages();
         let (began, wall) = self.began.unwrap_or_default();
-        let sight = Sight { kernel_log: self.kernel_log, exit_records, passes: self.passes, own_cpu: self.own_cpu };
+        let sight = Sight {
+            vantage: self.plan.vantage,
+            kernel_log: self.kernel_log,
+            exit_records,
+            passes: self.passes,
+            own_cpu: self.own_cpu,
+        };
         let room = self.surroundings.room(self.plan.own_cgroup.as_deref());
         let order = by_peak(&self.processes);
         let processes: Vec<ProcessLine> = order.iter().map(|place| line(&self.processes[*place], began)).collect();
@@ -57,6 +63,15 @@ impl Run {
         advice::check_budget(&mut report);
         report.advice = advice::advise(&report, self.processes.iter().any(|process| process.role.race));
         report
+    }
+
+    /// How processes that we did not start ended, as far as the kernel accounted to us: badly if one of them did, well if
+    /// all of them did.
+    #[must_use]
+    pub fn exit_of(&self, roots: &[ProcessId]) -> Option<Exit> {
+        let exits = || roots.iter().map(|id| self.processes[*self.index.get(id)?].exit());
+        let bad = exits().flatten().find(|exit| *exit != Exit::Code(0));
+        bad.or_else(|| exits().all(|exit| exit.is_some()).then_some(Exit::Code(0)))
     }
 
     /// Which test ran when a test binary was taken: one alone, or all that ran together.

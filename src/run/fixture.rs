@@ -52,7 +52,7 @@ pub(crate) fn report() -> RunReport {
         started: Timestamp::default(),
         wall: WallTime(1_763_714_482_000_000_000),
         took: Duration::from_millis(14_300),
-        exit: Exit::Code(1),
+        exit: Some(Exit::Code(1)),
         verdict: Verdict {
             kind: VerdictKind::OomKilledCgroup,
             confidence: Confidence::Certain,
@@ -91,6 +91,6 @@ pub(crate) fn report() -> RunReport {
         budget: None,
         tests: tests().into_all(),
         advice: Vec::new(),
-        sight: Sight { kernel_log: Ok(()), exit_records: Ok(()), passes: 900, own_cpu: Duration::from_millis(90) },
+        sight: Sight { vantage: Vantage::Above, kernel_log: Ok(()), exit_records: Ok(()), passes: 900, own_cpu: Duration::from_millis(90) },
     }
 }

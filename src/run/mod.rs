@@ -28,7 +28,7 @@ use crate::units::{Bytes, Pid, ProcessId, Timestamp, WallTime};
 
 use per_test::Tests;
 use phase::{Phase, role};
-use report::Budget;
+use report::{Budget, Vantage};
 use surroundings::Surroundings;
 use watched::Watched;
 
@@ -37,6 +37,8 @@ use watched::Watched;
 pub struct RunPlan {
     /// The command as it was given.
     pub command: Vec<Box<[u8]>>,
+    /// From where it is watched.
+    pub vantage: Vantage,
     /// Path of the cgroup that was made for it, as `/proc/PID/cgroup` tells it.
     pub own_cgroup: Option<Box<[u8]>>,
     /// What it should not exceed.

@@ -7,14 +7,16 @@ use crate::units::Bytes;
 
 use super::Run;
 use super::conclude::{by_peak, line, moment};
-use super::report::{Peak, ProcessLine, Room};
+use super::report::{Peak, ProcessLine, Room, Vantage};
 
 /// How far it has come.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     /// The command as it was given.
     pub command: Vec<Box<[u8]>>,
-    /// How long it has run.
+    /// From where it is watched.
+    pub vantage: Vantage,
+    /// How long it has run, or was watched.
     pub took: Duration,
     /// What its tree holds now.
     pub holds: Bytes,
@@ -39,6 +41,7 @@ impl Run {
         let processes: Vec<ProcessLine> = order.iter().map(|place| line(&self.processes[*place], began)).collect();
         Progress {
             command: self.plan.command.clone(),
+            vantage: self.plan.vantage,
             took: self.now.since(began),
             holds: self.holds,
             peak: self.most.as_ref().map(|most| moment(most, &processes)),

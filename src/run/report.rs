@@ -23,10 +23,10 @@ pub struct RunReport {
     pub started: Timestamp,
     /// The time of day then.
     pub wall: WallTime,
-    /// How long it ran.
+    /// How long it ran; where it was watched from outside, how long that was.
     pub took: Duration,
-    /// How it ended.
-    pub exit: Exit,
+    /// How it ended; `None`: from outside nobody told us.
+    pub exit: Option<Exit>,
     /// Why.
     pub verdict: Verdict,
     /// The moment when the tree held the most.
@@ -55,13 +55,13 @@ impl RunReport {
     #[must_use]
     pub fn is_over_budget(&self) -> bool {
         let is_over = self.budget.as_ref().is_some_and(|budget| !budget.exceeded.is_empty() && !budget.warns_only);
-        is_over && self.exit.status() == 0
+        is_over && self.exit == Some(Exit::Code(0))
     }
 
-    /// The status to end with: that of the command, or that it was over budget.
+    /// The status to end with: that of the command, where it is known, or that it was over budget.
     #[must_use]
-    pub fn status(&self) -> u8 {
-        if self.is_over_budget() { OVER_BUDGET } else { self.exit.status() }
+    pub fn status(&self) -> Option<u8> {
+        if self.is_over_budget() { Some(OVER_BUDGET) } else { self.exit.map(Exit::status) }
     }
 
     /// How it ended, in capitals, as [`Self::status`] says it; with how sure that is.
@@ -70,7 +70,7 @@ impl RunReport {
         let sure = self.verdict.confidence;
         match (self.exit, self.verdict.kind) {
             _ if self.is_over_budget() => ("OVER BUDGET", Confidence::Certain),
-            (Exit::Code(0), VerdictKind::OomKilledCgroup | VerdictKind::OomKilledHost) => {
+            (Some(Exit::Code(0)), VerdictKind::OomKilledCgroup | VerdictKind::OomKilledHost) => {
                 ("OK, BUT THE OOM KILLER TOOK A PROCESS", sure)
             }
             (_, kind) => (kind.headline(), sure),
@@ -339,9 +339,21 @@ pub struct Advice {
     pub why: String,
 }
 
+/// From where a run is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Vantage {
+    /// We started it: nothing of it was before, and its status is ours to take.
+    #[default]
+    Above,
+    /// Somebody else did: what was before is not known, nor its status unless the kernel accounts for it.
+    Outside,
+}
+
 /// What could be seen of the run, for those who read the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sight {
+    /// From where it was watched.
+    pub vantage: Vantage,
     /// The kernel log.
     pub kernel_log: Result<(), Unreadable>,
     /// The kernel's records of what ended.

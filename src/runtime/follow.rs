@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, sleep};
 
 use crate::config::{GoMemoryLimit, RunConfig, START};
-use crate::run::report::{Budget, Exit, RunReport};
+use crate::run::report::{Budget, Exit, RunReport, Vantage};
 use crate::run::{Run, RunPlan};
 use crate::snapshot::kernel_event::OutsideEvent;
 use crate::source::tree::TreeSource;
@@ -88,8 +88,8 @@ impl Followed {
     pub async fn to_end(mut self, mut look_on: impl FnMut(&Run)) -> RunReport {
         let wait_status = self.until_end(&mut look_on).await;
         self.hear_tests_out().await;
-        settle(&mut self.source, &mut self.run, wait_status).await;
-        self.run.finish(Exit::of_wait_status(wait_status), self.source.exit_records())
+        settle(&mut self.source, &mut self.run, wait_status & 0x7f == 9).await;
+        self.run.finish(Some(Exit::of_wait_status(wait_status)), self.source.exit_records())
     }
 
     /// What tests told comes through go: the last of it may be on its way. Who was left behind may hold the pipe for long.
@@ -158,6 +158,7 @@ fn plan(asked: &RunConfig, cgroup: Option<&OwnCgroup>) -> RunPlan {
     let bytes = |word: &OsString| Box::from(word.as_bytes());
     RunPlan {
         command: asked.command.iter().map(bytes).collect(),
+        vantage: Vantage::Above,
         own_cgroup: cgroup.map(|cgroup| cgroup.path().into()),
         budget,
     }
@@ -229,10 +230,9 @@ fn take_statuses(child: &Child, source: &TreeSource, at: Timestamp, events: &mut
 }
 
 /// The last look: at counters, records and the log. The kernel sends the signal first and writes of it then.
-async fn settle(source: &mut TreeSource, run: &mut Run, wait_status: i32) {
+pub(super) async fn settle(source: &mut TreeSource, run: &mut Run, is_killed: bool) {
     run.absorb(&source.pass(Vec::new(), true));
     let until = Instant::now() + LOG_COMES;
-    let is_killed = wait_status & 0x7f == 9;
     while (run.counted_kills() || is_killed) && !run.is_explained() && Instant::now() < until {
         sleep(Duration::from_millis(10)).await;
         run.absorb(&source.pass(Vec::new(), true));

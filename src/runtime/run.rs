@@ -47,7 +47,7 @@ fn watch(config: &Config, asked: &RunConfig) -> Result<u8> {
     };
     // Nobody there to read it is no failure of the command.
     let _ = write_text(&mut BufWriter::new(io::stderr().lock()), &report);
-    let mut status = report.status();
+    let mut status = report.status().unwrap_or(OWN_FAILURE);
     for (path, format, file) in &mut outputs {
         if let Err(cause) = write(&mut BufWriter::new(file), &report, *format) {
             let _ = writeln!(io::stderr(), "oomtop: cannot write the report to {}: {cause}", path.display());

@@ -7,6 +7,7 @@ pub mod cgroup_files;
 pub mod exit_records;
 pub mod kmsg;
 pub mod live;
+pub mod picked;
 pub mod prober;
 pub mod proc_files;
 pub mod smaps;

@@ -1,33 +1,35 @@
-//! The processes below our own, for a command that we run: who they are, what they hold, how they ended, looked at so often
-//! that short ones are met too. As their subreaper we stay above them whatever forks twice. Refuses to look at anything
-//! else of the machine, but for what may run full for them: the cgroups above them and the host.
+//! The processes of a tree: who they are, what they hold, how they ended, looked at so often that short ones are met too.
+//! The tree is that of a command that we run, and as its subreaper we stay above it whatever forks twice; or it is somebody
+//! else's, and who forks away before it was met is lost. Refuses to look at anything else of the machine, but for what may
+//! run full for them: the cgroups above them and the host.
+
+mod member;
 
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fd::{AsFd as _, OwnedFd};
+use rustix::fd::AsFd as _;
 
 use crate::snapshot::cgroup::Cgroup;
 use crate::snapshot::kernel_event::{OutsideEvent, ProcessExit};
-use crate::snapshot::process::{Name, Stat};
 use crate::snapshot::system::Machine;
-use crate::snapshot::{Fact, Scope, Snapshot, Unreadable};
+use crate::snapshot::{Scope, Snapshot, Unreadable};
 use crate::units::{Pid, ProcessId, StartTime, Timestamp};
 
 use super::cgroupfs::Cgroupfs;
 use super::exit_records::{Ended, ExitRecords};
 use super::files::{FileName, Tree, each_entry};
 use super::kmsg::KernelLog;
-use super::limited_go::LimitedGo;
 use super::listing::{Look, between, last_pid};
 use super::machine::{MachineFiles, machine};
-use super::prober::{command, executable};
 use super::programs::Programs;
-use super::{SourceError, clock, limits, proc_files};
+use super::{SourceError, clock, proc_files};
 
-/// Reads our own tree. What is read when:
+use member::Member;
+
+/// Reads a tree. What is read when:
 ///
 /// - numbers that were given away since the last pass (`loadavg` tells them): every pass, so that nobody else's process
 ///   is looked at twice
@@ -46,6 +48,7 @@ pub struct TreeSource {
     kernel_log: Result<KernelLog, Unreadable>,
     exits: Result<ExitRecords, Unreadable>,
     own: ProcessId,
+    top: Top,
     /// Sorted by number.
     members: Vec<Member>,
     /// Who is gone, until their records must have come.
@@ -62,16 +65,13 @@ pub struct TreeSource {
     hurried: bool,
 }
 
+/// What stands at the top of the tree.
 #[derive(Debug)]
-struct Member {
-    id: ProcessId,
-    name: Name,
-    stat: Option<OwnedFd>,
-    status: Option<OwnedFd>,
-    first_seen: Timestamp,
-    read: Timestamp,
-    described: Timestamp,
-    go: Option<LimitedGo>,
+enum Top {
+    /// We do, and are not in it.
+    Ourselves,
+    /// These, which somebody else started.
+    Others(Vec<ProcessId>),
 }
 
 impl TreeSource {
@@ -89,12 +89,24 @@ impl TreeSource {
     /// How long after its end the record of a process may come.
     const RECORDS_COME: Duration = Duration::from_secs(2);
 
-    /// Opens the roots. To be called before the command is started: what the log and the counters say from here on is
-    /// about it.
+    /// Opens the roots, for a command of ours. To be called before that is started: what the log and the counters say from
+    /// here on is about it.
     ///
     /// # Errors
     /// Where the root of procfs cannot be opened or does not show our own process.
     pub fn open(proc_root: &Path, sys_root: &Path) -> Result<Self, SourceError> {
+        Self::open_below(proc_root, sys_root, Top::Ourselves)
+    }
+
+    /// The same for processes that somebody else started, and all below them. The first pass finds who that is.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn of_others(proc_root: &Path, sys_root: &Path, roots: Vec<ProcessId>) -> Result<Self, SourceError> {
+        Self::open_below(proc_root, sys_root, Top::Others(roots)).map(|source| Self { last_pid: None, ..source })
+    }
+
+    fn open_below(proc_root: &Path, sys_root: &Path, top: Top) -> Result<Self, SourceError> {
         let open_error = |cause| SourceError::Open { path: proc_root.to_path_buf(), cause };
         let mut tree = Tree::open(proc_root).map_err(|errno| open_error(errno.into()))?;
         let mut sys_tree = Tree::open(sys_root).ok();
@@ -112,6 +124,7 @@ impl TreeSource {
             kernel_log: KernelLog::open(Path::new("/dev/kmsg")),
             exits,
             own,
+            top,
             members: Vec::new(),
             departed: Vec::new(),
             last_pid: tree.read(&FileName::of_root("loadavg")).ok().and_then(last_pid),
@@ -145,6 +158,15 @@ impl TreeSource {
     /// it there.
     pub fn expect_in(&mut self, membership: &[u8]) {
         self.membership = membership.to_vec();
+    }
+
+    /// Those at the top of somebody else's tree have all ended.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        let lives = |root: &ProcessId| {
+            self.find(root.pid).is_some_and(|at| self.members[at].id == *root && !self.members[at].is_zombie)
+        };
+        matches!(&self.top, Top::Others(roots) if !roots.iter().any(lives))
     }
 
     /// When to look again.
@@ -203,7 +225,8 @@ impl TreeSource {
     /// The cgroups above the tree: of its first member, as long as there is one.
     fn lineage(&mut self) -> Vec<Cgroup> {
         let first = self.members.first().map(|member| member.id.pid);
-        let asked = first.or_else(|| self.membership.is_empty().then_some(self.own.pid));
+        let before_it_starts = matches!(self.top, Top::Ourselves) && self.membership.is_empty();
+        let asked = first.or_else(|| before_it_starts.then_some(self.own.pid));
         if let Some(text) = asked.and_then(|pid| self.proc_root.read(&FileName::of(pid, "cgroup")).ok()) {
             self.membership.clear();
             self.membership.extend_from_slice(text);
@@ -259,7 +282,8 @@ impl TreeSource {
         }) else {
             return;
         };
-        if stat.parent != self.own.pid && self.find(stat.parent).is_none() {
+        let id = ProcessId { pid, start_time };
+        if !self.is_at_the_top(id, stat.parent) && self.find(stat.parent).is_none() {
             return;
         }
         // A thread has a directory of its own that no listing shows.
@@ -268,20 +292,17 @@ impl TreeSource {
             return;
         }
         let keep = self.members.len() < Self::KEPT;
-        let open = |file| keep.then(|| self.proc_root.open_file(&FileName::of(pid, file)).ok()).flatten();
-        let member = Member {
-            id: ProcessId { pid, start_time },
-            name: stat.name,
-            stat: open("stat"),
-            status: open("status"),
-            first_seen: now,
-            read: Timestamp::default(),
-            described: Timestamp::default(),
-            go: None,
-        };
+        let member = Member::meet(&self.proc_root, id, stat.name, keep, now);
         self.last_arrival = now;
         let at = self.members.partition_point(|other| other.id.pid < pid);
         self.members.insert(at, member);
+    }
+
+    fn is_at_the_top(&self, id: ProcessId, parent: Pid) -> bool {
+        match &self.top {
+            Top::Ourselves => parent == self.own.pid,
+            Top::Others(roots) => roots.contains(&id),
+        }
     }
 
     /// Looks at everybody whose turn it is.
@@ -331,65 +352,16 @@ impl TreeSource {
         if let Some(id) = self.identity(pid) {
             return Some(id);
         }
-        let is_ours =
-            ended.process.is_some() && (ended.parent == self.own.pid || self.identity(ended.parent).is_some());
-        if !is_ours {
-            return None;
-        }
         let now = clock::now();
         let started = now.0.saturating_sub(ended.age.as_nanos() as u64);
         let tick = 1_000_000_000 / self.machine.ticks_per_second.max(1);
         let id = ProcessId { pid, start_time: StartTime(started / tick.max(1)) };
+        let is_ours = self.is_at_the_top(id, ended.parent) || self.identity(ended.parent).is_some();
+        if ended.process.is_none() || !is_ours {
+            return None;
+        }
         // Others of its threads and its children may have records too.
         self.departed.push((id, now));
         Some(id)
-    }
-}
-
-impl Member {
-    /// Reads what is due of it; whether it is still there.
-    fn look(&mut self, tree: &mut Tree, programs: &mut Programs, young: bool, snapshot: &mut Snapshot) -> bool {
-        let id = self.id;
-        let text = match &self.stat {
-            Some(descriptor) => tree.read_kept(descriptor),
-            None => tree.read(&FileName::of(id.pid, "stat")),
-        };
-        let stat: Stat = match text.map(proc_files::stat) {
-            Ok(Some((start_time, stat))) if start_time == id.start_time => stat,
-            Ok(None) => return true,
-            Ok(Some(_)) | Err(_) => return false,
-        };
-        let text = match &self.status {
-            Some(descriptor) => tree.read_kept(descriptor),
-            None => tree.read(&FileName::of(id.pid, "status")),
-        };
-        let status = text.and_then(|text| proc_files::status(text).ok_or(Unreadable::Malformed));
-        let at = clock::now();
-        snapshot.stats.push(Fact { id, at, reading: Ok(stat) });
-        snapshot.statuses.push(Fact { id, at, reading: status });
-
-        // Who forks and execs has the name of its parent for a moment; a shell may exec under its own name.
-        let renamed = std::mem::replace(&mut self.name, stat.name) != stat.name;
-        let again = young && at.since(self.described) >= TreeSource::CALM;
-        if stat.state != b'Z' && (renamed || again || self.described == Timestamp::default()) {
-            // In the middle of an exec, and on the way out, there is no command line: it is asked for again.
-            let reading = command(tree, id).and_then(|command| {
-                if command.arguments.is_empty() { Err(Unreadable::Gone) } else { Ok(Arc::new(command)) }
-            });
-            self.described = if reading.is_ok() { at } else { Timestamp::default() };
-            snapshot.commands.push(Fact { id, at, reading });
-            let reading = executable(tree, programs, id).map(Arc::new);
-            if self.go.is_none() && reading.as_ref().is_ok_and(|executable| executable.go.is_some()) {
-                self.go = LimitedGo::find(tree, id, at);
-            }
-            snapshot.executables.push(Fact { id, at, reading });
-            let text = tree.read(&FileName::of(id.pid, "limits"));
-            let reading = text.and_then(|text| limits::address_space(text).ok_or(Unreadable::Malformed));
-            snapshot.address_limits.push(Fact { id, at, reading });
-        }
-        if let Some(go) = &mut self.go {
-            snapshot.go_memories.extend(go.read_when_due(tree, programs, id));
-        }
-        true
     }
 }

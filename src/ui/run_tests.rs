@@ -11,7 +11,7 @@ use crate::config::{Glyphs, Look, ThemeName};
 use crate::run;
 use crate::run::phase::Phase;
 use crate::run::progress::Progress;
-use crate::run::report::{Advice, Exit, Peak, ProcessLine, Room};
+use crate::run::report::{Advice, Exit, Peak, ProcessLine, Room, Vantage};
 use crate::run::watched::PeakSource;
 use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp};
 
@@ -72,6 +72,7 @@ fn running(size: (u16, u16)) -> State {
     state.begin_run(fixture::LEAKING);
     let progress = Progress {
         command: command(),
+        vantage: Vantage::Above,
         took: Duration::from_millis(13_200),
         holds: Bytes::from_mib(147),
         peak: Some(peak()),

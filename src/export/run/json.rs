@@ -20,7 +20,7 @@ struct RunJson {
     ended: Option<String>,
     exit: ExitJson,
     /// With which oomtop itself ends: that of the command, or 124.
-    status: u8,
+    status: Option<u8>,
     verdict: VerdictJson,
     peak: Option<PeakJson>,
     limit: Option<LimitJson>,
@@ -177,7 +177,7 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         command: report.command.iter().map(|word| text(word)).collect(),
         started: rfc3339(report.wall),
         ended: at(report.took),
-        exit: exit(report.exit),
+        exit: report.exit.map_or(ExitJson { code: None, signal: None }, exit),
         status: report.status(),
         verdict: VerdictJson {
             kind: verdict.kind.word(),

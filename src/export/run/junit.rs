@@ -12,7 +12,7 @@ use crate::text::printable;
 
 pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
     let verdict = &report.verdict;
-    let failed = verdict.kind != VerdictKind::Ok || report.status() != 0;
+    let failed = verdict.kind != VerdictKind::Ok || report.status() != Some(0);
     let tests_failed = report.tests.iter().filter(|test| test.has_failed()).count();
     let time = report.took.as_secs_f64();
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;

@@ -1,6 +1,7 @@
 //! Why a run ended as it did: what the kernel's log, its counters, exit statuses and signals say together, and how sure
 //! that is. Refuses "certain" where only one witness speaks that could be wrong, and to name a killer that it did not see.
 
+mod outside;
 mod words;
 
 use std::collections::BTreeSet;
@@ -23,7 +24,7 @@ use words::{
 
 /// All that a verdict is made from.
 pub(super) struct Case<'a> {
-    pub exit: Exit,
+    pub exit: Option<Exit>,
     pub processes: &'a [Watched],
     pub kills: &'a [Story],
     /// Process numbers in the kernel's log are those that we see.
@@ -40,6 +41,12 @@ pub(super) struct Case<'a> {
     pub sight: Sight,
 }
 
+impl Case<'_> {
+    fn went_well(&self) -> bool {
+        self.exit == Some(Exit::Code(0))
+    }
+}
+
 const SIGKILL: i32 = 9;
 const SIGINT: i32 = 2;
 
@@ -51,7 +58,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         .or_else(|| killed(case))
         .or_else(|| timed_out(case))
         .or_else(|| address_space(case));
-    found.unwrap_or_else(|| by_exit(case))
+    outside::seen_from_outside(case, found.unwrap_or_else(|| by_exit(case)))
 }
 
 /// The kernel's log names one of ours.
@@ -100,7 +107,7 @@ fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
         None => (VerdictKind::OomKilledCgroup, "at a limit that the log does not name".to_owned()),
     };
     let who = who(process);
-    let survived = if case.exit == Exit::Code(0) { "; the command went on and ended well" } else { "" };
+    let survived = if case.went_well() { "; the command went on and ended well" } else { "" };
     let more = match others {
         0 => String::new(),
         count => format!("; {count} more {} killed", if count == 1 { "was" } else { "were" }),
@@ -136,7 +143,8 @@ fn counted(case: &Case<'_>) -> Option<Verdict> {
         case.processes.iter().filter(|process| process.killed_by() == Some(SIGKILL)).collect();
     dead.sort_by_key(|process| std::cmp::Reverse(process.peak().map(|(peak, _)| peak)));
     // A cgroup above us counts the kills of others too.
-    let may_be_unseen = case.sight.exit_records.is_err() && sent(case).is_none() && case.exit != Exit::Code(0);
+    let failed = case.exit.is_some_and(|exit| exit != Exit::Code(0));
+    let may_be_unseen = case.sight.exit_records.is_err() && sent(case).is_none() && failed;
     if dead.is_empty() && !is_own && !may_be_unseen {
         return None;
     }
@@ -185,8 +193,9 @@ fn sent(case: &Case<'_>) -> Option<i32> {
 /// Somebody told us to end, and the command did not end well.
 fn passed_on(case: &Case<'_>) -> Option<Verdict> {
     let signal = sent(case)?;
-    let ended_by_it = case.exit == Exit::Signal(signal) || case.exit == Exit::Code(128 + signal);
-    if case.exit == Exit::Code(0) {
+    let exit = case.exit?;
+    let ended_by_it = exit == Exit::Signal(signal) || exit == Exit::Code(128 + signal);
+    if case.went_well() {
         return None;
     }
     let sent = if signal == SIGINT {
@@ -197,7 +206,7 @@ fn passed_on(case: &Case<'_>) -> Option<Verdict> {
     Some(Verdict {
         kind: VerdictKind::KilledBySignal,
         confidence: if ended_by_it { Confidence::Certain } else { Confidence::Likely },
-        summary: format!("{sent}; {}", ending(case.exit)),
+        summary: format!("{sent}; {}", ending(exit)),
         story: Vec::new(),
         evidence: vec![
             Evidence {
@@ -212,7 +221,7 @@ fn passed_on(case: &Case<'_>) -> Option<Verdict> {
 
 /// A process that matters was killed by a signal, and no OOM was seen.
 fn killed(case: &Case<'_>) -> Option<Verdict> {
-    if case.exit == Exit::Code(0) {
+    if case.went_well() {
         return None;
     }
     let works = |process: &&Watched| process.role.phase != Phase::Other;
@@ -269,7 +278,7 @@ fn is_timeout(process: &Watched) -> bool {
 fn address_space(case: &Case<'_>) -> Option<Verdict> {
     // The Go runtime reserves arenas of 64 MiB, and may be refused one between two looks.
     const STEP: Bytes = Bytes::from_mib(256);
-    if case.exit == Exit::Code(0) {
+    if case.went_well() {
         return None;
     }
     // 2 is the status of a Go program that the runtime ended: "fatal error: runtime: out of memory"; and of many that
@@ -282,7 +291,9 @@ fn address_space(case: &Case<'_>) -> Option<Verdict> {
                 || space.0 >= limit.0 / 10 * 9
                 || by_runtime(process) && space.0 >= limit.0 / 10
         };
-        process.address_space_limit.is_some_and(near) && process.exit_code().is_none_or(|code| code != 0)
+        // Where not even the status of the run is known, that of a process must be.
+        let failed = process.exit_code().map_or(case.exit.is_some(), |code| code != 0);
+        process.address_space_limit.is_some_and(near) && failed
     };
     let limited = case.processes.iter().filter(at_limit);
     let process = limited
@@ -310,7 +321,7 @@ fn address_space(case: &Case<'_>) -> Option<Verdict> {
 
 /// A test binary gave up after its own -timeout: it panics and exits with 2.
 fn timed_out(case: &Case<'_>) -> Option<Verdict> {
-    if case.exit == Exit::Code(0) {
+    if case.went_well() {
         return None;
     }
     let (process, timeout) = case.processes.iter().find_map(|process| {
@@ -343,11 +354,12 @@ fn timed_out(case: &Case<'_>) -> Option<Verdict> {
 
 /// Nothing but the status with which it ended.
 fn by_exit(case: &Case<'_>) -> Verdict {
+    let Some(exit) = case.exit else { return outside::unknown(case) };
     let (no_kill, sure) = without_oom(case);
     // Without records of what ended, a test that somebody killed looks like one that failed.
     let limited = case.processes.iter().any(|process| process.address_space_limit.is_some());
     let sees_ends = !limited && (case.sight.exit_records.is_ok() || case.processes.len() <= 1);
-    let (kind, confidence, summary) = match case.exit {
+    let (kind, confidence, summary) = match exit {
         Exit::Code(0) => (VerdictKind::Ok, Confidence::Certain, near(case)),
         exit => {
             let failed = first_failure(case).map(|process| format!("; {} failed first", who(process)));

@@ -13,7 +13,7 @@ use crate::units::Timestamp;
 
 fn case(exit: Exit, signals: &[i32], exit_records: Result<(), Unreadable>) -> Case<'_> {
     Case {
-        exit,
+        exit: Some(exit),
         processes: &[],
         kills: &[],
         sees_all_numbers: true,
@@ -24,7 +24,7 @@ fn case(exit: Exit, signals: &[i32], exit_records: Result<(), Unreadable>) -> Ca
         signals,
         room: None,
         most: None,
-        sight: Sight { kernel_log: Err(Unreadable::Denied), exit_records, passes: 9, own_cpu: Duration::ZERO },
+        sight: Sight { vantage: Vantage::Above, kernel_log: Err(Unreadable::Denied), exit_records, passes: 9, own_cpu: Duration::ZERO },
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Action {
     PreviousPane,
     /// Straight to a pane; again: zoom it.
     View(Pane),
+    /// Watch a command that runs already, or no longer.
+    Watch,
     /// Type what to jump to.
     Search,
     /// To the next row that matches.
@@ -284,7 +286,7 @@ pub const KEYS: &[Binding] = &[
     bind(&[C::of('4')], A::View(Pane::Risk), Moving, "who dies next"),
     bind(&[C::of('5')], A::View(Pane::Kills), Moving, "who was killed, and why; a second time goes back"),
     bind(&[C::of('6')], A::View(Pane::Go), Moving, "of a Go program: what its runtime holds, and which limits fit; a second time goes back"),
-    bind(&[C::of('7')], A::View(Pane::Run), Moving, "of `oomtop run`: what the command holds against its limit, then the verdict"),
+    bind(&[C::of('7')], A::View(Pane::Run), Moving, "of `oomtop run` and `W`: what the command holds against its limit, then the verdict"),
     bind(&[C::of('8')], A::View(Pane::Output), Moving, "of `oomtop run`: what the command wrote; / finds in it"),
     bind(&[C::of('9')], A::View(Pane::Profile), Moving, "of a Go program: which functions hold its heap (pprof); a second time goes back"),
     bind(&[C::of('/'), C::f(3)], A::Search, Moving, "jump while you type to the row that matches; among regions: name or address").labelled("find"),
@@ -297,7 +299,7 @@ pub const KEYS: &[Binding] = &[
     bind(&[C::of('*')], A::ToggleAll, Table, "hide all children, or show them").only_in(Top),
     bind(&[C::shift(KeyCode::Right), C::of(')')], A::CommandRight, Table, "further along the command lines; zoomed growth (22) has the whole").only_in(Top),
     bind(&[C::shift(KeyCode::Left), C::of('(')], A::CommandLeft, Table, "back to their beginning").only_in(Top),
-    bind(&[C::of('g')], A::GroupMenu, Table, "sums by command, user or memory cgroup"),
+    bind(&[C::of('g')], A::GroupMenu, Table, "sums by command, user, memory cgroup or go test"),
     bind(&[C::of('s'), C::f(6)], A::SortMenu, Table, "among regions: by RSS, change, size or address, in turn").only_in(Mappings),
     bind(&[C::of('s'), C::f(6), C::of('<'), C::of('>'), C::of(','), C::of('.')], A::SortMenu, Table, "choose the column that sorts").labelled("sort"),
     bind(&[C::of('M')], A::SortBy(Column::Rss), Table, "sort by RSS"),
@@ -317,6 +319,7 @@ pub const KEYS: &[Binding] = &[
     bind(&[C::of('o')], A::Adjust, Acting, "oom_score_adj with a preview of who would die next").labelled("adj..."),
     bind(&[key(KeyCode::Backspace)], A::Undo, Acting, "take back the last change of oom_score_adj"),
     bind(&[C::of('y')], A::CopyPid, Acting, "copy the PID (OSC 52)"),
+    bind(&[C::of('W')], A::Watch, Program, "watch the `go test` of the selected process, or it and all below, as `oomtop run` would: a second time goes back").labelled("watch"),
     bind(&[C::of('d')], A::NextDomain, Program, "next memory domain: this machine, a cgroup with a limit").labelled("domain"),
     bind(&[C::of('m')], A::Mark, Program, "changes of mappings count from now").labelled("mark"),
     bind(&[C::of('r')], A::Refresh, Program, "read PSS and mappings of the selected process now"),
@@ -391,7 +394,7 @@ mod tests {
             footer(Pane::Top).map(|binding| format!("{} {}", binding.key_name(), binding.label)).collect();
         assert_eq!(
             footer.join("  "),
-            "F1 help  Esc back  / find  \\ filter  t tree  s sort  k signal  ] protect  [ sacrifice  o adj...  d domain  m mark  p pause  q quit"
+            "F1 help  Esc back  / find  \\ filter  t tree  s sort  k signal  ] protect  [ sacrifice  o adj...  W watch  d domain  m mark  p pause  q quit"
         );
     }
 }

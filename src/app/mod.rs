@@ -314,6 +314,8 @@ pub enum Event {
     Report(Arc<Report>),
     /// Details of the selected process.
     Detail(Option<Arc<ProcessDetail>>),
+    /// Somebody else's processes are watched from now on, or why they cannot be.
+    Watching(Result<Vec<ProcessId>, String>),
     /// The command that is watched came further.
     Progress(Arc<Progress>),
     /// It wrote this.
@@ -379,6 +381,10 @@ pub enum Effect {
     Inspect(Option<ProcessId>),
     /// Deltas of this process count from now.
     Mark(ProcessId),
+    /// Watch the `go test` that this process belongs to, else the process, with all below, until it ends.
+    Watch(ProcessId),
+    /// Watch it no longer.
+    Unwatch,
     /// Send a signal. Only a dialog that the user confirmed can mint the token.
     Signal {
         /// To whom, fixed when the key was pressed.

@@ -7,6 +7,7 @@ use super::bands;
 use super::keys::{Action, Move};
 use super::layout::{self, Room};
 use super::list::Row;
+use super::run::RunView;
 use super::{Depth, Pane, RiskView, State, Tone};
 
 /// What one can get out of.
@@ -50,8 +51,8 @@ impl State {
                 }
             }
             Pane::Output => {
-                if let Some(run) = &mut self.run {
-                    run.output.go(movement, page);
+                if let Some(output) = self.run.as_mut().and_then(RunView::output_mut) {
+                    output.go(movement, page);
                 }
             }
             Pane::Risk => {
@@ -201,6 +202,7 @@ impl State {
                 !matches!(self.focus, Pane::Kills | Pane::Run | Pane::Output | Pane::Profile) || shows(Pane::Top)
             }
             Action::NextDomain => shows(Pane::Risk),
+            Action::Watch => self.may_watch(),
             _ => true,
         }
     }

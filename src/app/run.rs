@@ -1,5 +1,5 @@
-//! The command of `oomtop run` on the screen: how far it has come, what it wrote, why it ended. Refuses to leave while it
-//! runs without having asked it to end.
+//! A command that is watched, of `oomtop run` or one that runs already: how far it has come, what it wrote, why it ended.
+//! Refuses to leave while one of ours runs without having asked it to end, and to touch one that is somebody else's.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use crate::run::report::RunReport;
 
 use crate::units::ProcessId;
 
+use super::list::{Arrangement, is_go_test};
 use super::output::Output;
 use super::{Effect, Pane, State, Tone};
 
@@ -16,12 +17,29 @@ use super::{Effect, Pane, State, Tone};
 pub struct RunView {
     /// Whether it runs.
     pub stage: Stage,
-    /// What it has written.
-    pub output: Output,
+    /// Who started it.
+    pub starter: Starter,
     /// First line of the pane of the run.
     pub scroll: usize,
-    /// How often it was asked to end.
-    pub asked: usize,
+}
+
+/// Who started the command that is watched.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Starter {
+    /// We did: what it writes comes to us, and we can ask it to end.
+    Us {
+        /// What it has written.
+        output: Output,
+        /// How often it was asked to end.
+        asked: usize,
+    },
+    /// Somebody else.
+    Another {
+        /// What the table was narrowed to before.
+        roots: Vec<ProcessId>,
+        /// How it was arranged before.
+        arrangement: Arrangement,
+    },
 }
 
 /// Whether a command runs.
@@ -33,13 +51,28 @@ pub enum Stage {
     Over(Arc<RunReport>),
 }
 
-impl Default for RunView {
-    fn default() -> Self {
-        Self { stage: Stage::Running(Arc::default()), output: Output::default(), scroll: 0, asked: 0 }
-    }
-}
-
 impl RunView {
+    fn of(starter: Starter) -> Self {
+        Self { stage: Stage::Running(Arc::default()), starter, scroll: 0 }
+    }
+
+    /// What it has written, where that comes to us.
+    #[must_use]
+    pub fn output(&self) -> Option<&Output> {
+        match &self.starter {
+            Starter::Us { output, .. } => Some(output),
+            Starter::Another { .. } => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) fn output_mut(&mut self) -> Option<&mut Output> {
+        match &mut self.starter {
+            Starter::Us { output, .. } => Some(output),
+            Starter::Another { .. } => None,
+        }
+    }
+
     /// No fewer lines than its pane draws in so many columns, and few more: as far as it scrolls.
     pub(super) fn most_lines(&self, columns: u16) -> usize {
         /// Columns that a lead and a word that did not fit any more leave empty.
@@ -64,7 +97,11 @@ impl State {
     /// The panes of the overview, in the order of Tab.
     #[must_use]
     pub fn overview(&self) -> [Pane; 4] {
-        if self.run.is_some() { [Pane::Top, Pane::Run, Pane::Growth, Pane::Output] } else { Pane::ALL }
+        match self.run.as_ref().map(|run| &run.starter) {
+            None => Pane::ALL,
+            Some(Starter::Us { .. }) => [Pane::Top, Pane::Run, Pane::Growth, Pane::Output],
+            Some(Starter::Another { .. }) => [Pane::Top, Pane::Run, Pane::Growth, Pane::Risk],
+        }
     }
 
     /// Whether a pane is no part of the overview: it has the screen to itself.
@@ -77,8 +114,62 @@ impl State {
     pub fn begin_run(&mut self, command: ProcessId) {
         // Where no report has shown it yet, it is selected as soon as one does.
         (self.list.selected, self.list.wanted) = (Some(command), Some(command));
-        self.run = Some(RunView::default());
+        self.run = Some(RunView::of(Starter::Us { output: Output::default(), asked: 0 }));
         self.companion = Pane::Output;
+    }
+
+    /// `W`: what runs already is watched as `oomtop run` would, and a second time no longer.
+    pub(super) fn watch_or_go_back(&mut self) -> Option<Effect> {
+        match self.run.take_if(|run| matches!(run.starter, Starter::Another { .. })) {
+            Some(RunView { starter: Starter::Another { roots, arrangement }, .. }) => {
+                self.list.roots = roots;
+                self.list.arrangement = arrangement;
+                self.companion = Pane::Risk;
+                if matches!(self.focus, Pane::Run | Pane::Output) {
+                    self.focus = Pane::Top;
+                }
+                self.zoom(false);
+                self.arrange();
+                self.say(Tone::Plain, "watched no longer");
+                Some(Effect::Unwatch)
+            }
+            _ if self.run.is_some() => {
+                self.say(Tone::Plain, "the command of oomtop run is watched here");
+                None
+            }
+            _ => {
+                let picked = self.list.pointed_at(&self.report);
+                if picked.is_none() {
+                    self.say(Tone::Plain, "no process and no go test is selected");
+                }
+                picked.map(Effect::Watch)
+            }
+        }
+    }
+
+    /// Whether `W` leads somewhere that is worth naming: on a `go test`, on the group of one, and back.
+    pub(super) fn may_watch(&self) -> bool {
+        if let Some(run) = &self.run {
+            return matches!(run.starter, Starter::Another { .. });
+        }
+        let pointed_at = self.list.pointed_at(&self.report).and_then(|id| self.report.process(id));
+        pointed_at.is_some_and(|process| self.list.selected_group.is_some() || is_go_test(process))
+    }
+
+    /// Somebody else's processes are watched from now on, or cannot be.
+    pub(super) fn watching(&mut self, watched: Result<Vec<ProcessId>, String>) {
+        let roots = match watched {
+            Ok(roots) => roots,
+            Err(reason) => return self.say(Tone::Bad, format!("not watched: {reason}")),
+        };
+        let before = Starter::Another {
+            roots: std::mem::replace(&mut self.list.roots, roots),
+            arrangement: std::mem::replace(&mut self.list.arrangement, Arrangement::Tree),
+        };
+        self.run = Some(RunView::of(before));
+        self.companion = Pane::Run;
+        self.arrange();
+        self.say(Tone::Plain, "watched until it ends: 7 shows it, W goes back");
     }
 
     pub(super) fn run_ended(&mut self, report: Arc<RunReport>) {
@@ -93,18 +184,26 @@ impl State {
 
     /// Quits, or asks a command that runs to end: first as ^C would, then less kindly.
     pub(super) fn quit(&mut self) -> Effect {
-        let running = self.run.as_mut().filter(|run| matches!(run.stage, Stage::Running(_)));
-        let Some(run) = running else { return Effect::Quit };
-        let (signal, name) = PERSUASION[run.asked.min(PERSUASION.len() - 1)];
-        run.asked += 1;
-        let next = PERSUASION.get(run.asked).map_or(String::new(), |(_, next)| format!("; once more sends {next}"));
+        let Some(RunView { stage: Stage::Running(_), starter: Starter::Us { asked, .. }, .. }) = &mut self.run else {
+            return Effect::Quit;
+        };
+        let (signal, name) = PERSUASION[(*asked).min(PERSUASION.len() - 1)];
+        *asked += 1;
+        let next = PERSUASION.get(*asked).map_or(String::new(), |(_, next)| format!("; once more sends {next}"));
         self.say(Tone::Plain, format!("{name} was sent to the command: when it has ended, q leaves{next}"));
         Effect::SignalCommand(signal)
     }
 
     pub(super) fn view(&mut self, pane: Pane) {
-        if self.run.is_none() && matches!(pane, Pane::Run | Pane::Output) {
-            return self.say(Tone::Plain, "no command is watched here: oomtop run -- COMMAND starts one");
+        match (pane, &self.run) {
+            (Pane::Run | Pane::Output, None) => {
+                return self
+                    .say(Tone::Plain, "no command is watched: W watches the selected one, oomtop run starts one");
+            }
+            (Pane::Output, Some(run)) if run.output().is_none() => {
+                return self.say(Tone::Plain, "what it writes goes to whoever started it: oomtop run shows it");
+            }
+            _ => {}
         }
         match pane == self.focus {
             false if pane == Pane::Profile => self.open_profiles(),

@@ -9,6 +9,7 @@ use crate::table::COLUMNS;
 use super::chord::Chord;
 use super::keys::Move;
 use super::list::Direction;
+use super::run::RunView;
 use super::{Mode, Pane, State, TextField, Tone, layout};
 
 impl State {
@@ -66,8 +67,8 @@ impl State {
 
     /// What is searched for where the keys are: lines of output, regions, or rows of the table.
     pub(super) fn looked_for(&self) -> Option<&str> {
-        match &self.run {
-            Some(run) if self.focus == Pane::Output => run.output.search.as_deref(),
+        match self.run.as_ref().and_then(RunView::output) {
+            Some(output) if self.focus == Pane::Output => output.search.as_deref(),
             _ if self.focus == Pane::Profile => self.profiles.search.as_deref(),
             _ if self.looks_for_regions() => self.mappings.search.as_deref(),
             _ => self.list.search.as_deref(),
@@ -76,8 +77,8 @@ impl State {
 
     pub(super) fn looked_for_mut(&mut self) -> &mut Option<String> {
         let looks_for_regions = self.looks_for_regions();
-        match &mut self.run {
-            Some(run) if self.focus == Pane::Output => &mut run.output.search,
+        match self.run.as_mut().and_then(RunView::output_mut) {
+            Some(output) if self.focus == Pane::Output => &mut output.search,
             _ if self.focus == Pane::Profile => &mut self.profiles.search,
             _ if looks_for_regions => &mut self.mappings.search,
             _ => &mut self.list.search,
@@ -86,8 +87,8 @@ impl State {
 
     /// The cursor there, and among how many.
     fn place(&self) -> (usize, usize) {
-        let (cursor, count) = match &self.run {
-            Some(run) if self.focus == Pane::Output => (run.output.cursor(self.output_rows()), run.output.count()),
+        let (cursor, count) = match self.run.as_ref().and_then(RunView::output) {
+            Some(output) if self.focus == Pane::Output => (output.cursor(self.output_rows()), output.count()),
             _ if self.focus == Pane::Profile => self.place_in_profiles(),
             _ if self.looks_for_regions() => (self.mappings.cursor, self.mapping_lines()),
             _ => (self.list.cursor, self.list.rows.len()),
@@ -101,8 +102,8 @@ impl State {
 
     fn jump(&mut self, needle: &str, from: usize, direction: Direction) -> bool {
         let rows = self.output_rows();
-        if let (Pane::Output, Some(run)) = (self.focus, &mut self.run) {
-            return run.output.find(needle, from, direction, rows);
+        if let (Pane::Output, Some(output)) = (self.focus, self.run.as_mut().and_then(RunView::output_mut)) {
+            return output.find(needle, from, direction, rows);
         }
         if self.focus == Pane::Profile {
             return self.find_function(needle, from, direction);

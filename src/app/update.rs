@@ -19,7 +19,7 @@ use super::dialog::{Answer, Choice, Dialog};
 use super::keys::{self, Action, Move};
 use super::layout;
 use super::list::{Arrangement, Direction, List, Row};
-use super::run::Stage;
+use super::run::{RunView, Stage};
 use super::{
     AlarmsTold, Effect, Event, KillsView, MappingsView, Mode, Pane, ProfileView, RiskView, State, Temporality,
     TextField, Tone, UnderWay,
@@ -142,10 +142,11 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             }
         }
         Event::Output(bytes) => {
-            if let Some(run) = &mut state.run {
-                run.output.push(&bytes);
+            if let Some(output) = state.run.as_mut().and_then(RunView::output_mut) {
+                output.push(&bytes);
             }
         }
+        Event::Watching(watched) => state.watching(watched),
         Event::RunEnded(report) => state.run_ended(report),
         Event::NotSuspended => {
             state.say(Tone::Bad, "not suspended: no shell with job control is there to bring it back");
@@ -232,6 +233,7 @@ impl State {
             Action::NextPane => self.focus_on(self.neighbour(1)),
             Action::PreviousPane => self.focus_on(self.neighbour(3)),
             Action::View(pane) => self.view(pane),
+            Action::Watch => effects.extend(self.watch_or_go_back()),
             Action::Search => self.mode = Mode::Search(TextField::default()),
             Action::SearchNext => self.search_on(Direction::Forward),
             Action::SearchPrevious

@@ -91,7 +91,12 @@ fn the_headline_and_the_status_say_the_same() {
         report.verdict.summary = "exit status".into();
         let exceeded = exceeded.iter().map(|line| (*line).to_owned()).collect();
         report.budget = Some(Budget { exceeded, warns_only, ..Budget::default() });
-        (report.headline().0, report.status().expect("is known"), report.summary().into_owned(), report.over_budget().count())
+        (
+            report.headline().0,
+            report.status().expect("is known"),
+            report.summary().into_owned(),
+            report.over_budget().count(),
+        )
     };
     let (well, badly) = (Some(Exit::Code(0)), Some(Exit::Code(1)));
     for (got, expected) in [

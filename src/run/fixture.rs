@@ -8,7 +8,7 @@ use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime};
 
 use super::per_test::Tests;
 use super::phase::Phase;
-use super::report::{Evidence, Exit, Peak, ProcessLine, Room, RunReport, Sight, Verdict, VerdictKind, Victim};
+use super::report::{Evidence, Exit, Peak, ProcessLine, Room, RunReport, Sight, Vantage, Verdict, VerdictKind, Victim};
 use super::watched::PeakSource;
 
 fn process(pid: u32, phase: Phase, package: Option<&str>, name: &str, mib: u64, exit: Exit) -> ProcessLine {
@@ -91,6 +91,12 @@ pub(crate) fn report() -> RunReport {
         budget: None,
         tests: tests().into_all(),
         advice: Vec::new(),
-        sight: Sight { vantage: Vantage::Above, kernel_log: Ok(()), exit_records: Ok(()), passes: 900, own_cpu: Duration::from_millis(90) },
+        sight: Sight {
+            vantage: Vantage::Above,
+            kernel_log: Ok(()),
+            exit_records: Ok(()),
+            passes: 900,
+            own_cpu: Duration::from_millis(90),
+        },
     }
 }

@@ -12,6 +12,7 @@ pub mod headless;
 mod hook;
 pub mod input;
 pub mod latest;
+mod outside;
 pub mod own_cgroup;
 pub mod pprof;
 pub mod prober;
@@ -24,12 +25,15 @@ mod session;
 pub mod signals;
 pub mod terminal;
 
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use color_eyre::eyre::Result;
 
+use crate::app::run::Stage;
 use crate::config::Config;
+use crate::export::run::write_text;
 use crate::source::attention::Attention;
 use crate::source::live::Live;
 use crate::source::{self, Source, SourceError};
@@ -105,9 +109,14 @@ pub fn watch<S: Source, P: Probe>(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let ending = runtime.block_on(async {
         let readers = Readers { sampler: Sampler::start(open_source)?, prober: Prober::start(open_prober)? };
-        Ok(session::run(Arc::new(config), asked, readers, protection, None).await?.0)
+        session::run(Arc::new(config), asked, readers, protection, None).await
     });
     // A thread that is inside a slow read of /proc is not waited for.
     runtime.shutdown_background();
-    ending
+    let (ending, state) = ending?;
+    if let Some(Stage::Over(report)) = state.run.map(|run| run.stage) {
+        // The screen took the verdict with it. Nobody there to read it is no failure.
+        let _ = write_text(&mut io::stderr().lock(), &report);
+    }
+    Ok(ending)
 }

@@ -12,9 +12,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::app::run::RunView;
 use crate::app::{Event, State};
 use crate::config::{Config, RunConfig};
 use crate::control;
+use crate::run::Run;
 use crate::run::report::RunReport;
 use crate::source::live::Live;
 use crate::source::tree::TreeSource;
@@ -82,17 +84,36 @@ pub fn run(config: &Config, asked: &RunConfig, source: TreeSource) -> Result<Res
 
 /// Follows the command on a thread of its own, and tells the screen.
 async fn follow(followed: Followed, tell: mpsc::Sender<Event>) -> RunReport {
-    let mut due = Instant::now();
-    let report = followed.to_end(|run| {
-        let now = Instant::now();
-        // A screen that is behind is told the next time.
-        if now >= due && tell.try_send(Event::Progress(Arc::new(run.progress(SHOWN)))).is_ok() {
-            due = now + TOLD_EVERY;
-        }
-    });
-    let report = report.await;
+    let mut telling = Telling::to(tell.clone());
+    let report = followed.to_end(|run| telling.tell(run)).await;
     let _ = tell.send(Event::RunEnded(Arc::new(report.clone()))).await;
     report
+}
+
+/// Tells the screen how far a run has come, a few times a second.
+pub(super) struct Telling {
+    tell: mpsc::Sender<Event>,
+    due: Instant,
+}
+
+impl Telling {
+    pub(super) fn to(tell: mpsc::Sender<Event>) -> Self {
+        Self { tell, due: Instant::now() }
+    }
+
+    /// The run was looked at.
+    pub(super) fn tell(&mut self, run: &Run) {
+        let now = Instant::now();
+        // A screen that is behind is told the next time.
+        if now >= self.due && self.tell.try_send(Event::Progress(Arc::new(run.progress(SHOWN)))).is_ok() {
+            self.due = now + TOLD_EVERY;
+        }
+    }
+
+    /// The screen is gone, or does not want to know.
+    pub(super) fn nobody_listens(&self) -> bool {
+        self.tell.is_closed()
+    }
 }
 
 /// The live screen over our own tree.
@@ -114,9 +135,9 @@ fn show(config: &Config, protection: Protection, watched: WatchedCommand) -> Res
 
 /// What the command wrote, where it would have stood without us: the screen took it away.
 fn tell_output(state: &State) {
-    let Some(run) = &state.run else { return };
+    let Some(output) = state.run.as_ref().and_then(RunView::output) else { return };
     let mut out = io::BufWriter::new(io::stdout().lock());
-    for line in run.output.lines() {
+    for line in output.lines() {
         // Nobody there to read it is no failure.
         let _ = writeln!(out, "{line}");
     }

@@ -25,6 +25,7 @@ use super::asked::Asked;
 use super::child;
 use super::hook::Hook;
 use super::input::Decoder;
+use super::outside;
 use super::prober::Prober;
 use super::profiles::Profiles;
 use super::protection::Protection;
@@ -71,13 +72,12 @@ pub async fn run(
         state.say(Tone::Bad, missing);
     }
     state.list.roots = asked.found;
-    let (command, mut told) = match watched {
+    let (command, told) = match watched {
         Some(WatchedCommand { id, notices, told }) => {
             state.begin_run(id);
             (Some(notices), told)
         }
-        // Nothing is ever told here.
-        None => (None, mpsc::channel(1).1),
+        None => (None, silence()),
     };
     let (actor, mut outcomes) = Actor::start(control)?;
     let (hook, mut hooked) = Hook::start(&config.alarm, protection.of_children())?;
@@ -93,6 +93,7 @@ pub async fn run(
         profiles,
         protection: Some(protection),
         command,
+        told,
         needs: Needs::default(),
         inspected: None,
         frame_due: Some(Instant::now()),
@@ -101,6 +102,9 @@ pub async fn run(
     };
     // The first frame stands before anything was read.
     session.draw();
+    if !asked.go_tests.is_empty() {
+        session.watch(asked.go_tests);
+    }
     let mut clock = tokio::time::interval(config.interval);
     clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut decoder = Decoder::default();
@@ -108,7 +112,7 @@ pub async fn run(
         if let Some(ending) = session.ending.take() {
             break ending;
         }
-        let told = [&mut hooked, &mut profiled, &mut told];
+        let told = [&mut hooked, &mut profiled];
         session.turn(&mut signals, &mut clock, &mut decoder, &mut outcomes, told).await?;
         session.draw();
     };
@@ -119,6 +123,11 @@ pub async fn run(
     let done = async { while outcomes.recv().await.is_some() {} };
     let _ = tokio::time::timeout(LAST_ACTIONS, done).await;
     Ok((ending, state))
+}
+
+/// Where nothing is ever told.
+fn silence() -> mpsc::Receiver<Event> {
+    mpsc::channel(1).1
 }
 
 /// A command whose run is shown.
@@ -152,6 +161,8 @@ struct Session {
     protection: Option<Protection>,
     /// Where to put signals for the command that is watched.
     command: Option<mpsc::Sender<child::Notice>>,
+    /// What is told of a command that is watched.
+    told: mpsc::Receiver<Event>,
     /// What the screen wants read.
     needs: Needs,
     inspected: Option<ProcessId>,
@@ -170,7 +181,7 @@ impl Session {
         clock: &mut Interval,
         decoder: &mut Decoder,
         outcomes: &mut mpsc::Receiver<Event>,
-        [hooked, profiled, told]: [&mut mpsc::Receiver<Event>; 3],
+        [hooked, profiled]: [&mut mpsc::Receiver<Event>; 2],
     ) -> Result<()> {
         let mut input = [0; 1024];
         tokio::select! {
@@ -192,7 +203,7 @@ impl Session {
             }
             Some(event) = hooked.recv() => self.tell(event),
             Some(event) = profiled.recv() => self.tell(event),
-            Some(event) = told.recv() => self.tell(event),
+            Some(event) = self.told.recv() => self.tell(event),
             () = until(self.frame_due), if self.frame_due.is_some() && !self.terminal.is_behind() => {}
             () = self.terminal.writable(), if self.terminal.is_behind() => {
                 if self.terminal.flush().is_err() {
@@ -234,6 +245,8 @@ impl Session {
                 self.monitor.mark(id);
                 self.tell_detail();
             }
+            Effect::Watch(id) => self.watch(vec![id]),
+            Effect::Unwatch => self.told = silence(),
             Effect::Signal { targets, signal, confirmed: _ } => self.ask(Deed::Signal { targets, signal }),
             Effect::Adjust { adjustments, undo } => self.ask(Deed::Adjust { adjustments, undo }),
             Effect::Copy(text) => self.send(&clipboard_sequence(&text)),
@@ -252,6 +265,14 @@ impl Session {
                 let asked = self.profiles.save(call);
                 self.tell_refused(asked);
             }
+        }
+    }
+
+    /// Follows what somebody else started; whoever was followed before is let go.
+    fn watch(&mut self, picked: Vec<ProcessId>) {
+        match outside::follow(&self.state.config, picked) {
+            Ok(told) => self.told = told,
+            Err(error) => self.tell(Event::Watching(Err(error.to_string()))),
         }
     }
 

@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 
 use crate::app::State;
+use crate::app::run::RunView;
 use crate::units::counted;
 
 use super::canvas::Canvas;
@@ -11,7 +12,7 @@ use super::theme::Role;
 /// How much of it there is.
 #[must_use]
 pub fn title(state: &State) -> String {
-    match state.run.as_ref().map(|run| &run.output) {
+    match state.run.as_ref().and_then(RunView::output) {
         Some(output) if output.dropped() > 0 => {
             let lines = counted(output.count(), ["line", "lines"]);
             format!("Output: {lines}; {} before them not kept", output.dropped())
@@ -24,7 +25,7 @@ pub fn title(state: &State) -> String {
 /// Where in it one is, where not at the end.
 #[must_use]
 pub fn position(state: &State, rows: u16) -> String {
-    let Some(output) = state.run.as_ref().map(|run| &run.output) else { return String::new() };
+    let Some(output) = state.run.as_ref().and_then(RunView::output) else { return String::new() };
     let rows = usize::from(rows);
     let below = output.count().saturating_sub(output.top(rows) + rows);
     if below == 0 { String::new() } else { format!("{below} more below, End follows") }
@@ -32,7 +33,7 @@ pub fn position(state: &State, rows: u16) -> String {
 
 /// Draws the pane.
 pub fn output(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
-    let Some(output) = state.run.as_ref().map(|run| &run.output) else { return };
+    let Some(output) = state.run.as_ref().and_then(RunView::output) else { return };
     if output.count() == 0 {
         canvas.pen(area, 0).gap(1).put("The command has written nothing yet.", Role::Dim);
         return;

@@ -11,7 +11,7 @@ use crate::app::State;
 use crate::app::run::Stage;
 use crate::run::per_test::{self, TestMemory};
 use crate::run::progress::Progress;
-use crate::run::report::{Peak, ProcessLine, Room, RunReport, VerdictKind, worth_telling};
+use crate::run::report::{Peak, ProcessLine, Room, RunReport, Vantage, VerdictKind, worth_telling};
 use crate::run::watched::PeakSource;
 use crate::text::printable;
 use crate::units::{Bytes, counted};
@@ -34,13 +34,22 @@ pub fn title(state: &State) -> String {
         None => "No command is watched".into(),
         Some(Stage::Running(progress)) if progress.command.is_empty() => "Starting".into(),
         Some(Stage::Running(progress)) => {
-            format!("{} after {}: {}", progress.holds, seconds(progress.took), command(&progress.command))
+            let took = seconds(progress.took);
+            format!("{}{} {took}: {}", progress.holds, span(progress.vantage), command(&progress.command))
         }
         Some(Stage::Over(report)) => {
             let (headline, sure) = report.headline();
             let (took, command) = (seconds(report.took), command(&report.command));
-            format!("{headline} ({}) after {took}: {command}", sure.word())
+            format!("{headline} ({}){} {took}: {command}", sure.word(), span(report.sight.vantage))
         }
+    }
+}
+
+/// What the time is counted from.
+fn span(vantage: Vantage) -> &'static str {
+    match vantage {
+        Vantage::Above => " after",
+        Vantage::Outside => ", watched for",
     }
 }
 
@@ -153,7 +162,11 @@ fn over(lines: &mut Vec<Line>, report: &RunReport, width: u16) {
     }
     tests(lines, &report.tests, width);
     lines.push(Vec::new());
-    lines.push(vec![("8 shows what it wrote, Esc the processes, q leaves".to_owned(), Role::Dim)]);
+    let keys = match report.sight.vantage {
+        Vantage::Above => "8 shows what it wrote, Esc the processes, q leaves",
+        Vantage::Outside => "Esc shows the processes, W goes back to all of them, q leaves",
+    };
+    lines.push(vec![(keys.to_owned(), Role::Dim)]);
 }
 
 /// What overlapped when the tree held the most.

@@ -28,6 +28,7 @@ pub fn title(state: &State) -> String {
         Arrangement::ByCommand => "Commands",
         Arrangement::ByUser => "Users",
         Arrangement::ByCgroup => "Memory cgroups",
+        Arrangement::ByGoTest => "Runs of go test",
     };
     let mut title = format!("{what} by {}", table::info(list.sort).title);
     if list.reversed {

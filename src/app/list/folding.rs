@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::monitor::report::Report;
 use crate::units::ProcessId;
 
-use super::{List, Row, group, tree};
+use super::{Arrangement, List, Row, group, tree};
 
 impl List {
     /// Tags the selected process, or takes its tag away; on a group its members: all, or none when all were.
@@ -19,6 +19,19 @@ impl List {
         } else {
             self.tagged.extend(targets);
         }
+    }
+
+    /// What a person points at: the selected process, or one of the `go test` whose group is selected.
+    #[must_use]
+    pub fn pointed_at(&self, report: &Report) -> Option<ProcessId> {
+        let of_group = || {
+            let label = self.selected_group.as_ref().filter(|_| self.arrangement == Arrangement::ByGoTest)?;
+            let belongs = |id: &ProcessId| {
+                report.process(*id).is_some_and(|process| group::go_test_of(report, process).is_some())
+            };
+            self.members(label, report).into_iter().find(belongs)
+        };
+        if self.selected_group.is_some() { of_group() } else { self.selected }
     }
 
     /// Shown processes of a group.

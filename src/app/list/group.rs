@@ -1,15 +1,19 @@
-//! Rows summed by command, user or memory cgroup. Refuses to say that a sum of RSS is what they hold together: shared
+//! Rows summed by command, user, memory cgroup or `go test`. Refuses to say that a sum of RSS is what they hold together: shared
 //! pages are in it once per process, so PSS and its coverage stand beside it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use std::iter;
 
+use crate::golang::go_command;
 use crate::monitor::report::{ProcessReport, Report};
 use crate::table::Column;
+use crate::table::command_line;
 use crate::text;
+use crate::units::ProcessId;
 
 use super::order::directed;
-use super::{Arrangement, Row, Sums};
+use super::{Arrangement, Row, Sums, tree};
 
 struct Group {
     label: Box<str>,
@@ -24,14 +28,16 @@ enum Kin<'report> {
     Command(&'report [u8]),
     User(Option<u32>),
     Cgroup(Option<&'report [u8]>),
+    GoTest(Option<ProcessId>),
 }
 
 impl<'report> Kin<'report> {
-    fn of(process: &'report ProcessReport, arrangement: Arrangement) -> Self {
+    fn of(report: &'report Report, process: &'report ProcessReport, arrangement: Arrangement) -> Self {
         let identity = &process.identity;
         match arrangement {
             Arrangement::ByUser => Self::User(identity.uid),
             Arrangement::ByCgroup => Self::Cgroup(identity.cgroup.as_ref().map(|path| path.0.as_ref())),
+            Arrangement::ByGoTest => Self::GoTest(go_test_of(report, process).map(|go_test| go_test.id)),
             Arrangement::ByCommand | Arrangement::Flat | Arrangement::Tree => {
                 Self::Command(identity.test_package.as_ref().map_or(&identity.name, |package| package.as_bytes()))
             }
@@ -52,7 +58,7 @@ pub fn gather(
     let mut groups: Vec<Group> = Vec::new();
     for &index in order {
         let process = &report.processes[index as usize];
-        let at = *by_kin.entry(Kin::of(process, arrangement)).or_insert_with(|| {
+        let at = *by_kin.entry(Kin::of(report, process, arrangement)).or_insert_with(|| {
             let label = label(report, process, arrangement).into();
             groups.push(Group { label, sums: Sums::default(), members: Vec::new() });
             groups.len() - 1
@@ -96,11 +102,30 @@ pub fn label<'report>(
             Some(path) => text::printable(&path.0),
             None => "cgroup not known".into(),
         },
+        Arrangement::ByGoTest => match go_test_of(report, process) {
+            Some(go_test) => format!("{} ({})", command_line(&go_test.identity), go_test.id.pid).into(),
+            None => "no go test".into(),
+        },
         Arrangement::ByCommand | Arrangement::Flat | Arrangement::Tree => match &identity.test_package {
             Some(package) => text::printable(package.as_bytes()),
             None => text::printable(&identity.name),
         },
     }
+}
+
+/// Whether a process is a `go test`, as far as its command line is known.
+#[must_use]
+pub fn is_go_test(process: &ProcessReport) -> bool {
+    let command = process.identity.command.as_ref();
+    command.is_some_and(|command| go_command::is_go_test(&command.arguments))
+}
+
+/// The outermost `go test` that a process is, or belongs to.
+pub(super) fn go_test_of<'report>(
+    report: &'report Report,
+    process: &'report ProcessReport,
+) -> Option<&'report ProcessReport> {
+    iter::once(process).chain(tree::ancestors(report, process)).filter(|process| is_go_test(process)).last()
 }
 
 /// Sums biggest first, names a to z; whatever has no sum goes by RSS.
@@ -120,7 +145,7 @@ mod tests {
 
     use super::*;
     use crate::monitor::report::Identity;
-    use crate::units::{MaybeKib, ProcessId};
+    use crate::units::MaybeKib;
 
     fn report() -> Report {
         let process = |pid, name: &[u8], kib, pss: Option<u64>| ProcessReport {

@@ -20,6 +20,7 @@ use crate::units::{Pid, ProcessId};
 
 use super::keys::Move;
 
+pub use group::is_go_test;
 pub use search::{Direction, matches};
 pub use sums::{Common, Sum, Sums};
 
@@ -82,6 +83,8 @@ pub enum Arrangement {
     ByUser,
     /// One row per memory cgroup, with sums.
     ByCgroup,
+    /// One row per `go test` with all below it, with sums.
+    ByGoTest,
 }
 
 /// One line of the table.
@@ -112,7 +115,7 @@ pub enum Row {
 
 impl Arrangement {
     /// All, in the order of the chooser.
-    pub const ALL: [Self; 5] = [Self::Flat, Self::Tree, Self::ByCommand, Self::ByUser, Self::ByCgroup];
+    pub const ALL: [Self; 6] = [Self::Flat, Self::Tree, Self::ByCommand, Self::ByUser, Self::ByCgroup, Self::ByGoTest];
 
     /// In words, for the chooser.
     #[must_use]
@@ -123,20 +126,21 @@ impl Arrangement {
             Self::ByCommand => "sums by command",
             Self::ByUser => "sums by user",
             Self::ByCgroup => "sums by memory cgroup",
+            Self::ByGoTest => "sums by go test",
         }
     }
 
     /// Rows are groups.
     #[must_use]
     pub const fn is_grouped(self) -> bool {
-        matches!(self, Self::ByCommand | Self::ByUser | Self::ByCgroup)
+        matches!(self, Self::ByCommand | Self::ByUser | Self::ByCgroup | Self::ByGoTest)
     }
 
     /// Facts of every process without which it cannot be arranged.
     const fn needs(self) -> FactGroups {
         match self {
             Self::Flat | Self::ByCommand => FactGroups::NONE,
-            Self::Tree => FactGroups::STAT,
+            Self::Tree | Self::ByGoTest => FactGroups::STAT,
             Self::ByUser => FactGroups::STATUS,
             Self::ByCgroup => FactGroups::CGROUP,
         }

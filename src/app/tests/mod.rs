@@ -8,6 +8,7 @@ mod profiles;
 mod regions;
 mod run;
 mod showing;
+mod watching;
 
 use std::sync::Arc;
 

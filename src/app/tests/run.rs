@@ -29,7 +29,7 @@ fn a_command_that_runs_is_asked_to_end_before_one_leaves() {
     let signals: Vec<_> = (0..4).flat_map(|_| press(&mut state, "q")).collect();
     assert_eq!(signals, [2, 15, 9, 9].map(Effect::SignalCommand));
     let report = Arc::new(
-        crate::run::Run::new(crate::run::RunPlan::default()).finish(crate::run::report::Exit::Code(0), Ok(())),
+        crate::run::Run::new(crate::run::RunPlan::default()).finish(Some(crate::run::report::Exit::Code(0)), Ok(())),
     );
     update(&mut state, Event::RunEnded(report));
     assert_eq!((state.focus, state.zoomed), (Pane::Run, true), "the verdict is what one waited for");
@@ -42,7 +42,7 @@ fn what_it_wrote_scrolls_and_is_searched_where_it_has_the_keys() {
     let text = (0..100).map(|line| format!("line {line}\n")).collect::<Vec<_>>().concat();
     update(&mut state, Event::Output(text.into_bytes()));
     press(&mut state, "8/line 4<enter>");
-    let output = |state: &State| state.run.as_ref().expect("is watched").output.clone();
+    let output = |state: &State| state.run.as_ref().and_then(|run| run.output()).expect("is ours").clone();
     assert_eq!(output(&state).found(), Some(4), "from the end it goes round");
     press(&mut state, "n");
     assert_eq!(output(&state).found(), Some(40));

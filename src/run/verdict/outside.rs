@@ -51,3 +51,117 @@ pub(super) fn seen_from_outside(case: &Case<'_>, mut verdict: Verdict) -> Verdic
         .push(Evidence { source: "oomtop", text: "looked on from outside: what was before is not known".into() });
     verdict
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::report::Exit;
+    use crate::run::{Run, RunPlan};
+    use crate::snapshot::cgroup::{Cgroup, CgroupEvents, Version};
+    use crate::snapshot::kernel_event::{OutsideEvent, ProcessExit};
+    use crate::snapshot::process::{CgroupPath, Command, Name, Stat};
+    use crate::snapshot::{Fact, Snapshot};
+    use crate::units::{Bytes, Pid, ProcessId, Timestamp};
+    use std::sync::Arc;
+
+    const GO: ProcessId = ProcessId { pid: Pid(20), start_time: crate::units::StartTime(1) };
+    const TEST: ProcessId = ProcessId { pid: Pid(30), start_time: crate::units::StartTime(2) };
+
+    /// Whose end the kernel accounted for, with which wait status.
+    type Accounted<'a> = &'a [(ProcessId, i32)];
+
+    fn seen(id: ProcessId, parent: u32, name: &str, snapshot: &mut Snapshot) {
+        let at = snapshot.began;
+        let stat = Stat { name: Name::new(name.as_bytes()), parent: Pid(parent), state: b'S', ..Stat::default() };
+        let arguments: &[u8] = if id == GO { b"go\0test\0" } else { b"/tmp/b001/a.test\0-test.v\0" };
+        let command = Arc::new(Command { arguments: arguments.into(), cut: false });
+        snapshot.roster.push(id);
+        snapshot.stats.push(Fact { id, at, reading: Ok(stat) });
+        snapshot.commands.push(Fact { id, at, reading: Ok(command) });
+    }
+
+    fn snapshot(second: u64, oom_kills: u64) -> Snapshot {
+        let at = Timestamp::from_secs(second);
+        let cgroup = Cgroup {
+            limit: Some(Some(Bytes::from_mib(512))),
+            events: CgroupEvents { oom_kill: Some(oom_kills), ..CgroupEvents::default() },
+            ..Cgroup::unread(CgroupPath::new("/job"), Version::V2, at)
+        };
+        let mut snapshot = Snapshot { began: at, ended: at, cgroups: Some(vec![cgroup]), ..Snapshot::default() };
+        let mut system = crate::snapshot::system::System::default();
+        system.events.oom_kill = Some(oom_kills);
+        snapshot.system = Some(system);
+        snapshot.kernel_log = Some(Ok(()));
+        snapshot
+    }
+
+    /// A `go test` with one test that both end; what the kernel accounted of whom, and how many OOM kills it counted.
+    fn watched(accounted: Accounted<'_>, oom_kills: u64) -> (Option<Exit>, Verdict) {
+        let mut run = Run::new(RunPlan { vantage: Vantage::Outside, ..RunPlan::default() });
+        let mut first = snapshot(1, 5);
+        seen(GO, 10, "go", &mut first);
+        seen(TEST, 20, "a.test", &mut first);
+        run.absorb(&first);
+        let mut last = snapshot(2, 5 + oom_kills);
+        last.events.extend(accounted.iter().map(|(id, wait_status)| {
+            OutsideEvent::ProcessExit(ProcessExit {
+                id: *id,
+                parent: Pid(10),
+                at: last.began,
+                name: Name::default(),
+                wait_status: Some(*wait_status),
+                peak_rss: None,
+            })
+        }));
+        run.absorb(&last);
+        let exit = run.exit_of(&[GO]);
+        let report = run.finish(exit, Ok(()));
+        (exit, report.verdict)
+    }
+
+    #[test]
+    fn a_verdict_from_outside_is_no_surer_than_what_was_seen() {
+        let cases: [(&str, Accounted<'_>, u64, _, _, _); 5] = [
+            ("nobody told", &[], 0, None, VerdictKind::Unknown, Confidence::Guess),
+            ("it ended well", &[(TEST, 0), (GO, 0)], 0, Some(Exit::Code(0)), VerdictKind::Ok, Confidence::Certain),
+            (
+                "it failed, and not for want of memory while it was watched",
+                &[(TEST, 1 << 8), (GO, 1 << 8)],
+                0,
+                Some(Exit::Code(1)),
+                VerdictKind::Failed,
+                Confidence::Likely,
+            ),
+            (
+                "its test was killed",
+                &[(TEST, 9), (GO, 1 << 8)],
+                0,
+                Some(Exit::Code(1)),
+                VerdictKind::KilledBySignal,
+                Confidence::Likely,
+            ),
+            (
+                "its test was killed, and an OOM kill was counted",
+                &[(TEST, 9), (GO, 1 << 8)],
+                1,
+                Some(Exit::Code(1)),
+                VerdictKind::OomKilledCgroup,
+                Confidence::Likely,
+            ),
+        ];
+        for (what, accounted, oom_kills, exit, kind, confidence) in cases {
+            let (found, verdict) = watched(accounted, oom_kills);
+            assert_eq!((found, verdict.kind, verdict.confidence), (exit, kind, confidence), "{what}: {verdict:?}");
+            let last = verdict.evidence.last().expect("there is some");
+            assert!(last.text.contains("from outside"), "{what}: {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_kill_of_somebody_in_its_cgroup_is_told_and_not_taken_for_its_own() {
+        let (exit, verdict) = watched(&[], 1);
+        assert_eq!((exit, verdict.kind, verdict.confidence), (None, VerdictKind::Unknown, Confidence::Guess));
+        assert!(verdict.summary.contains("whether one of this run is not known"), "{verdict:?}");
+        assert!(verdict.evidence.iter().any(|evidence| evidence.text.contains("5 -> 6")), "{verdict:?}");
+    }
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::super::{Run, RunPlan};
 use super::*;
+use crate::run::report::Vantage;
 use crate::snapshot::cgroup::{Cgroup, CgroupEvents, Version};
 use crate::snapshot::kernel_event::{KernelRecord, OutsideEvent};
 use crate::snapshot::process::{CgroupPath, Name, Stat};
@@ -24,7 +25,13 @@ fn case(exit: Exit, signals: &[i32], exit_records: Result<(), Unreadable>) -> Ca
         signals,
         room: None,
         most: None,
-        sight: Sight { vantage: Vantage::Above, kernel_log: Err(Unreadable::Denied), exit_records, passes: 9, own_cpu: Duration::ZERO },
+        sight: Sight {
+            vantage: Vantage::Above,
+            kernel_log: Err(Unreadable::Denied),
+            exit_records,
+            passes: 9,
+            own_cpu: Duration::ZERO,
+        },
     }
 }
 
@@ -83,7 +90,7 @@ fn a_victim_of_the_same_name_in_another_namespace_is_not_ours_unless_our_cgroup_
         let mut run = Run::new(RunPlan::default());
         run.absorb(&pass(before, &[]));
         run.absorb(&pass(after, &log));
-        run.finish(exit, Ok(())).verdict.kind
+        run.finish(Some(exit), Ok(())).verdict.kind
     };
     assert_eq!(kind(Some(0), Some(0), Exit::Code(0)), VerdictKind::Ok);
     assert_eq!(kind(Some(0), Some(1), Exit::Code(1)), VerdictKind::OomKilledCgroup);

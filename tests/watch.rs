@@ -1,0 +1,155 @@
+//! A `go test` that somebody else started, in the live screen: found by its numbers or picked with a key, behind make and
+//! shell scripts, it gets the view of `oomtop run`; and the same verdict, as far as can be known from outside.
+
+#![allow(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
+
+mod program;
+mod require;
+mod terminal;
+#[path = "go/toolchain.rs"]
+mod toolchain;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use terminal::Terminal;
+use toolchain::Toolchain;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A process that is ended with the test.
+struct Outside(Child);
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        // Its whole group: what go leaves behind is nobody's.
+        if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts a shell line in the suite, with go in its path and a folder of its own for what go builds.
+fn outside(go: &Toolchain, folder: &Path, line: &str) -> Outside {
+    let mut command = Command::new("setsid");
+    command.args(["sh", "-c", line]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    go.set_environment(&mut command);
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run/suite"));
+    command.env("GOFLAGS", "-mod=mod -vet=off").env("TMPDIR", folder);
+    Outside(command.spawn().expect("starts"))
+}
+
+/// Waits for a process whose executable lies in the folder and is called so.
+fn below(folder: &Path, name: &str) -> Pid {
+    until(name, || {
+        std::fs::read_dir("/proc").expect("procfs").flatten().find_map(|entry| {
+            let executable = std::fs::read_link(entry.path().join("exe")).unwrap_or_default();
+            let pid = entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw)?;
+            (executable.starts_with(folder) && executable.ends_with(name)).then_some(pid)
+        })
+    })
+}
+
+/// The ancestor that is a `go test`.
+fn go_test_above(pid: Pid) -> Pid {
+    let field = |pid: Pid, name: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).expect("lives");
+        status.lines().find_map(|line| line.strip_prefix(name)).expect("has this line").trim().to_owned()
+    };
+    let mut at = pid;
+    while field(at, "Name:") != "go" {
+        at = field(at, "PPid:").parse().ok().and_then(Pid::from_raw).expect("go stands above its test");
+    }
+    at
+}
+
+fn until<T>(what: &str, find: impl Fn() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = find() {
+            return found;
+        }
+        assert!(begin.elapsed() < PATIENCE, "no {what} in {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn shows(terminal: &mut Terminal, text: &str) {
+    let found = terminal.until(PATIENCE, |screen| screen.contents().contains(text));
+    assert!(found.is_ok(), "no {text:?} on\n{}", terminal.text().join("\n"));
+}
+
+fn go() -> Option<Toolchain> {
+    toolchain::toolchains().pop()
+}
+
+/// Wide enough for a whole command line in the table.
+fn oomtop(arguments: &[&str]) -> Terminal {
+    let mut command = program::oomtop();
+    command.args(arguments);
+    Terminal::start(command, 200, 50)
+}
+
+/// As `oomtop -p "$(pgrep -d, -f 'go test')"` does: the shell around go has the words in its command line too.
+#[test]
+fn a_go_test_found_by_its_words_is_followed_to_its_verdict() {
+    let Some(go) = go() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let shell = outside(&go, folder.path(), "go test -count=20 -timeout 0 ./slow; sleep 1000");
+    let test = below(folder.path(), "slow.test");
+    let go_test = go_test_above(test);
+    let numbers = format!("{},{}", shell.0.id(), go_test.as_raw_nonzero());
+    let mut terminal = oomtop(&["-p", &numbers]);
+    shows(&mut terminal, "watched for");
+    terminal.press("77");
+    shows(&mut terminal, "example.com/suite/slow");
+    kill_process(test, Signal::KILL).expect("is there");
+    // The shell lives on: it was go test that was meant. What it ended with is known to those who may read exit records.
+    shows(&mut terminal, "looked on from outside");
+    let verdict = terminal.text().join("\n");
+    assert!(!verdict.contains("(certain)"), "{verdict}");
+    let told = verdict.contains("KILLED BY A SIGNAL (likely)") && verdict.contains("status 1");
+    assert!(told || verdict.contains("ENDED, NOT KNOWN WHY (guess)"), "{verdict}");
+    terminal.press("q");
+    assert!(terminal.ended(PATIENCE).is_some_and(|status| status.success()), "its status is not ours");
+    let left = String::from_utf8_lossy(terminal.transcript()).into_owned();
+    let behind = left.rsplit("\x1b[?1049l").next().expect("the screen was left");
+    assert!(behind.contains("looked on from outside"), "{behind}");
+}
+
+/// The machine's table, grouped by go test: the group is there behind make and a script, opened it has the package, and W
+/// watches it until W goes back; leaving does nothing to it.
+#[test]
+fn a_go_test_is_picked_from_its_group() {
+    let Some(go) = go() else { return };
+    if !require::tool("make") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let makefile = folder.path().join("Makefile");
+    std::fs::write(&makefile, "check:\n\tnice sh -c 'env A=b go test -count=20 -timeout 0 ./slow; true'\n")
+        .expect("written");
+    let line = format!("exec make -f {}", makefile.display());
+    let _make = outside(&go, folder.path(), &line);
+    let test = below(folder.path(), "slow.test");
+    let group = format!("go test -count=20 -timeout 0 ./slow ({})", go_test_above(test).as_raw_nonzero());
+    let mut terminal = oomtop(&[]);
+    shows(&mut terminal, "Processes by RSS");
+    terminal.press("g\x1b[F\r");
+    shows(&mut terminal, &group);
+    terminal.press(&format!("/{group}\r"));
+    terminal.press("\r");
+    shows(&mut terminal, "example.com/suite/slow");
+    terminal.press("W");
+    shows(&mut terminal, "watched for");
+    shows(&mut terminal, "Processes by RSS, as a tree");
+    terminal.press("W");
+    shows(&mut terminal, "watched no longer");
+    shows(&mut terminal, "Runs of go test by RSS");
+    terminal.press("q");
+    assert!(terminal.ended(PATIENCE).is_some_and(|status| status.success()));
+    assert!(rustix::process::test_kill_process(test).is_ok(), "leaving touches nothing");
+}

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::snapshot::cgroup::Version;
 use crate::source::{cgroup_files, proc_files};
 use crate::units::{Bytes, Pid, ProcessId};
 
-/// Names of what is ours begin so; number and start time of the oomtop that made it follow.
+/// Names of what is ours begin so; the [`Maker`] follows.
 const PREFIX: &str = "oomtop-run-";
 /// Where we stand ourselves in a delegated cgroup, which must hold no process when its children have a controller.
 const ASIDE: &str = "oomtop-aside-";
@@ -40,7 +41,7 @@ impl OwnCgroup {
     /// Where no memory cgroup may be made; the message says what to do instead.
     pub fn make(limit: Bytes, swap: Option<Bytes>) -> Result<Self> {
         let place = Place::find()?;
-        let own = control::identify(Path::new("/proc"), Pid(std::process::id()))?;
+        let own = Maker::ourselves()?;
         let mut made = place.make(own).map_err(|cause| refused(&place, &cause, limit))?;
         made.restrict(limit, swap)
             .map_err(|(file, cause)| eyre!("cannot set {file} of {}: {cause}", made.directory.display()))?;
@@ -143,10 +144,10 @@ impl Place {
     }
 
     /// Makes a child of where it may have the controller.
-    fn make(&self, own: ProcessId) -> io::Result<OwnCgroup> {
-        let name = format!("{PREFIX}{}-{}", own.pid, own.start_time.0);
+    fn make(&self, own: Maker) -> io::Result<OwnCgroup> {
+        let name = own.name(PREFIX);
         let below = |above: &Path, path: &[u8], stepped_aside| -> io::Result<OwnCgroup> {
-            sweep(above);
+            sweep(above, own);
             let directory = above.join(&name);
             fs::create_dir(&directory)?;
             let path = [path.strip_suffix(b"/").unwrap_or(path), b"/", name.as_bytes()].concat();
@@ -166,11 +167,11 @@ impl Place {
         let parent_path = &self.path[..memchr::memrchr(b'/', &self.path).unwrap_or(0)];
         let parent = self.directory.parent().unwrap_or(&self.directory);
         below(parent, parent_path, None).or_else(|cause| {
-            if !self.is_ours_alone(own) {
+            if !self.is_ours_alone(own.id) {
                 return Err(cause);
             }
-            sweep(&self.directory);
-            let aside = self.directory.join(format!("{ASIDE}{}-{}", own.pid, own.start_time.0));
+            sweep(&self.directory, own);
+            let aside = self.directory.join(own.name(ASIDE));
             fs::create_dir(&aside)?;
             write(&aside.join("cgroup.procs"), "0")?;
             let back = |cause| {
@@ -191,19 +192,41 @@ impl Place {
     }
 }
 
-/// Removes what earlier oomtops left below a cgroup, if they are gone and it is empty.
+/// Which oomtop made a cgroup, as the name says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Maker {
+    /// Inode of the PID namespace in which the number counts.
+    namespace: u64,
+    id: ProcessId,
+}
+
+impl Maker {
+    fn ourselves() -> Result<Self> {
+        let namespace = fs::metadata("/proc/self/ns/pid")?.ino();
+        Ok(Self { namespace, id: control::identify(Path::new("/proc"), Pid(std::process::id()))? })
+    }
+
+    fn name(self, prefix: &str) -> String {
+        format!("{prefix}{}-{}-{}", self.namespace, self.id.pid, self.id.start_time.0)
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        let mut numbers = name.strip_prefix(PREFIX).or_else(|| name.strip_prefix(ASIDE))?.splitn(3, '-');
+        let namespace = numbers.next()?.parse().ok()?;
+        let id = ProcessId::new(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
+        Some(Self { namespace, id })
+    }
+}
+
+/// Removes what earlier oomtops left below a cgroup, if they are gone and it is empty. Whether one of another PID
+/// namespace is gone we cannot see: it may have made its cgroup just now.
 #[expect(clippy::disallowed_methods, reason = "looks for what is ours")]
-fn sweep(above: &Path) {
+fn sweep(above: &Path, own: Maker) {
     for entry in fs::read_dir(above).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let maker = name.to_str().and_then(|name| name.strip_prefix(PREFIX).or_else(|| name.strip_prefix(ASIDE)));
-        let maker = maker.and_then(|maker| {
-            let (pid, start_time) = maker.split_once('-')?;
-            Some(ProcessId::new(pid.parse().ok()?, start_time.parse().ok()?))
-        });
-        let Some(maker) = maker else { continue };
-        let lives = control::identify(Path::new("/proc"), maker.pid).is_ok_and(|found| found == maker);
-        if !lives {
+        let Some(maker) = name.to_str().and_then(Maker::of) else { continue };
+        let lives = control::identify(Path::new("/proc"), maker.id.pid).is_ok_and(|found| found == maker.id);
+        if maker.namespace == own.namespace && !lives {
             // The kernel refuses where a process is in it.
             let _ = fs::remove_dir(entry.path());
         }
@@ -221,4 +244,32 @@ fn refused(place: &Place, cause: &io::Error, limit: Bytes) -> color_eyre::Report
          systemd-run --user --scope -p MemoryMax={mib}M oomtop run -- ...\nor in a scope with -p Delegate=yes",
         place.directory.display()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_of_our_namespace_and_whose_maker_is_gone_is_swept() {
+        let own = Maker::ourselves().unwrap();
+        // Nobody begins so late.
+        let gone = ProcessId::new(1, u64::MAX);
+        let stays = [
+            own.name(PREFIX),
+            Maker { namespace: own.namespace + 1, id: gone }.name(PREFIX),
+            Maker { namespace: own.namespace + 1, id: gone }.name(ASIDE),
+            "oomtop-run-1-2".into(),
+            "somebody".into(),
+        ];
+        let goes = [Maker { id: gone, ..own }.name(PREFIX), Maker { id: gone, ..own }.name(ASIDE)];
+        let above = tempfile::tempdir().unwrap();
+        for name in stays.iter().chain(&goes) {
+            fs::create_dir(above.path().join(name)).unwrap();
+        }
+        sweep(above.path(), own);
+        for (name, expected) in stays.iter().map(|name| (name, true)).chain(goes.iter().map(|name| (name, false))) {
+            assert_eq!(above.path().join(name).exists(), expected, "{name}");
+        }
+    }
 }

@@ -113,6 +113,7 @@ fn test_binary() -> ProcessReport {
         state: b'S',
         growth: Rate::new(1_992_294.4),
         trend: [0, 1, 2, 3, 4, 5, 6, 7],
+        leading: Some(0),
         risk: Some(1),
         warning: WarningState::Growing,
         ..ProcessReport::unread(ProcessId::new(30_987, 8_000))

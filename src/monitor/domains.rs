@@ -214,8 +214,8 @@ impl Domains {
                 .or(domain.growth.filter(|_| domain.time_left.is_some_and(|left| left <= config.warning.imminent)));
             for (index, rank) in self.ranking.places(members) {
                 let (row, memory) = (&mut report.processes[index], &mut memories[index]);
-                if memory.leading.is_none() {
-                    memory.leading = u16::try_from(place).ok();
+                if row.leading.is_none() {
+                    row.leading = u16::try_from(place).ok();
                     row.risk = rank;
                     // Who brings a quarter of it is part of it.
                     memory.imminent = rush.is_some_and(|rush| {
@@ -262,8 +262,8 @@ fn spare(round: &Round<'_>, report: &mut Report, memories: &mut [Memory]) {
         let immune: Option<Immune> = ranking::immune(row, &memories[index], &pass, is_init.then_some(row.id), total);
         let row = &mut report.processes[index];
         row.immune = immune;
+        row.leading = None;
         row.risk = None;
-        memories[index].leading = None;
         memories[index].imminent = false;
     }
 }

@@ -31,8 +31,6 @@ pub(super) struct Memory {
     pub administrator: bool,
     /// It has its share in a rush that fills its domain.
     pub imminent: bool,
-    /// Index of the domain that leads for it.
-    pub leading: Option<u16>,
     /// When its oom_score_adj was last read: somebody else may have changed it since.
     pub adjusted: Millis,
     /// Its own early warning, and since when it says what the row says.

@@ -258,7 +258,7 @@ impl Monitor {
         let report = Arc::make_mut(&mut self.report);
         for (index, (row, memory)) in report.processes.iter_mut().zip(&mut self.memories).enumerate() {
             if due && let Some(anonymous) = row.rss_anon.get() {
-                let domain = memory.leading.and_then(|leading| report.domains.get(usize::from(leading)));
+                let domain = row.leading.and_then(|leading| report.domains.get(usize::from(leading)));
                 let limit = domain.map(|domain| domain.limit);
                 memory.watch.sample(anonymous, step, limit, config, &mut self.scratch);
             }
@@ -281,7 +281,7 @@ impl Monitor {
             return Some(ProcessDetail { ended: Some(ended.at), ..self.history(id, &ended.series) });
         };
         let (row, memory) = (&self.report.processes[index], &self.memories[index]);
-        let domain = memory.leading.and_then(|leading| self.report.domains.get(usize::from(leading)));
+        let domain = self.report.leading_domain(row);
         let mut detail = self.history(id, &memory.series);
         detail.limit = domain.map(|domain| (domain.label.clone(), domain.limit));
         // The time of its domain is its own where it is the one that grows.

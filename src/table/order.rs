@@ -20,11 +20,11 @@ fn by_column(column: Column, one: &ProcessReport, other: &ProcessReport, report:
         // Small numbers first: they name, they do not measure.
         Column::Pid | Column::Parent => known_first(number(column, one, report), number(column, other, report)),
         Column::Risk => {
-            let place = |process| risk_order(process, report).unwrap_or_else(|behind| behind);
+            let place = |process| risk_order(process).unwrap_or_else(|behind| behind);
             place(one).cmp(&place(other))
         }
         Column::Domain => {
-            let place = |process| domain_order(process, report).unwrap_or_else(|behind| behind);
+            let place = |process| domain_order(process).unwrap_or_else(|behind| behind);
             place(one).cmp(&place(other))
         }
         // Words are compared as bytes and borrowed: sorting must not build ten thousand command lines.
@@ -62,13 +62,14 @@ fn by_column(column: Column, one: &ProcessReport, other: &ProcessReport, report:
 ///
 /// # Errors
 /// As said: it is no failure.
-pub fn risk_order(process: &ProcessReport, report: &Report) -> Result<i64, i64> {
+pub fn risk_order(process: &ProcessReport) -> Result<i64, i64> {
     match (process.immune, process.risk) {
         (Some(_), _) => Err(i64::MAX),
         (None, None) => Err(i64::MAX - 1),
         (None, Some(rank)) => {
-            let tightness = leading_place(process, report).unwrap_or(DOMAINS);
-            Ok(i64::from(rank) * (DOMAINS + 1) + tightness)
+            // The tightest domain has the first place; no place is behind them all.
+            const NONE: i64 = 1 << u16::BITS;
+            Ok(i64::from(rank) * (NONE + 1) + process.leading.map_or(NONE, i64::from))
         }
     }
 }
@@ -78,24 +79,15 @@ pub fn risk_order(process: &ProcessReport, report: &Report) -> Result<i64, i64> 
 ///
 /// # Errors
 /// As said: it is no failure.
-pub fn domain_order(process: &ProcessReport, report: &Report) -> Result<i64, i64> {
+pub fn domain_order(process: &ProcessReport) -> Result<i64, i64> {
     const RANKS: i64 = 1 << 32;
-    let place = leading_place(process, report).ok_or(i64::MAX)?;
+    let place = i64::from(process.leading.ok_or(i64::MAX)?);
     let within = match (process.immune, process.risk) {
         (Some(_), _) => RANKS + 1,
         (None, None) => RANKS,
         (None, Some(rank)) => i64::from(rank),
     };
     Ok(place * (RANKS + 2) + within)
-}
-
-/// No machine has more memory cgroups: `MEM_CGROUP_ID_MAX` of include/linux/memcontrol.h.
-const DOMAINS: i64 = 0xffff;
-
-/// How many domains are tighter than the one that leads for this process.
-fn leading_place(process: &ProcessReport, report: &Report) -> Option<i64> {
-    let place = report.domains.iter().position(|domain| domain.holds(process))?;
-    i64::try_from(place).ok().map(|place| place.min(DOMAINS - 1))
 }
 
 fn known_first<T: Ord>(one: Option<T>, other: Option<T>) -> Ordering {
@@ -144,8 +136,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::monitor::report::{DomainKind, DomainReport, Identity, Immune};
-    use crate::snapshot::process::CgroupPath;
+    use crate::monitor::report::{Identity, Immune};
     use crate::table::{COLUMNS, Kind};
     use crate::units::{Bytes, MaybeKib, ProcessId, Rate};
 
@@ -178,33 +169,21 @@ mod tests {
 
     #[test]
     fn of_equal_ranks_the_one_of_the_tightest_domain_comes_first_and_domains_by_how_tight_they_are() {
-        let domain = |kind, path| DomainReport::unranked(kind, CgroupPath::new(path));
-        let domains = vec![
-            domain(DomainKind::CgroupV2, "/tight"),
-            domain(DomainKind::CgroupV2, "/roomy"),
-            domain(DomainKind::Host, "/"),
+        const TIGHT: Option<u16> = Some(0);
+        const ROOMY: Option<u16> = Some(1);
+        const HOST: Option<u16> = Some(u16::MAX);
+        let of = |pid, leading, rank| process(pid, |process| (process.leading, process.risk) = (leading, rank));
+        let processes = [
+            ProcessReport { immune: Some(Immune::Init), ..of(1, HOST, None) },
+            of(2, HOST, Some(1)),
+            of(3, ROOMY, Some(1)),
+            of(4, TIGHT, Some(2)),
+            of(5, TIGHT, Some(1)),
+            of(6, TIGHT, None),
+            of(7, None, Some(1)),
         ];
-        let report = Report { domains, ..Report::default() };
-        let of = |pid, cgroup, rank| {
-            let cgroup = Some(CgroupPath::new(cgroup));
-            let identity = Identity { cgroup, ..Identity::default() };
-            process(pid, |process| (process.identity, process.risk) = (Arc::new(identity), rank))
-        };
-        let safe = ProcessReport { immune: Some(Immune::Init), ..of(1, "/", None) };
-        let mut processes = [
-            safe,
-            of(2, "/", Some(1)),
-            of(3, "/roomy/x", Some(1)),
-            of(4, "/tight", Some(2)),
-            of(5, "/tight/y", Some(1)),
-            of(6, "/tight", None),
-        ];
-        let mut sorted = |column| {
-            processes.sort_by(|one, other| compare(column, one, other, &report));
-            processes.iter().map(|process| process.id.pid.0).collect::<Vec<_>>()
-        };
-        assert_eq!(sorted(Column::Risk), [5, 3, 2, 4, 6, 1]);
-        assert_eq!(sorted(Column::Domain), [5, 4, 6, 3, 2, 1]);
+        assert_eq!(sorted(Column::Risk, &processes), [5, 3, 2, 7, 4, 6, 1]);
+        assert_eq!(sorted(Column::Domain, &processes), [5, 4, 6, 3, 2, 1, 7]);
     }
 
     #[test]

@@ -126,6 +126,7 @@ fn process(sketch: &Sketch) -> ProcessReport {
         state: b'S',
         growth: Rate::new(sketch.growth * 1_048_576.0),
         trend: if growing { [255, 0, 1, 2, 4, 5, 6, 7] } else { [0; 8] },
+        leading: Some(u16::from(sketch.cgroup != DOCKER)),
         risk: risk(sketch.pid),
         immune: (sketch.adjustment == -1000).then_some(Immune::Adjustment),
         warning: if growing { WarningState::Imminent } else { WarningState::Quiet },

@@ -63,8 +63,8 @@ pub fn directed(rank: Result<i64, i64>, reversed: bool) -> i64 {
 /// A number that grows from the first row to the last; as an error where the value is not known, behind all others.
 fn rank(column: Column, process: &ProcessReport, report: &Report) -> Result<i64, i64> {
     match column {
-        Column::Risk => return table::risk_order(process, report),
-        Column::Domain => return table::domain_order(process, report),
+        Column::Risk => return table::risk_order(process),
+        Column::Domain => return table::domain_order(process),
         _ => {}
     }
     let number = match table::value(column, process, report).ok_or(i64::MAX)? {
@@ -94,12 +94,14 @@ mod tests {
         let size = || prop_oneof![Just(MaybeKib::UNKNOWN), (0_u64..5).prop_map(MaybeKib::from_kib)];
         let small = || prop::option::of(0_i16..4);
         let cgroup = prop::option::of(prop::sample::select(vec!["/a", "/a/b", "/c"]));
-        (size(), size(), prop::option::of(-1e7_f64..1e7), small(), small(), any::<bool>(), cgroup).prop_map(
-            move |(rss, swap, growth, risk, adjustment, immune, cgroup)| ProcessReport {
+        let leading = prop::option::of(0_u16..3);
+        (size(), size(), prop::option::of(-1e7_f64..1e7), small(), small(), any::<bool>(), cgroup, leading).prop_map(
+            move |(rss, swap, growth, risk, adjustment, immune, cgroup, leading)| ProcessReport {
                 rss,
                 swap,
                 pss: swap,
                 growth: growth.and_then(Rate::new),
+                leading,
                 // Who is immune has no rank.
                 risk: risk.filter(|_| !immune).map(|risk| risk as u32),
                 oom_score_adj: adjustment,

@@ -103,7 +103,7 @@ impl Sums {
                 sum.known += 1;
             }
         }
-        if let Ok(place) = table::risk_order(process, report) {
+        if let Ok(place) = table::risk_order(process) {
             let worst = self.worst.get_or_insert((place, index));
             *worst = (*worst).min((place, index));
         }

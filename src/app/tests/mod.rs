@@ -26,6 +26,7 @@ pub fn machine() -> Report {
         state: b'S',
         rss: MaybeKib::from_kib(mib * 1024),
         oom_score_adj: Some(adjustment),
+        leading: Some(1),
         identity: Arc::new(Identity { name: name.as_bytes().into(), uid: Some(uid), ..Identity::default() }),
         ..ProcessReport::unread(ProcessId::new(pid, u64::from(pid) * 10))
     };

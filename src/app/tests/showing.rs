@@ -271,7 +271,6 @@ fn the_mouse_selects_in_dialogs_and_panes() {
             immune: None,
         })
         .to_vec();
-    report.domains.swap(0, 1);
     let mut state = state();
     update(&mut state, Event::Report(Arc::new(report)));
     let mouse = |state: &mut State, kind, column, row| {

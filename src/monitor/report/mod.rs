@@ -73,10 +73,10 @@ impl Report {
         Some(&self.processes[index]).filter(|process| process.id == id)
     }
 
-    /// The domain that leads for this process: of all above it, the one with the least headroom.
+    /// The domain that leads for this process: of all it is in, the one with the least headroom.
     #[must_use]
     pub fn leading_domain(&self, process: &ProcessReport) -> Option<&DomainReport> {
-        self.domains.iter().find(|domain| domain.holds(process))
+        self.domains.get(usize::from(process.leading?))
     }
 
     /// The domain of the host.
@@ -181,6 +181,8 @@ pub struct ProcessReport {
     /// RSS over the window in eight steps of height (0 to 7), oldest first, for the sparkline in its row; 255 is "not
     /// there yet".
     pub trend: [u8; 8],
+    /// Index of its leading domain in [`Report::domains`]; `None` where no domain is known.
+    pub leading: Option<u16>,
     /// Position among the victims of its leading domain, from 1; `None` when immune, unranked, or behind the ranked.
     pub risk: Option<u32>,
     /// Why the kernel would not take it, when that is so.
@@ -226,6 +228,7 @@ impl ProcessReport {
             state: b'?',
             growth: None,
             trend: [255; 8],
+            leading: None,
             risk: None,
             immune: None,
             warning: WarningState::Quiet,

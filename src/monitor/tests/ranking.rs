@@ -228,6 +228,23 @@ fn each_limit_ranks_its_own_subtree_and_the_tightest_leads() {
 }
 
 #[test]
+fn the_domain_that_is_named_is_the_one_in_which_the_risk_ranks() {
+    let mut taken = full(0, &[made(10, 100), made(20, 200)]);
+    // What each said of itself is older than the lists of the cgroups: they have moved since.
+    taken.memberships =
+        vec![fact(10, taken.ended, CgroupPath::new("/")), fact(20, taken.ended, CgroupPath::new("/tight"))];
+    taken.cgroups =
+        Some(vec![group("/tight", Version::V2, Some(64), &[10]), group("/roomy", Version::V2, Some(512), &[20])]);
+    let report = absorb(&taken);
+    for (pid, path) in [(10, "/tight"), (20, "/roomy")] {
+        let row = report.process(id(pid)).unwrap();
+        let named = report.leading_domain(row).unwrap();
+        assert_eq!((named.path.clone(), order(named)), (CgroupPath::new(path), vec![pid]));
+        assert_eq!(row.risk, Some(1));
+    }
+}
+
+#[test]
 fn a_victim_of_whom_nothing_could_be_read_has_unknown_parts_and_makes_doubt() {
     let mut taken = full(0, &[made(10, 5000), made(20, 100)]);
     taken.statms.retain(|fact| fact.id != id(20));

@@ -80,13 +80,15 @@ fn identity(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
     };
     if let Some(interval) = report.interval {
         let asked = state.config.interval;
-        let late = interval > asked.mul_f32(1.5);
+        let late = interval > asked.mul_f32(1.1);
         if late {
             // The sampler could not keep up: the true interval, and what was asked for.
             pen.end(&format!("(not {:.1}s)", asked.as_secs_f32()), Role::Dim);
         }
-        // No pass comes at the very moment, and one that follows an action comes before its time: that is no news.
-        let (shown, role) = if late { (interval, Role::Warned) } else { (asked, Role::Plain) };
+        // No pass comes at the very moment: that is no news. One that follows an action comes before its time.
+        let as_asked = !late && interval >= asked.mul_f32(0.9);
+        let shown = if as_asked { asked } else { interval };
+        let role = if late { Role::Warned } else { Role::Plain };
         pen.end(&format!("{:.1}s", shown.as_secs_f32()), role);
         if wide {
             pen.end("every", Role::Dim);

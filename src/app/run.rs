@@ -169,7 +169,10 @@ impl State {
         self.run = Some(RunView::of(before));
         self.companion = Pane::Run;
         self.arrange();
-        self.say(Tone::Plain, "watched until it ends: 7 shows it, W goes back");
+        // What went wrong is worth more than a hint.
+        if self.outcome.as_ref().is_none_or(|said| said.tone != Tone::Bad) {
+            self.say(Tone::Plain, "watched until it ends: 7 shows it, W goes back");
+        }
     }
 
     pub(super) fn run_ended(&mut self, report: Arc<RunReport>) {

@@ -5,7 +5,6 @@ use color_eyre::eyre::{Result, eyre};
 
 use crate::config::Config;
 use crate::control;
-use crate::source::picked::Picked;
 use crate::units::{Pid, ProcessId};
 
 /// Who was asked for with `-p`.
@@ -13,8 +12,6 @@ use crate::units::{Pid, ProcessId};
 pub struct Asked {
     /// Those that are there; empty when everyone was asked for.
     pub found: Vec<ProcessId>,
-    /// Those of them that are a `go test`: what is meant are they, and not the shell around them.
-    pub go_tests: Vec<ProcessId>,
     /// Those that are not.
     missing: Vec<Pid>,
 }
@@ -31,9 +28,6 @@ impl Asked {
                 Ok(id) => asked.found.push(id),
                 Err(_) => asked.missing.push(pid),
             }
-        }
-        if let Ok(mut picked) = Picked::open(&config.proc_root) {
-            asked.go_tests = asked.found.iter().copied().filter(|id| picked.is_go_test(*id)).collect();
         }
         match asked.missing(config) {
             Some(missing) if asked.found.is_empty() => Err(eyre!(missing)),

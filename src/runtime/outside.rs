@@ -5,14 +5,15 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use color_eyre::Result;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::sleep;
 
 use crate::app::Event;
 use crate::config::Config;
-use crate::run::report::{RunReport, Vantage};
+use crate::run::report::Vantage;
 use crate::run::{Run, RunPlan};
-use crate::source::SourceError;
 use crate::source::picked::Picked;
 use crate::source::tree::TreeSource;
 use crate::units::ProcessId;
@@ -20,60 +21,80 @@ use crate::units::ProcessId;
 use super::follow::settle;
 use super::run_screen::Telling;
 
-/// Follows the trees that are meant by these processes; what comes of it is told.
+/// Whom to follow.
+#[derive(Debug)]
+pub enum Wanted {
+    /// The tree that is meant by this process.
+    Tree(ProcessId),
+    /// Of these, to which the table was narrowed, each that is a `go test`. Nobody where none is.
+    GoTestsOf(Vec<ProcessId>),
+}
+
+/// Follows whom is wanted; what comes of it is told.
 ///
 /// # Errors
 /// No thread could be started.
-pub fn follow(config: &Config, picked: Vec<ProcessId>) -> io::Result<Receiver<Event>> {
+pub fn follow(config: &Config, wanted: Wanted) -> io::Result<Receiver<Event>> {
     let (proc_root, sys_root) = (config.proc_root.clone(), config.sys_root.clone());
     let (tell, told) = channel(16);
-    std::thread::Builder::new().name("follower".into()).spawn(move || {
-        let begun = begin(&proc_root, &sys_root, &picked);
-        let answer = begun.as_ref().map(|(roots, ..)| roots.clone()).map_err(ToString::to_string);
-        if tell.blocking_send(Event::Watching(answer)).is_err() {
-            return;
-        }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        if let (Ok((roots, source, run)), Ok(runtime)) = (begun, runtime) {
-            runtime.block_on(async {
-                if let Some(report) = to_end(&roots, source, run, tell.clone()).await {
-                    let _ = tell.send(Event::RunEnded(Arc::new(report))).await;
-                }
-            });
-        }
+    std::thread::Builder::new().name("follower".into()).spawn(move || match begin(&proc_root, &sys_root, wanted) {
+        Ok(Some((runtime, followed))) => runtime.block_on(followed.until_end(tell)),
+        Ok(None) => {}
+        Err(error) => drop(tell.blocking_send(Event::Watching(Err(format!("{error:#}"))))),
     })?;
     Ok(told)
 }
 
-fn begin(
-    proc_root: &Path,
-    sys_root: &Path,
-    picked: &[ProcessId],
-) -> Result<(Vec<ProcessId>, TreeSource, Run), SourceError> {
-    let mut above = Picked::open(proc_root)?;
-    let mut roots: Vec<ProcessId> = picked.iter().map(|id| above.meant_by(*id)).collect();
-    roots.sort_unstable();
-    roots.dedup();
-    let command = roots.first().map(|root| above.command(*root)).unwrap_or_default();
-    let source = TreeSource::of_others(proc_root, sys_root, roots.clone())?;
-    Ok((roots, source, Run::new(RunPlan { command, vantage: Vantage::Outside, ..RunPlan::default() })))
+/// What is followed.
+struct Followed {
+    roots: Vec<ProcessId>,
+    /// What the table is narrowed to meanwhile.
+    shown: Vec<ProcessId>,
+    source: TreeSource,
+    run: Run,
 }
 
-/// Until they have ended; `None` when nobody listens any more.
-async fn to_end(roots: &[ProcessId], mut source: TreeSource, mut run: Run, tell: Sender<Event>) -> Option<RunReport> {
-    let mut telling = Telling::to(tell);
-    loop {
-        run.absorb(&source.pass(Vec::new(), false));
-        telling.tell(&run);
-        if source.is_over() {
-            break;
+/// All that can fail. `None`: there is nobody to follow.
+fn begin(proc_root: &Path, sys_root: &Path, wanted: Wanted) -> Result<Option<(Runtime, Followed)>> {
+    let mut picked = Picked::open(proc_root)?;
+    let (roots, shown) = match wanted {
+        Wanted::Tree(id) => {
+            let roots = vec![picked.meant_by(id)];
+            (roots.clone(), roots)
         }
-        sleep(source.pause()).await;
-        if telling.nobody_listens() {
-            return None;
+        Wanted::GoTestsOf(ids) => picked.go_tests_of(ids),
+    };
+    let Some(first) = roots.first() else { return Ok(None) };
+    let command = picked.command(*first);
+    let source = TreeSource::of_others(proc_root, sys_root, roots.clone())?;
+    let run = Run::new(RunPlan { command, vantage: Vantage::Outside, ..RunPlan::default() });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    Ok(Some((runtime, Followed { roots, shown, source, run })))
+}
+
+impl Followed {
+    /// Until they have ended, or nobody listens any more.
+    async fn until_end(mut self, tell: Sender<Event>) {
+        if tell.send(Event::Watching(Ok(self.shown))).await.is_err() {
+            return;
         }
+        let mut telling = Telling::to(tell.clone());
+        loop {
+            let pass = self.source.pass(Vec::new(), false);
+            self.run.absorb(&pass);
+            telling.tell(&self.run);
+            if self.source.is_over() {
+                break;
+            }
+            // Somebody else's tree may be of any size: it takes a twentieth of a processor at the most.
+            sleep(self.source.pause().max(pass.cost.pass_cpu * 19)).await;
+            if telling.nobody_listens() {
+                return;
+            }
+        }
+        settle(&mut self.source, &mut self.run, false).await;
+        let exit = self.run.exit_of(&self.roots);
+        let report = self.run.finish(exit, self.source.exit_records());
+        let _ = tell.send(Event::RunEnded(Arc::new(report))).await;
     }
-    settle(&mut source, &mut run, false).await;
-    let exit = run.exit_of(roots);
-    Some(run.finish(exit, source.exit_records()))
 }

@@ -25,7 +25,7 @@ use super::asked::Asked;
 use super::child;
 use super::hook::Hook;
 use super::input::Decoder;
-use super::outside;
+use super::outside::{self, Wanted};
 use super::prober::Prober;
 use super::profiles::Profiles;
 use super::protection::Protection;
@@ -71,10 +71,12 @@ pub async fn run(
     if let Some(missing) = asked.missing(&config) {
         state.say(Tone::Bad, missing);
     }
-    state.list.roots = asked.found;
+    state.list.roots.clone_from(&asked.found);
+    let mut may_be_go_tests = asked.found;
     let (command, told) = match watched {
         Some(WatchedCommand { id, notices, told }) => {
             state.begin_run(id);
+            may_be_go_tests.clear();
             (Some(notices), told)
         }
         None => (None, silence()),
@@ -102,8 +104,8 @@ pub async fn run(
     };
     // The first frame stands before anything was read.
     session.draw();
-    if !asked.go_tests.is_empty() {
-        session.watch(asked.go_tests);
+    if !may_be_go_tests.is_empty() {
+        session.watch(Wanted::GoTestsOf(may_be_go_tests));
     }
     let mut clock = tokio::time::interval(config.interval);
     clock.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -245,7 +247,7 @@ impl Session {
                 self.monitor.mark(id);
                 self.tell_detail();
             }
-            Effect::Watch(id) => self.watch(vec![id]),
+            Effect::Watch(id) => self.watch(Wanted::Tree(id)),
             Effect::Unwatch => self.told = silence(),
             Effect::Signal { targets, signal, confirmed: _ } => self.ask(Deed::Signal { targets, signal }),
             Effect::Adjust { adjustments, undo } => self.ask(Deed::Adjust { adjustments, undo }),
@@ -269,8 +271,8 @@ impl Session {
     }
 
     /// Follows what somebody else started; whoever was followed before is let go.
-    fn watch(&mut self, picked: Vec<ProcessId>) {
-        match outside::follow(&self.state.config, picked) {
+    fn watch(&mut self, wanted: Wanted) {
+        match outside::follow(&self.state.config, wanted) {
             Ok(told) => self.told = told,
             Err(error) => self.tell(Event::Watching(Err(error.to_string()))),
         }

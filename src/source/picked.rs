@@ -1,6 +1,7 @@
 //! Whose tree is meant when somebody points at a process: of a `go test` all of it, whatever of it was pointed at. Refuses
 //! to go above the outermost `go test`: a shell, make and a terminal live on when it is over.
 
+use std::iter::successors;
 use std::path::Path;
 
 use crate::golang::go_command::is_go_test;
@@ -31,22 +32,36 @@ impl Picked {
         Ok(Self { proc_root: tree })
     }
 
-    /// Whether this process is a `go test`, as far as its command line can be read.
-    pub fn is_go_test(&mut self, id: ProcessId) -> bool {
+    /// As far as its command line can be read: that waits for the lock of its memory.
+    fn is_go_test(&mut self, id: ProcessId) -> bool {
         command(&mut self.proc_root, id).is_ok_and(|command| is_go_test(&command.arguments))
     }
 
     /// The outermost `go test` that this process is, or belongs to; else the process itself.
     pub fn meant_by(&mut self, id: ProcessId) -> ProcessId {
-        let (mut meant, mut at) = (id, id);
-        for _ in 0..DEEPEST {
-            if self.is_go_test(at) {
-                meant = at;
-            }
-            let Some(above) = self.parent(at).and_then(|parent| self.identify(parent)) else { break };
-            at = above;
+        let outermost = self.above(id).into_iter().rev().find(|at| self.is_go_test(*at));
+        outermost.unwrap_or(id)
+    }
+
+    /// Those of these that are a `go test`, each as the outermost that it belongs to; and what is left of all of them to be
+    /// looked at together: what only stands around a `go test`, a shell that has its words, is not.
+    pub fn go_tests_of(&mut self, ids: Vec<ProcessId>) -> (Vec<ProcessId>, Vec<ProcessId>) {
+        let mut go_tests: Vec<ProcessId> = ids.iter().copied().filter(|id| self.is_go_test(*id)).collect();
+        for id in &mut go_tests {
+            *id = self.meant_by(*id);
         }
-        meant
+        go_tests.sort_unstable();
+        go_tests.dedup();
+        let around: Vec<ProcessId> = go_tests.iter().flat_map(|id| self.above(*id)).collect();
+        let others = ids.into_iter().filter(|id| !around.contains(id) && !go_tests.contains(id));
+        let together = go_tests.iter().copied().chain(others).collect();
+        (go_tests, together)
+    }
+
+    /// Parent, grandparent and so on.
+    fn above(&mut self, id: ProcessId) -> Vec<ProcessId> {
+        let above = |at: &ProcessId| self.parent(*at).and_then(|parent| self.identify(parent));
+        successors(Some(id), above).skip(1).take(DEEPEST).collect()
     }
 
     /// The arguments of a process, for a title; none where they cannot be read.

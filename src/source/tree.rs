@@ -254,8 +254,9 @@ impl TreeSource {
                 let _ = each_entry(self.proc_root.root().as_fd(), &mut Vec::new(), |name, _, _| {
                     numbers.extend(proc_files::decimal::<u32>(name.to_bytes()));
                 });
-                // Twice: where the numbers started again a child may have a smaller one than its parent.
-                for _ in 0..2 {
+                // Where the numbers started again a child may have a smaller one than its parent: until all are met.
+                let mut met = None;
+                while met.replace(self.members.len()) != Some(self.members.len()) {
                     for number in &numbers {
                         self.meet_one(Pid(*number), now, now);
                     }

@@ -93,4 +93,6 @@ fn what_cannot_be_watched_says_why() {
     let mut state = state();
     update(&mut state, Event::Watching(Err("no /proc".into())));
     assert!(state.run.is_none() && said(&state).contains("no /proc"));
+    update(&mut state, Event::Watching(Ok(vec![id(20)])));
+    assert!(state.run.is_some() && said(&state).contains("no /proc"), "no hint talks over what went wrong");
 }

@@ -41,6 +41,21 @@ fn report(words: &[&str]) -> (Output, Value) {
 }
 
 #[test]
+fn what_becomes_the_command_is_not_counted_as_the_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("run.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
+    let command = command.args(["run", "--headless", "--oom-score-adj", "1000", "--report"]).arg(&file);
+    let output = command.args(["--", "sleep", "0.3"]).output().expect("starts");
+    let report: Value = serde_json::from_slice(&fs::read(&file).expect("a report")).expect("JSON");
+    let processes = report["processes"].as_array().expect("processes");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(processes.len(), 1, "who tried whether it may is none of it: {told}");
+    let peak = processes[0]["peak_rss_bytes"].as_u64().expect("a peak");
+    assert!(peak < 4 << 20, "sleep holds 2 MiB, what becomes it more than twice that: {told}");
+}
+
+#[test]
 fn its_status_is_that_of_the_command() {
     for (script, status) in
         [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -TERM $$", 143), ("kill -9 $$", 137)]

@@ -43,6 +43,8 @@ pub struct RunPlan {
     pub own_cgroup: Option<Box<[u8]>>,
     /// What it should not exceed.
     pub budget: Option<Budget>,
+    /// First argument of who prepares itself to become the command: what it holds is ours.
+    pub started_through: Option<&'static str>,
 }
 
 /// A run that is being watched.
@@ -233,11 +235,15 @@ impl Run {
         }
     }
 
-    /// Between fork and exec a child of the go command runs in the memory of its parent (vfork): it has its name, its
-    /// command line and its size.
+    /// It is not yet what it will be. Between fork and exec a child of the go command runs in the memory of its parent
+    /// (vfork): it has its name, its command line and its size. The command itself may be ours until then.
     fn is_embryo(&self, place: usize, stat: &Stat, at: Timestamp) -> bool {
         const AT_THE_MOST: Duration = Duration::from_millis(200);
         let process = &self.processes[place];
+        let argument = process.command.as_ref().and_then(|command| command.arguments.split(|&byte| byte == 0).nth(1));
+        if self.plan.started_through.is_some() && argument == self.plan.started_through.map(str::as_bytes) {
+            return true;
+        }
         if at.since(process.first_seen) >= AT_THE_MOST {
             return false;
         }

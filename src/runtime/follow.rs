@@ -54,7 +54,11 @@ impl Followed {
         mut source: TreeSource,
         apart: Option<PipeWriter>,
     ) -> Result<Result<Self, NotStarted>> {
-        asked.oom_score_adj.map(child::may_adjust).transpose()?;
+        if let Some(adjustment) = asked.oom_score_adj {
+            child::may_adjust(adjustment)?;
+            // The kernel's record of who tried it is none of the run's.
+            source.pass(Vec::new(), false);
+        }
         let (sender, notices) = channel(64);
         child::listen(child::ignored_signals(), &sender)?;
         let cgroup = asked.memory_max.map(|limit| OwnCgroup::make(limit, asked.swap_max)).transpose()?;
@@ -161,6 +165,7 @@ fn plan(asked: &RunConfig, cgroup: Option<&OwnCgroup>) -> RunPlan {
         vantage: Vantage::Above,
         own_cgroup: cgroup.map(|cgroup| cgroup.path().into()),
         budget,
+        started_through: Some(START),
     }
 }
 

@@ -212,6 +212,8 @@ fn outlives(program: &Path, rights: Rights, interval: Duration, cgroup: Option<&
 }
 
 fn outlives_its_cgroup(rights: Rights) {
+    // One after the other: each would see the other's kill. Where the first failed the second says why it did not try.
+    static ONE: Mutex<()> = Mutex::new(());
     let Some(root) = require::root().then(require::memory_cgroups).flatten() else { return };
     if rights == Rights::Nobody && !require::tool("setpriv") {
         return;
@@ -220,8 +222,6 @@ fn outlives_its_cgroup(rights: Rights) {
         require::missing("tools", "there is no C compiler");
         return;
     };
-    // One after the other: each would see the other's kill. Where the first failed the second says why it did not try.
-    static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().expect("the one before held");
     // Room for a debug build of oomtop; the rest is the victim's.
     let cgroup = MemoryCgroup::new(&root, &format!("survival-{rights:?}"), Some(128 << 20)).expect("made");

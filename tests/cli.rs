@@ -220,3 +220,47 @@ fn other_programs_read_the_json() {
         assert_eq!(read.trim(), "1 20 21 300", "{program}");
     }
 }
+
+/// A field of a message in the wire format of protocol buffers.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    [vec![number << 3 | 2], varint(bytes.len()), bytes.to_vec()].concat()
+}
+
+/// A field of a number.
+fn number(number: u8, value: usize) -> Vec<u8> {
+    [vec![number << 3], varint(value)].concat()
+}
+
+fn varint(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push((value & 0x7f | 0x80) as u8);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+#[test]
+fn a_small_profile_that_refers_to_a_large_string_again_and_again_takes_little_memory() {
+    let mut bytes = field(1, &[number(1, 1), number(2, 1)].concat());
+    for id in 1..=60_000 {
+        bytes.extend(field(3, &[number(1, id), number(5, 2)].concat()));
+        bytes.extend(field(5, &[number(1, id), number(2, 2), number(4, 2)].concat()));
+        bytes.extend(field(4, &[number(1, id), number(2, id)].concat()));
+        let label = field(3, &[number(1, 2), number(2, 2)].concat());
+        bytes.extend(field(2, &[number(1, id), number(2, 1), label].concat()));
+    }
+    for string in [&b""[..], b"space", &b"x".repeat(1 << 20)] {
+        bytes.extend(field(6, string));
+    }
+    let directory = tempfile::tempdir().expect("created");
+    let path = directory.path().join("profile");
+    std::fs::write(&path, bytes).expect("written");
+    // KiB of address space: a thirtieth of what a copy of the string for each mapping alone would take.
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -v 2000000; exec \"$0\" pprof --json \"$1\"", env!("CARGO_BIN_EXE_oomtop")]);
+    let output = command.arg(&path).output().expect("starts");
+    assert!(output.status.success(), "{:?} {}", output.status, text(&output.stderr));
+    assert!(text(&output.stdout).contains("60000"), "all of its samples");
+}

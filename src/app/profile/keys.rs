@@ -94,7 +94,7 @@ impl State {
     pub(super) fn hold_function(&mut self, held: Option<String>) {
         let Some(shown) = self.profiles.shown() else { return };
         let profile = &shown.digest.profile;
-        let function = held.and_then(|held| profile.functions.iter().position(|name| *name == held));
+        let function = held.and_then(|held| profile.functions.iter().position(|name| **name == *held));
         let function = function.map(|function| function as u32);
         let row = shown.top.functions.iter().position(|known| Some(known.function) == function);
         let last = shown.top.functions.len().saturating_sub(1);

@@ -171,8 +171,8 @@ impl ShownProfile<'_> {
 impl ProfileView {
     /// Profiles that are kept.
     const MOST: usize = 8;
-    /// Bytes of them, packed, beside the last two: what they are summed to is some ten times that.
-    const MOST_BYTES: usize = 4 << 20;
+    /// Bytes of them, as they came and unpacked, beside the last two: what they are summed to is some three times that.
+    const MOST_BYTES: usize = 16 << 20;
 
     /// Those of the process that is shown, oldest first.
     #[must_use]
@@ -235,8 +235,9 @@ impl ProfileView {
         let since = call.base.as_ref().map(|base| base.at).filter(|_| fetched.growth.is_some());
         let call = ProfileCall { base: None, ..call };
         self.kept.push(Arc::new(KeptProfile { number: self.count, at, call, since, fetched }));
-        let bytes = |kept: &[Arc<KeptProfile>]| kept.iter().map(|kept| kept.fetched.bytes.len()).sum::<usize>();
-        while self.kept.len() > Self::MOST || self.kept.len() > 2 && bytes(&self.kept) > Self::MOST_BYTES {
+        let weight = |kept: &Arc<KeptProfile>| kept.fetched.bytes.len() + kept.fetched.whole.profile.length;
+        let weighs = |kept: &[Arc<KeptProfile>]| kept.iter().map(weight).sum::<usize>();
+        while self.kept.len() > Self::MOST || self.kept.len() > 2 && weighs(&self.kept) > Self::MOST_BYTES {
             // Those of alarms, which nobody can fetch again, and the one that is marked go last.
             let last_two = self.kept.len() - 2;
             let can_go =

@@ -224,6 +224,22 @@ fn changes_count_from_the_profile_before_or_from_the_marked_one() {
 }
 
 #[test]
+fn profiles_are_kept_by_what_they_unpack_to() {
+    let mut state = fetched();
+    let whole = state.profiles.shown().unwrap().digest.clone();
+    let mut kept_of = |length: usize| {
+        for _ in 0..8 {
+            let mut whole = whole.clone();
+            whole.profile.length = length;
+            let call = wanted(press(&mut state, "r<enter>"));
+            arrives(&mut state, call, whole);
+        }
+        state.profiles.of_shown().count()
+    };
+    assert_eq!((kept_of(1 << 10), kept_of(5 << 20), kept_of(40 << 20)), (8, 3, 2));
+}
+
+#[test]
 fn a_profile_is_saved_under_the_name_of_its_process() {
     let mut state = fetched();
     let saved = press(&mut state, "w");

@@ -2,6 +2,7 @@
 //! values can be negative. Refuses to compare what counts different things.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::Refusal;
 use super::profile::{Line, Location, Numbered, Profile};
@@ -19,15 +20,15 @@ impl Profile {
         let mut merged = Merged::default();
         merged.add(self, 1);
         merged.add(base, -1);
-        Ok(merged.profile(self))
+        Ok(merged.profile(self, base))
     }
 }
 
 /// Tables and samples of several profiles.
 #[derive(Default)]
 struct Merged {
-    functions: Numbered<String>,
-    files: Numbered<String>,
+    functions: Numbered<Arc<str>>,
+    files: Numbered<Arc<str>>,
     lines: Numbered<Line>,
     locations: Numbered<Location>,
     /// By stack and labels: the position of the values.
@@ -37,12 +38,17 @@ struct Merged {
 
 impl Merged {
     fn add(&mut self, profile: &Profile, sign: i64) {
+        // Names are looked up once each, not once for every line of theirs.
+        let of_names = |table: &mut Numbered<Arc<str>>, names: &[Arc<str>]| -> Vec<u32> {
+            names.iter().map(|name| table.number(name.clone())).collect()
+        };
+        let functions = of_names(&mut self.functions, &profile.functions);
+        let files = of_names(&mut self.files, &profile.files);
         let lines: Vec<u32> = profile
             .lines
             .iter()
             .map(|line| {
-                let function = self.functions.number(profile.functions[line.function as usize].clone());
-                let file = self.files.number(profile.files[line.file as usize].clone());
+                let (function, file) = (functions[line.function as usize], files[line.file as usize]);
                 self.lines.number(Line { function, file, number: line.number })
             })
             .collect();
@@ -67,12 +73,13 @@ impl Merged {
         }
     }
 
-    fn profile(self, newer: &Profile) -> Profile {
+    fn profile(self, newer: &Profile, base: &Profile) -> Profile {
         let count = newer.types.len();
         let mut samples: Vec<_> = self.samples.into_iter().collect();
         // A map has no order of its own; the same two profiles make the same difference.
         samples.sort_unstable_by_key(|(_, at)| *at);
         let mut difference = Profile {
+            length: newer.length + base.length,
             types: newer.types.clone(),
             usual: newer.usual,
             taken: newer.taken,

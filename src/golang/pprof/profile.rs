@@ -1,8 +1,10 @@
 //! The messages of a profile: samples of stacks with their values, and the tables that they refer to. Refuses references
-//! that lead nowhere, and samples with another number of values than there are types.
+//! that lead nowhere, samples with another number of values than there are types, and what would become much more than
+//! its bytes: a string is looked at once, however often it is referred to.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::sync::Arc;
 
 use super::Refusal;
 use super::wire::{Broken, Field, Message};
@@ -19,6 +21,8 @@ pub struct ValueType {
 /// A profile. Everything refers to its tables by index; every index is one of the table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
+    /// Bytes of the message that it was read from; of a difference, of both.
+    pub length: usize,
     /// What the values of each sample count.
     pub types: Vec<ValueType>,
     /// Which of them one looks at first.
@@ -28,9 +32,9 @@ pub struct Profile {
     /// What was sampled, and about how many of it apart two samples are: 524288 bytes.
     pub period: Option<(ValueType, i64)>,
     /// Names of functions, each once.
-    pub functions: Vec<String>,
+    pub functions: Vec<Arc<str>>,
     /// Paths of source files, each once, as the compiler wrote them.
-    pub files: Vec<String>,
+    pub files: Vec<Arc<str>>,
     /// Lines of the source that are on any stack, each once.
     pub(super) lines: Vec<Line>,
     pub(super) locations: Vec<Location>,
@@ -40,7 +44,7 @@ pub struct Profile {
     pub(super) ends: Vec<usize>,
     /// Values of all samples, as many of each as there are types.
     pub(super) values: Vec<i64>,
-    /// What tells samples of one stack apart: a hash of the labels of each.
+    /// What tells samples of one stack apart: the hashes of the labels of each, summed, for they have no order.
     pub(super) labels: Vec<u64>,
 }
 
@@ -65,9 +69,15 @@ pub(super) struct Location {
 }
 
 /// More entries than this in one table are no profile: a table must not take much more memory than its bytes.
-const MOST: usize = 1 << 22;
-/// The same of the stacks of all samples together.
+const MOST: usize = 1 << 20;
+/// The same of the frames of all samples together, those that are inlined among them.
 const MOST_FRAMES: usize = 1 << 24;
+/// Values of a sample; Go's have four at most.
+const MOST_TYPES: usize = 16;
+/// Sums over all functions: as many for each as there are types.
+const MOST_SUMS: usize = 1 << 21;
+/// Bytes of a sample; one of a stack of 1,024 addresses, the most that Go takes (runtime/mprof.go), has a hundredth.
+const LONGEST_SAMPLE: usize = 1 << 20;
 
 impl From<Broken> for Refusal {
     fn from(_: Broken) -> Self {
@@ -92,11 +102,15 @@ struct Raw<'a> {
     period: i64,
 }
 
+/// What stands for a string, by its number.
+fn of_string<T>(all: &[T], number: u64) -> Result<&T, Refusal> {
+    let known = usize::try_from(number).ok().and_then(|number| all.get(number));
+    known.ok_or(Refusal::Malformed("it refers to a string that is not there"))
+}
+
 impl Raw<'_> {
     fn text(&self, number: u64) -> Result<String, Refusal> {
-        let bytes = usize::try_from(number).ok().and_then(|number| self.strings.get(number));
-        let bytes = bytes.ok_or(Refusal::Malformed("it refers to a string that is not there"))?;
-        Ok(String::from_utf8_lossy(bytes).into_owned())
+        of_string(&self.strings, number).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 
     fn value_type(&self, [name, unit]: [u64; 2]) -> Result<ValueType, Refusal> {
@@ -117,6 +131,9 @@ impl Profile {
         if raw.types.is_empty() {
             return Err(Refusal::Malformed("it does not say what its values count"));
         }
+        if raw.types.len() > MOST_TYPES {
+            return Err(Refusal::Malformed("its samples have more than 16 values each"));
+        }
         let types: Vec<_> = raw.types.iter().map(|known| raw.value_type(*known)).collect::<Result<_, _>>()?;
         let wanted = raw.text(raw.usual)?;
         // As `go tool pprof`: the one that is named, else the last.
@@ -131,7 +148,11 @@ impl Profile {
             known.insert(id, locations.len() as u32);
             locations.push(location);
         }
+        if types.len() * tables.functions.list.len() > MOST_SUMS {
+            return Err(Refusal::TooLarge);
+        }
         let mut profile = Self {
+            length: bytes.len(),
             types,
             usual,
             taken: Some(raw.taken).filter(|taken| *taken > 0),
@@ -145,41 +166,46 @@ impl Profile {
             values: Vec::with_capacity(raw.samples.len()),
             labels: Vec::with_capacity(raw.samples.len()),
         };
+        let hashes: Vec<u64> = raw.strings.iter().map(hash).collect();
+        let mut frames = 0;
         for sample in &raw.samples {
-            profile.take(sample, &known, &raw)?;
+            frames += profile.take(sample, &known, &hashes)?;
+            if frames > MOST_FRAMES {
+                return Err(Refusal::TooLarge);
+            }
         }
         Ok(profile)
     }
 
-    fn take(&mut self, sample: &[u8], known: &HashMap<u64, u32>, raw: &Raw<'_>) -> Result<(), Refusal> {
-        let (mut stack, mut values, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+    /// How many frames the sample has.
+    fn take(&mut self, sample: &[u8], known: &HashMap<u64, u32>, hashes: &[u64]) -> Result<usize, Refusal> {
+        if sample.len() > LONGEST_SAMPLE {
+            return Err(Refusal::TooLarge);
+        }
+        let (mut stack, mut values, mut labels) = (Vec::new(), Vec::new(), 0_u64);
         let mut message = Message(sample);
         while let Some((number, field)) = message.next()? {
             match number {
                 1 => field.numbers(&mut stack)?,
                 2 => field.numbers(&mut values)?,
-                3 => labels.push(label(field, raw)?),
+                3 => labels = labels.wrapping_add(label(field, hashes)?),
                 _ => {}
             }
         }
         if values.len() != self.types.len() {
             return Err(Refusal::Malformed("a sample has another number of values than it has types"));
         }
-        if self.stacks.len() + stack.len() > MOST_FRAMES {
-            return Err(Refusal::TooLarge);
-        }
+        let mut frames = 0;
         for id in stack {
             let location =
                 known.get(&id).ok_or(Refusal::Malformed("a sample refers to a location that is not there"))?;
+            frames += self.locations[*location as usize].lines.len();
             self.stacks.push(*location);
         }
         self.ends.push(self.stacks.len());
         self.values.extend(values.into_iter().map(u64::cast_signed));
-        labels.sort_unstable();
-        let mut hasher = DefaultHasher::new();
-        labels.hash(&mut hasher);
-        self.labels.push(hasher.finish());
-        Ok(())
+        self.labels.push(labels);
+        Ok(frames)
     }
 
     /// The stack of each sample, from its leaf, as positions in the locations.
@@ -225,7 +251,7 @@ impl<T> Default for Numbered<T> {
     }
 }
 
-impl<T: Clone + Eq + std::hash::Hash> Numbered<T> {
+impl<T: Clone + Eq + Hash> Numbered<T> {
     /// Its position, where it is put if it is not there yet.
     pub(super) fn number(&mut self, thing: T) -> u32 {
         let Self { list, numbers } = self;
@@ -237,37 +263,41 @@ impl<T: Clone + Eq + std::hash::Hash> Numbered<T> {
 }
 
 /// What locations refer to.
+#[derive(Default)]
 struct Tables {
-    functions: Numbered<String>,
-    files: Numbered<String>,
+    functions: Numbered<Arc<str>>,
+    files: Numbered<Arc<str>>,
     lines: Numbered<Line>,
     /// By identity: positions of name and file.
     by_id: HashMap<u64, (u32, u32)>,
-    /// By identity: where it begins, and the file.
-    mappings: HashMap<u64, (u64, String)>,
+    /// By identity: where it begins, and the function that stands for what has no name there.
+    mappings: HashMap<u64, (u64, u32)>,
 }
 
 impl Tables {
     fn of(raw: &Raw<'_>) -> Result<Self, Refusal> {
-        let mut tables = Self {
-            functions: Numbered::default(),
-            files: Numbered::default(),
-            lines: Numbered::default(),
-            by_id: HashMap::with_capacity(raw.functions.len()),
-            mappings: HashMap::with_capacity(raw.mappings.len()),
-        };
+        let mut tables = Self::default();
+        let (mut names, mut paths, mut nameless) = (HashMap::new(), HashMap::new(), HashMap::new());
         for [id, name, file] in &raw.functions {
-            let known = (tables.functions.number(raw.text(*name)?), tables.files.number(raw.text(*file)?));
-            tables.by_id.insert(*id, known);
+            let function = once(&mut names, *name, || Ok(tables.functions.number(raw.text(*name)?.into())))?;
+            let file = once(&mut paths, *file, || Ok(tables.files.number(raw.text(*file)?.into())))?;
+            tables.by_id.insert(*id, (function, file));
         }
         for [id, start, file] in &raw.mappings {
-            tables.mappings.insert(*id, (*start, raw.text(*file)?));
+            let function = once(&mut nameless, *file, || Ok(tables.nameless(&raw.text(*file)?)))?;
+            tables.mappings.insert(*id, (*start, function));
         }
         Ok(tables)
     }
 
-    /// A location with its identity. Where the program has no names, the file that is mapped there stands for them, in
-    /// brackets, as `go tool pprof` writes it.
+    /// Where the program has no names, the file that is mapped there stands for them, in brackets, as `go tool pprof`
+    /// writes it.
+    fn nameless(&mut self, path: &str) -> u32 {
+        let file = path.rsplit('/').next().unwrap_or(path);
+        self.functions.number(if file.is_empty() { "<unknown>".into() } else { format!("[{file}]").into() })
+    }
+
+    /// A location with its identity.
     fn location(&mut self, bytes: &[u8]) -> Result<(u64, Location), Refusal> {
         let (mut id, mut mapping, mut address, mut lines) = (0, 0, 0_u64, Vec::new());
         let mut message = Message(bytes);
@@ -290,13 +320,13 @@ impl Tables {
         if id == 0 {
             return Err(Refusal::Malformed("a location has no number"));
         }
-        let (start, path) = self.mappings.get(&mapping).map_or((0, ""), |(start, path)| (*start, path));
+        let known = self.mappings.get(&mapping).copied();
         if lines.is_empty() {
-            let file = path.rsplit('/').next().unwrap_or(path);
-            let name = if file.is_empty() { "<unknown>".to_owned() } else { format!("[{file}]") };
-            let (function, file) = (self.functions.number(name), self.files.number(String::new()));
+            let function = known.map_or_else(|| self.nameless(""), |(_, function)| function);
+            let file = self.files.number("".into());
             lines.push(self.lines.number(Line { function, file, number: 0 }));
         }
+        let start = known.map_or(0, |(start, _)| start);
         Ok((id, Location { address: address.wrapping_sub(start), lines: lines.into_boxed_slice() }))
     }
 }
@@ -339,8 +369,29 @@ fn numbers<const WANTED: usize>(field: Field<'_>, wanted: [u64; WANTED]) -> Resu
     Ok(found)
 }
 
-/// A label: its key, its text or its number with a unit.
-fn label(field: Field<'_>, raw: &Raw<'_>) -> Result<(String, String, u64, String), Refusal> {
+/// The number of what a string stands for: looked up when it is first referred to.
+fn once(
+    known: &mut HashMap<u64, u32>,
+    string: u64,
+    number: impl FnOnce() -> Result<u32, Refusal>,
+) -> Result<u32, Refusal> {
+    if let Some(number) = known.get(&string) {
+        return Ok(*number);
+    }
+    let number = number()?;
+    known.insert(string, number);
+    Ok(number)
+}
+
+/// The same for the same in every profile.
+fn hash(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A label: the hash of its key, its text or its number with a unit.
+fn label(field: Field<'_>, hashes: &[u64]) -> Result<u64, Refusal> {
     let [key, text, number, unit] = numbers(field, [1, 2, 3, 4])?;
-    Ok((raw.text(key)?, raw.text(text)?, number, raw.text(unit)?))
+    Ok(hash((of_string(hashes, key)?, of_string(hashes, text)?, number, of_string(hashes, unit)?)))
 }

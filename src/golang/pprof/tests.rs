@@ -112,11 +112,47 @@ fn what_is_no_profile_is_refused_in_words() {
         (with(field(4, &number(2, 1))), "it is no profile: a location has no number"),
         (packed(&vec![0; LARGEST + 1]), "it is larger than 64 MiB, or has more entries than any profile"),
         (
-            [tables(), [0x12, 0].repeat((1 << 22) + 1)].concat(),
+            [tables(), [0x12, 0].repeat((1 << 20) + 1)].concat(),
             "it is larger than 64 MiB, or has more entries than any profile",
         ),
     ] {
         assert_eq!(parse(&bytes).map(|profile| profile.samples()).unwrap_err().to_string(), expected);
+    }
+}
+
+/// A field of a number of any size.
+fn large(field: u8, mut value: usize) -> Vec<u8> {
+    let mut bytes = vec![field << 3];
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+#[test]
+fn what_would_become_much_more_than_its_bytes_is_refused() {
+    let too_large = Refusal::TooLarge;
+    let types = |count| field(1, &[number(1, 3), number(2, 4)].concat()).repeat(count);
+    let functions = |count: usize| -> Vec<u8> {
+        let names = (0..count).flat_map(|name| field(6, name.to_string().as_bytes()));
+        // Nine strings are there.
+        names.chain((0..count).flat_map(|at| field(5, &[large(1, at + 10), large(2, at + 9)].concat()))).collect()
+    };
+    // A location of a thousand inlined lines, in stacks of a thousand.
+    let inlined = field(4, &[number(1, 9), field(4, &number(1, 1)).repeat(1000)].concat());
+    let deep = |samples| [tables(), inlined.clone(), sample(&[9; 1000], &[1, 2]).repeat(samples)].concat();
+    for (bytes, expected) in [
+        ([tables(), types(14)].concat(), Ok(16)),
+        ([tables(), types(15)].concat(), Err(Refusal::Malformed("its samples have more than 16 values each"))),
+        ([tables(), types(14), functions(20_000)].concat(), Ok(16)),
+        ([tables(), types(14), functions((1 << 21) / 16)].concat(), Err(too_large.clone())),
+        (deep(16), Ok(2)),
+        (deep(17), Err(too_large.clone())),
+        ([tables(), sample(&vec![1; 1 << 20], &[1, 2])].concat(), Err(too_large)),
+    ] {
+        assert_eq!(parse(&bytes).map(|profile| profile.types.len()), expected);
     }
 }
 

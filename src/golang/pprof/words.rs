@@ -45,7 +45,7 @@ impl Profile {
     /// The name of a function.
     #[must_use]
     pub fn name(&self, function: u32) -> &str {
-        self.functions.get(function as usize).map_or("-", String::as_str)
+        self.functions.get(function as usize).map_or("-", |name| name)
     }
 
     /// Path and line of where the most of a function is.

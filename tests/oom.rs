@@ -216,7 +216,7 @@ fn in_guest(before: &str) {
          export OOMTOP_OOM_ROUNDS={rounds} OOMTOP_OOM_SEED={seed}
          /oom --nocapture --test-threads 1 {tests}"
     );
-    guest::run(320, Duration::from_secs(300 + 60 * rounds), 4, &script);
+    guest::run(320, Duration::from_secs(150 + 45 * rounds), 4, &script);
 }
 
 #[test]

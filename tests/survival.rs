@@ -251,7 +251,7 @@ fn it_outlives_a_machine_that_is_full() {
 }
 
 fn in_guest(test: &str) {
-    guest::run(336, Duration::from_secs(600), 1, &format!("/oom --nocapture {test}"));
+    guest::run(336, Duration::from_secs(300), 1, &format!("/oom --nocapture {test}"));
 }
 
 #[test]

@@ -97,11 +97,11 @@ pub struct Spared {
     pub less: Option<Bytes>,
     /// Who would have been taken instead.
     pub instead: Option<Killed>,
-    /// What would have let everybody live.
+    /// What would have put it off for everybody.
     pub all: AllSpared,
 }
 
-/// What would have put off that anybody is killed.
+/// What would have put off that anybody is killed; that nobody would have been is not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllSpared {
     /// So much more of a limit, or on a machine of memory, for each minute at the last growth of the domain; `None`: it did

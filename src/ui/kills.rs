@@ -213,7 +213,7 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
         let growth = growth.trim_start_matches(['+', '-']);
         say(format!("It {verb} by {growth} at the end{alarm}."), Role::Plain);
     }
-    if let Some(text) = kill.spared.as_ref().and_then(|spared| nobody_would_have_died(kill, &spared.all)) {
+    if let Some(text) = kill.spared.as_ref().and_then(|spared| to_put_it_off(kill, &spared.all)) {
         say(text, Role::Good);
     }
     let sure = match (kill.confidence, &kill.victim) {
@@ -253,13 +253,13 @@ fn to_have_lived(spared: &Spared) -> String {
     format!("To have lived: {}; then {} would have been taken.", ways.join(", or "), name(instead))
 }
 
-/// What would have put it off for everybody.
-fn nobody_would_have_died(kill: &KillReport, all: &AllSpared) -> Option<String> {
+/// What would have put it off for everybody, and what that rests on. Nobody knows whether it would have been enough.
+fn to_put_it_off(kill: &KillReport, all: &AllSpared) -> Option<String> {
     let what = if kill.domain.as_ref().is_some_and(|domain| domain.is_host) { "RAM or swap" } else { "limit" };
     let more = all.per_minute.map(|size| format!("{size} more of {what} for each minute at that growth"));
-    let go = all.go.as_ref().map(|advice| advice.what.clone());
+    let go = all.go.as_ref().map(|advice| format!("{} ({})", advice.what, advice.why));
     let ways: Vec<_> = more.into_iter().chain(go).collect();
-    (!ways.is_empty()).then(|| format!("For nobody to die: {}.", ways.join(", or ")))
+    (!ways.is_empty()).then(|| format!("To put it off: {}.", ways.join(", or ")))
 }
 
 /// The order just before.

@@ -118,6 +118,8 @@ struct Suspect {
     row: ProcessReport,
     detail: Option<ProcessDetail>,
     gone: Evidence,
+    /// It was the first that the kernel would have taken of the whole machine.
+    leads_machine: bool,
 }
 
 /// What a pass brings.

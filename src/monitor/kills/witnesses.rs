@@ -236,12 +236,14 @@ impl Kills {
                 continue;
             }
             for open in self.open.iter_mut().filter(|open| open.report.victim.is_none()) {
-                let inside = open.cgroup.as_ref().is_none_or(|path| own.is_some_and(|own| own.is_within(path)));
-                // What was moved lately says the cgroup that it was in; the list of the cgroup knows better.
-                let listed = || open.report.candidates.iter().any(|candidate| candidate.victim.id == row.id);
-                if (inside || listed()) && open.suspects.len() < SUSPECTS {
-                    let detail = (look.detail)(row.id);
-                    open.suspects.push(Suspect { row: row.clone(), detail, gone: gone.clone() });
+                if open.may_be_of(row) && open.suspects.len() < SUSPECTS {
+                    let first = before.host().and_then(|machine| machine.victims.first());
+                    open.suspects.push(Suspect {
+                        row: row.clone(),
+                        detail: (look.detail)(row.id),
+                        gone: gone.clone(),
+                        leads_machine: first.is_some_and(|victim| victim.id == row.id),
+                    });
                 }
             }
         }
@@ -249,6 +251,7 @@ impl Kills {
 
     /// Where the log has not come by the second pass, one of those that vanished was it: the first of the ranking, else
     /// the biggest. Where no log can come the first of the ranking is not waited for: who is not gone yet may be another.
+    /// Where only the machine has counted no ranking is known yet: the counter of a cgroup may come with the next pass.
     pub(super) fn name_the_nameless(&mut self, look: &Look<'_>) {
         let dead = self.open.iter().flat_map(|open| {
             let members = open.report.group.iter().flat_map(|group| &group.members);
@@ -258,27 +261,31 @@ impl Kills {
         let is_deaf = self.is_deaf;
         let is_due = |open: &&mut Open| open.report.victim.is_none() && (is_deaf || open.age > 0);
         for open in self.open.iter_mut().filter(is_due) {
-            open.suspects.retain(|suspect| !taken.contains(&suspect.row.id));
+            let mut suspects = std::mem::take(&mut open.suspects);
+            // Who left before the cgroup was known may have been elsewhere.
+            suspects.retain(|suspect| !taken.contains(&suspect.row.id) && open.may_be_of(&suspect.row));
+            open.suspects = suspects;
             let rank = |id: ProcessId| {
                 let ranked = open.report.candidates.iter().find(|candidate| candidate.victim.id == id);
                 ranked.map_or(u32::MAX, |candidate| candidate.victim.rank.wrapping_sub(1))
             };
-            let order = |suspect: &Suspect| {
-                (rank(suspect.row.id), suspect.row.risk != Some(1), std::cmp::Reverse(suspect.row.rss.get()))
+            let order = |Suspect { row, leads_machine, .. }: &Suspect| {
+                let leads = *leads_machine || row.risk == Some(1);
+                (rank(row.id), !leads, std::cmp::Reverse(row.rss.get()))
             };
             let Some(best) = (0..open.suspects.len()).min_by_key(|index| order(&open.suspects[*index])) else {
                 continue;
             };
-            let (place, is_not_first, _) = order(&open.suspects[best]);
-            if open.age == 0 && place > 0 && is_not_first {
+            if open.age == 0 && rank(open.suspects[best].row.id) > 0 {
                 continue;
             }
             let suspect = open.suspects.swap_remove(best);
             let deaths = open.deaths();
             let report = &mut open.report;
-            // Processes end all the time; in a cgroup whose counter moved the only one that did is likely it.
+            // Processes end all the time; in a cgroup whose counter moved the only one that did is likely it. Where no
+            // cgroup counted, so is the one that the machine itself would have taken, and not the first of some cgroup.
             let is_all = (open.suspects.len() as u64) < deaths;
-            let likely = is_all && (open.cgroup.is_some() || suspect.row.risk == Some(1));
+            let likely = is_all && (open.cgroup.is_some() || suspect.leads_machine);
             report.confidence = if likely { Confidence::Likely } else { Confidence::Guess };
             if report.group.is_none() {
                 report.others = open.suspects.len() as u32;
@@ -302,6 +309,14 @@ impl Kills {
 }
 
 impl Open {
+    /// Whether the victim may have been this one, by where it was.
+    fn may_be_of(&self, row: &ProcessReport) -> bool {
+        let own = row.identity.cgroup.as_ref();
+        // What was moved lately says the cgroup that it was in; the list of the cgroup knows better.
+        let is_listed = || self.report.candidates.iter().any(|candidate| candidate.victim.id == row.id);
+        self.cgroup.as_ref().is_none_or(|path| own.is_some_and(|own| own.is_within(path))) || is_listed()
+    }
+
     /// The counter of this cgroup counts so many deaths of it.
     fn count(&mut self, path: &CgroupPath, (from, to): (u64, u64), deaths: u64) {
         let counted = self.counted.iter().position(|(known, _)| known == path).unwrap_or_else(|| {

@@ -7,9 +7,9 @@ use crate::monitor::report::Report;
 use crate::monitor::{Monitor, MonitorConfig};
 use crate::snapshot::cgroup::{Cgroup, Version};
 use crate::snapshot::kernel_event::{KernelRecord, OutsideEvent};
-use crate::snapshot::process::{CgroupPath, Executable, GoBuild, Name, Stat};
+use crate::snapshot::process::{CgroupPath, Executable, GoBuild, Name, Stat, Statm};
 use crate::snapshot::{Scope, Snapshot, Unreadable};
-use crate::units::{Bytes, Pid, Timestamp};
+use crate::units::{Bytes, Pages, Pid, Timestamp};
 
 use super::{fact, id, snapshot};
 
@@ -25,7 +25,7 @@ pub(super) fn second(second: u64, processes: &[(u32, u64)], web: u64, machine: u
     taken.stats = processes
         .iter()
         .map(|(pid, pages)| {
-            let rss = crate::units::Pages(*pages);
+            let rss = Pages(*pages);
             fact(*pid, at, Stat { name: name(*pid), state: b'S', rss, ..Stat::default() })
         })
         .collect();
@@ -302,6 +302,69 @@ fn where_no_log_can_come_it_is_not_waited_for() {
     let report = after([deaf(second(2, &BOTH[..1], 4, 8))]);
     assert_eq!(report.kills.len(), 0);
     let report = after([deaf(second(2, &BOTH[..1], 4, 8)), deaf(second(3, &[], 4, 8))]);
+    assert_eq!(only(&report).victim.as_ref().map(|victim| victim.pid), Some(Pid(30)));
+}
+
+/// The same with a container of one process beside: of a limit that only it lives below it is the first to go.
+fn beside_a_container(mut taken: Snapshot, runs: bool) -> Snapshot {
+    let at = taken.ended;
+    let mut cgroup = Cgroup::unread(CgroupPath::new("/alone"), Version::V2, at);
+    let used = Bytes::from_mib(if runs { 63 } else { 0 });
+    (cgroup.limit, cgroup.usage) = (Some(Some(Bytes::from_mib(64))), Some(used));
+    (cgroup.stat.anon, cgroup.stat.shmem) = (Some(used), Some(Bytes(0)));
+    cgroup.events.oom_kill = Some(0);
+    if runs {
+        let stat = Stat { name: Name::new(b"alone"), state: b'S', rss: Pages(16_000), ..Stat::default() };
+        taken.roster.push(id(32));
+        taken.statms.push(fact(32, at, Statm { resident: Pages(16_000), ..Statm::default() }));
+        taken.stats.push(fact(32, at, stat));
+        taken.memberships.push(fact(32, at, cgroup.path.clone()));
+        cgroup.members = vec![id(32)];
+    }
+    taken.cgroups.get_or_insert_default().insert(0, cgroup);
+    taken
+}
+
+#[test]
+fn one_that_ended_by_itself_in_that_second_is_not_named_for_a_kill_elsewhere() {
+    let begin = || {
+        let mut monitor = Monitor::new(MonitorConfig::default());
+        monitor.absorb(&beside_a_container(second(0, &BOTH, 3, 7), true));
+        let report = monitor.absorb(&beside_a_container(second(1, &BOTH, 3, 7), true));
+        assert_eq!(report.process(id(32)).and_then(|row| row.risk), Some(1), "alone below its limit");
+        monitor
+    };
+    // The counter of the cgroup was read just before the kill, that of the machine just after; the victim still exits.
+    let mut monitor = begin();
+    let report = monitor.absorb(&beside_a_container(deaf(second(2, &BOTH, 3, 8)), false));
+    assert_eq!(report.kills.len(), 0, "{:?}", report.kills);
+    drop(report);
+    let report = monitor.absorb(&beside_a_container(deaf(second(3, &REST, 4, 8)), false));
+    let kill = only(&report);
+    assert_eq!(kill.victim.as_ref().map(|victim| victim.pid), Some(Pid(30)));
+    assert_eq!((kill.confidence, kill.others), (Confidence::Likely, 0), "who was elsewhere is no suspect any more");
+    // No cgroup counts it: that it was the first of its own says nothing.
+    let mut monitor = begin();
+    for time in 2..4 {
+        monitor.absorb(&beside_a_container(deaf(second(time, &BOTH, 3, 8)), false));
+    }
+    assert_eq!(only(&monitor.report()).confidence, Confidence::Guess);
+}
+
+#[test]
+fn where_only_the_machine_counts_the_first_of_the_machine_is_likely() {
+    let elsewhere = |mut taken: Snapshot| {
+        taken.cgroups = Some(Vec::new());
+        deaf(taken)
+    };
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    for (time, processes, kills) in [(0, &BOTH[..], 7), (1, &BOTH[..], 7), (2, &REST[..], 8)] {
+        monitor.absorb(&elsewhere(second(time, processes, 0, kills)));
+    }
+    assert!(monitor.report().kills.is_empty(), "a cgroup may still count it");
+    monitor.absorb(&elsewhere(second(3, &REST, 0, 8)));
+    let report = monitor.report();
+    assert_eq!((only(&report).confidence, kinds(only(&report))), (Confidence::Likely, vec![2, 3]));
     assert_eq!(only(&report).victim.as_ref().map(|victim| victim.pid), Some(Pid(30)));
 }
 

@@ -1,10 +1,11 @@
 //! Bytes of the world made safe to show: names and command lines come from whoever runs a process, and none of them
-//! may move the cursor, reorder a line or hide in it. Refuses to cut to a width and to pick glyphs: that is `ui`'s.
+//! may move the cursor, reorder a line or hide in it; and sentences made to fit a line. Refuses to pick glyphs: that is
+//! `ui`'s.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use unicode_width::UnicodeWidthChar as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// The text with everything that is not plainly visible written as an escape: `\n`, `\t`, `\x1b`, `\u{202e}`, and
 /// `\xff` for a byte that is not UTF-8. Borrowed where there is nothing to escape, which is nearly always.
@@ -85,6 +86,61 @@ pub fn holds(haystack: &[u8], needle: &[u8]) -> bool {
         })
 }
 
+/// Columns that a text takes on a terminal.
+#[must_use]
+pub fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// Breaks a text at spaces into lines of at most `width` columns; a longer word gets a line of its own.
+#[must_use]
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if columns(line) + 1 + columns(word) <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// A text behind a lead, wrapped to lines of `width` columns where there is one; what follows the first line stands as far
+/// in as the text began. Every line has its end.
+#[must_use]
+pub fn hanging(lead: &str, text: &str, width: Option<usize>) -> String {
+    let indent = columns(lead);
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(indent));
+    let mut shown = String::with_capacity(lead.len() + text.len() + 1);
+    for (place, line) in wrap(text, room).iter().enumerate() {
+        if place == 0 {
+            shown.push_str(lead);
+        } else {
+            shown.extend(std::iter::repeat_n(' ', indent));
+        }
+        shown.push_str(line);
+        shown.push('\n');
+    }
+    shown
+}
+
+/// The end of a text in at most so many columns, behind two dots where some is missing: of a path the end says most.
+#[must_use]
+pub fn end_of(text: &str, width: usize) -> Cow<'_, str> {
+    if columns(text) <= width {
+        return Cow::Borrowed(text);
+    }
+    let (mut from, mut room) = (text.len(), width.saturating_sub(2));
+    for (place, letter) in text.char_indices().rev() {
+        let Some(left) = room.checked_sub(letter.width().unwrap_or(0)) else { break };
+        (from, room) = (place, left);
+    }
+    Cow::Owned(format!("..{}", &text[from..]))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -107,6 +163,22 @@ mod tests {
         assert!(matches!(printable(b"plain"), Cow::Borrowed(_)));
     }
 
+    #[test]
+    fn lines_break_at_spaces() {
+        assert_eq!(wrap("pages in RAM now", 8), ["pages in", "RAM now"]);
+        assert_eq!(wrap("indivisible", 3), ["indivisible"]);
+        assert_eq!(hanging("  try: ", "pages in RAM now", Some(16)), "  try: pages in\n       RAM now\n");
+        assert_eq!(hanging("- ", "pages in RAM now", None), "- pages in RAM now\n");
+    }
+
+    #[test]
+    fn of_a_path_the_end_is_kept() {
+        assert_eq!(end_of("encoding/json", 13), "encoding/json");
+        assert_eq!(end_of("encoding/json", 12), "..oding/json");
+        assert_eq!(end_of("ab漢字", 5), "..字");
+        assert_eq!(end_of("abc", 1), "..");
+    }
+
     proptest! {
         #[test]
         fn any_bytes_become_visible_text(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
@@ -117,6 +189,13 @@ mod tests {
         #[test]
         fn any_text_becomes_visible_text(text in any::<String>()) {
             prop_assert!(printable(text.as_bytes()).chars().all(is_visible));
+        }
+
+        #[test]
+        fn no_text_is_too_wide(text in any::<String>(), width in 2..40_usize) {
+            let text = printable(text.as_bytes());
+            prop_assert!(columns(&end_of(&text, width)) <= width);
+            prop_assert_eq!(wrap(&text, width).join(" "), text);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `oomtop snapshot`: source, prober, Monitor and exporter in one thread, one after the other. Needs no terminal, no
 //! home and no event loop. Refuses to print anything before it has looked: output is whole or there is none.
 
-use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use color_eyre::Result;
@@ -184,10 +185,11 @@ fn print_report(
 
 /// On a terminal a line of the table is a line of the screen; in a file it is as long as it is.
 fn paper(config: &Config) -> text::Paper {
-    let stdout = io::stdout();
-    let width = stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten();
-    text::Paper {
-        width: width.map(|size| usize::from(size.ws_col)).filter(|&width| width > 0),
-        ascii_only: config.look.glyphs == Glyphs::Ascii,
-    }
+    text::Paper { width: columns_of(&io::stdout()), ascii_only: config.look.glyphs == Glyphs::Ascii }
+}
+
+/// How wide the terminal is that reads this stream; `None`: none does.
+pub(super) fn columns_of(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
+    let size = stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten();
+    size.map(|size| usize::from(size.ws_col)).filter(|&width| width > 0)
 }

@@ -116,7 +116,7 @@ pub fn watch<S: Source, P: Probe>(
     let (ending, state) = ending?;
     if let Some(Stage::Over(report)) = state.run.map(|run| run.stage) {
         // The screen took the verdict with it. Nobody there to read it is no failure.
-        let _ = write_text(&mut io::stderr().lock(), &report);
+        let _ = write_text(&mut io::stderr().lock(), &report, headless::columns_of(&io::stderr()));
     }
     Ok(ending)
 }

@@ -16,6 +16,7 @@ use crate::source::tree::TreeSource;
 
 use super::child::{self, NotStarted};
 use super::follow::Followed;
+use super::headless::columns_of;
 use super::run_screen;
 
 /// oomtop itself failed.
@@ -46,7 +47,7 @@ fn watch(config: &Config, asked: &RunConfig) -> Result<u8> {
         }
     };
     // Nobody there to read it is no failure of the command.
-    let _ = write_text(&mut BufWriter::new(io::stderr().lock()), &report);
+    let _ = write_text(&mut BufWriter::new(io::stderr().lock()), &report, columns_of(&io::stderr()));
     let mut status = report.status().unwrap_or(OWN_FAILURE);
     for (path, format, file) in &mut outputs {
         if let Err(cause) = write(&mut BufWriter::new(file), &report, *format) {

@@ -5,23 +5,10 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthChar as _;
 
-use super::canvas::{Canvas, columns};
+use super::canvas::Canvas;
 use super::theme::Role;
 
-/// Breaks a text at spaces into lines of at most `width` columns; a longer word gets a line of its own.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if usize::from(columns(line) + 1 + columns(word)) <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
+pub use crate::text::wrap;
 
 /// Breaks a text anywhere into lines of at most `width` columns, without a character lost; at most `most` of them.
 pub fn fold(text: &str, width: usize, most: usize) -> Vec<String> {
@@ -62,12 +49,6 @@ pub fn paragraphs(canvas: &mut Canvas<'_>, area: Rect, texts: &[(Cow<'_, str>, R
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_break_at_spaces() {
-        assert_eq!(wrap("pages in RAM now", 8), ["pages in", "RAM now"]);
-        assert_eq!(wrap("indivisible", 3), ["indivisible"]);
-    }
 
     #[test]
     fn commands_break_anywhere_and_lose_nothing() {

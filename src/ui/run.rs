@@ -13,7 +13,7 @@ use crate::run::per_test::{self, TestMemory};
 use crate::run::progress::Progress;
 use crate::run::report::{Peak, ProcessLine, Room, RunReport, Vantage, VerdictKind, worth_telling};
 use crate::run::watched::PeakSource;
-use crate::text::printable;
+use crate::text::{end_of, printable};
 use crate::units::{Bytes, counted};
 
 use super::canvas::{Canvas, columns};
@@ -248,7 +248,7 @@ fn tests(lines: &mut Vec<Line>, tests: &[TestMemory], width: u16) {
         lines.push(vec![(text, if test.has_failed() { Role::Danger } else { Role::Plain })]);
     }
     if others > 0 {
-        lines.push(vec![(format!("and {others} other tests"), Role::Dim)]);
+        lines.push(vec![(format!("and {}", counted(others, ["other test", "other tests"])), Role::Dim)]);
     }
 }
 
@@ -258,22 +258,10 @@ fn peak(process: &ProcessLine) -> String {
     process.peak.map_or_else(|| "-".into(), |(peak, source): (Bytes, _)| format!("{}{peak}", sign(source)))
 }
 
-/// A subject in exactly so many columns: of an import path the end says most.
+/// A subject in exactly so many columns.
 fn fitted(subject: &str, room: usize) -> String {
-    let missing = usize::from(columns(subject));
-    if missing <= room {
-        return format!("{subject}{}", " ".repeat(room - missing));
-    }
-    let mut kept: Vec<char> = Vec::new();
-    for letter in subject.chars().rev() {
-        let with: String = kept.iter().rev().collect::<String>();
-        if usize::from(columns(&with)) + 2 + usize::from(columns(letter.encode_utf8(&mut [0; 4]))) > room {
-            break;
-        }
-        kept.push(letter);
-    }
-    let end: String = kept.into_iter().rev().collect();
-    format!("..{end}{}", " ".repeat(room.saturating_sub(2 + usize::from(columns(&end)))))
+    let shown = end_of(subject, room);
+    format!("{shown}{}", " ".repeat(room.saturating_sub(usize::from(columns(&shown)))))
 }
 
 fn seconds(span: Duration) -> String {

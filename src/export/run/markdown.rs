@@ -21,7 +21,7 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
     for evidence in &verdict.evidence {
         writeln!(out, "- *{}*: {}", evidence.source, escaped(&evidence.text))?;
     }
-    writeln!(out, "\n| peak | how known | package | phase | when | growth |\n|---:|---|---|---|---|---:|")?;
+    writeln!(out, "\n| peak | how known | package | phase | when | growth | ended |\n|---:|---|---|---|---|---:|---|")?;
     for process in report.processes.iter().filter(|process| process.peak.is_some()).take(LINES) {
         writeln!(out, "{}", row(process))?;
     }
@@ -67,7 +67,7 @@ fn tests(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         writeln!(out, "| {} | {before} | {peak} | {after} | {kept} | {} |", escaped(&name), escaped(&beside))?;
     }
     if others > 0 {
-        writeln!(out, "\n{others} other tests are not shown.")?;
+        writeln!(out, "\nNot shown: {}.", counted(others, ["other test", "other tests"]))?;
     }
     Ok(())
 }
@@ -78,7 +78,11 @@ fn row(process: &ProcessLine) -> String {
     let growth = process.growth.map_or_else(|| "-".into(), |(_, rate)| rate.to_string());
     let started = process.started.as_secs_f64();
     let subject = escaped(&process.subject()).into_owned();
-    format!("| {peak} | {source} | {subject} | {} | {started:.1}s-{ended} | {growth} |", process.phase.word())
+    format!(
+        "| {peak} | {source} | {subject} | {} | {started:.1}s-{ended} | {growth} | {} |",
+        process.phase.word(),
+        process.ending()
+    )
 }
 
 /// Names come from whoever runs a process: none of them may become a heading, a link or a cell.

@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::run::fixture;
+use crate::run::report::Budget;
+use crate::text::columns;
 
 fn written(format: Option<ReportFormat>) -> String {
     let report = fixture::report();
     let mut out = Vec::new();
     match format {
-        None => write_text(&mut out, &report),
+        None => write_text(&mut out, &report, None),
         Some(format) => write(&mut out, &report, format),
     }
     .expect("memory takes everything");
@@ -17,6 +19,21 @@ fn written(format: Option<ReportFormat>) -> String {
 #[test]
 fn a_run_as_text() {
     insta::assert_snapshot!(written(None));
+}
+
+#[test]
+fn on_a_terminal_no_line_is_longer_than_it() {
+    let mut report = fixture::report();
+    report.processes[1].package = Some("example.com/a/long/way/to/where/the/package/is".into());
+    report.budget = Some(Budget { exceeded: vec!["one word ".repeat(30)], ..Budget::default() });
+    for width in [80, 100, 120] {
+        let mut out = Vec::new();
+        write_text(&mut out, &report, Some(width)).expect("memory takes everything");
+        let text = String::from_utf8(out).expect("text");
+        let longest = text.lines().max_by_key(|line| columns(line)).expect("lines");
+        assert!(columns(longest) <= width, "{width}: {longest}\n{text}");
+        assert!(text.contains("the/package/is  link"), "the end of a path says most\n{text}");
+    }
 }
 
 #[test]

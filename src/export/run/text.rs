@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::holder;
 use crate::run::per_test::{self, TestMemory};
 use crate::run::report::{RunReport, SMALL, worth_telling};
-use crate::text::printable;
+use crate::text::{columns, end_of, hanging, printable};
 use crate::units::{Bytes, counted};
 
 /// Lines of the table.
@@ -14,51 +14,76 @@ const LINES: usize = 15;
 /// Who held how much at the peak, at the most.
 const HOLDERS: usize = 6;
 
-/// Writes it.
+/// Writes it; on a terminal in lines of `width` columns.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
+pub fn write(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> io::Result<()> {
     let verdict = &report.verdict;
     let (headline, sure) = report.headline();
-    writeln!(out, "oomtop: {headline} ({}): {}", sure.word(), report.summary())?;
+    let mut say = |lead: &str, text: &str| out.write_all(hanging(lead, text, width).as_bytes());
+    say("oomtop: ", &format!("{headline} ({}): {}", sure.word(), report.summary()))?;
     for line in &verdict.story {
-        writeln!(out, "  {line}")?;
+        say("  ", line)?;
     }
     for (place, evidence) in verdict.evidence.iter().enumerate() {
-        let lead = if place == 0 { "evidence:" } else { "         " };
-        writeln!(out, "  {lead} {}: {}", evidence.source, evidence.text)?;
+        let lead = if place == 0 { "  evidence: " } else { "            " };
+        say(lead, &format!("{}: {}", evidence.source, evidence.text))?;
     }
-    table(out, report)?;
-    tests(out, report)?;
+    table(out, report, width)?;
+    tests(out, report, width)?;
+    let mut say = |lead: &str, text: &str| out.write_all(hanging(lead, text, width).as_bytes());
     if let Some(peak) = &report.peak {
         let shown = peak.holders.iter().filter(|(_, rss)| *rss >= SMALL).take(HOLDERS);
         let names: Vec<_> = shown.map(|(place, rss)| format!("{} {rss}", holder(&report.processes[*place]))).collect();
         let more = if peak.holders.len() > names.len() { ", ..." } else { "" };
         let at = seconds(peak.at.since(report.started));
         let of = if names.is_empty() { String::new() } else { format!(": {}{more}", names.join(", ")) };
-        writeln!(out, "  whole tree at most {} at {at}{of}", peak.total)?;
+        say("  ", &format!("whole tree at most {} at {at}{of}", peak.total))?;
     }
     for (lead, line) in report.over_budget() {
-        writeln!(out, "  {lead}: {line}")?;
+        say(&format!("  {lead}: "), line)?;
     }
     if report.budget.as_ref().is_some_and(|budget| budget.exceeded.is_empty()) {
-        writeln!(out, "  within budget")?;
+        say("  ", "within budget")?;
     }
     for (place, advice) in report.advice.iter().enumerate() {
-        let lead = if place == 0 { "\n  try:" } else { "      " };
-        writeln!(out, "{lead} {} ({})", advice.what, advice.why)?;
+        let lead = if place == 0 { "  try: " } else { "       " };
+        let gap = if place == 0 { "\n" } else { "" };
+        out.write_all(gap.as_bytes())?;
+        out.write_all(hanging(lead, &format!("{} ({})", advice.what, advice.why), width).as_bytes())?;
     }
     out.flush()
 }
 
-fn table(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
+/// Columns of PEAK, PHASE, WHEN, GROWTH and ENDED, with what stands between them.
+const NUMBERS: usize = 12 + 2 + 8 + 14 + 11 + 8;
+/// Columns for those that ran beside a test.
+const BESIDE: usize = 12;
+/// Columns of BEFORE, PEAK, AFTER, KEPT and BESIDE IT, with what stands between them.
+const SIZES: usize = 2 + 4 * 8 + 2 + BESIDE;
+
+/// How much of a line is left for a name, of names that are so long.
+fn room_for_names(names: impl Iterator<Item = usize>, rest: usize, width: Option<usize>, most: usize) -> usize {
+    let most = width.map_or(most, |width| width.saturating_sub(rest).max(12));
+    names.max().unwrap_or(0).clamp(7, most)
+}
+
+/// A name in exactly so many columns.
+fn fitted(name: &str, room: usize) -> String {
+    let shown = end_of(name, room);
+    format!("{shown}{}", " ".repeat(room.saturating_sub(columns(&shown))))
+}
+
+fn table(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> io::Result<()> {
     let rows = worth_telling(&report.processes, LINES);
     if rows.is_empty() {
         return Ok(());
     }
-    let width = rows.iter().map(|process| process.subject().chars().count()).max().unwrap_or(0).clamp(7, 60);
-    writeln!(out, "\n   PEAK    {:<width$}  {:<8}{:<15}{:<12}ENDED", "PACKAGE", "PHASE", "WHEN", "GROWTH")?;
+    let names = rows.iter().map(|process| columns(&process.subject()));
+    let room = room_for_names(names, NUMBERS, width, 60);
+    let subject = fitted("PACKAGE", room);
+    writeln!(out, "\n   PEAK     {subject}  {:<8}{:<14}{:<11}ENDED", "PHASE", "WHEN", "GROWTH")?;
     for process in &rows {
         let (peak, source) =
             process.peak.map_or((String::new(), ""), |(peak, source)| (peak.to_string(), source.word()));
@@ -69,8 +94,8 @@ fn table(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         let growth = process.growth.map_or_else(|| "-".into(), |(_, rate)| rate.to_string());
         writeln!(
             out,
-            "  {at_least}{peak:<7} {:<width$}  {:<8}{when:<15}{growth:<12}{}",
-            process.subject(),
+            "  {at_least}{peak:<8} {}  {:<8}{when:<14}{growth:<11}{}",
+            fitted(&process.subject(), room),
             process.phase.word(),
             process.ending()
         )?;
@@ -83,21 +108,27 @@ fn table(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
 }
 
 /// The tests that kept and held the most, where they were asked.
-fn tests(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
+fn tests(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> io::Result<()> {
     let (shown, others) = per_test::worth_telling(&report.tests, LINES);
     if shown.is_empty() {
         return Ok(());
     }
     let name = |test: &TestMemory| printable(format!("{} {}", test.package, test.test).as_bytes()).into_owned();
-    let width = shown.iter().map(|test| name(test).chars().count()).max().unwrap_or(0).min(70);
-    writeln!(out, "\n  {:<8}{:<8}{:<8}{:<8}{:<width$}  BESIDE IT", "BEFORE", "PEAK", "AFTER", "KEPT", "TEST")?;
+    let room = room_for_names(shown.iter().map(|test| columns(&name(test))), SIZES, width, 70);
+    let heading = fitted("TEST", room);
+    writeln!(out, "\n  {:<8}{:<8}{:<8}{:<8}{heading}  BESIDE IT", "BEFORE", "PEAK", "AFTER", "KEPT")?;
     for test in shown {
         let cell = |bytes: Option<Bytes>| bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
         let [before, peak, after, kept] = [test.before, test.peak, test.after, test.kept()].map(cell);
-        writeln!(out, "  {before:<8}{peak:<8}{after:<8}{kept:<8}{:<width$}  {}", name(test), test.beside_in_words())?;
+        let beside = test.beside_in_words();
+        let beside = match test.beside.len() {
+            count if width.is_some() && columns(&beside) > BESIDE => counted(count, ["test", "tests"]),
+            _ => beside,
+        };
+        writeln!(out, "  {before:<8}{peak:<8}{after:<8}{kept:<8}{}  {beside}", fitted(&name(test), room))?;
     }
     if others > 0 {
-        writeln!(out, "  and {others} other tests")?;
+        writeln!(out, "  and {}", counted(others, ["other test", "other tests"]))?;
     }
     Ok(())
 }

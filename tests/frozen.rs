@@ -34,6 +34,17 @@ fn answers(terminal: &mut Terminal) -> Duration {
     took
 }
 
+/// Looks at the mappings of the biggest, "stuck".
+fn look_at_stuck(fake: &FakeProc) -> Terminal {
+    let (proc_root, sys_root) = (fake.proc(), fake.sys());
+    let roots = ["--proc", proc_root.to_str().unwrap(), "--sys", sys_root.to_str().unwrap(), "-d", "0.2"];
+    let mut terminal = start(&roots, 120, 34);
+    until_live(&mut terminal);
+    until_row(&mut terminal, |row| row.contains("stuck"));
+    terminal.press("3");
+    terminal
+}
+
 #[test]
 fn files_that_never_answer_hold_up_nobody() {
     let fake = FakeProc::new();
@@ -48,12 +59,7 @@ fn files_that_never_answer_hold_up_nobody() {
         // It has a writer that never writes: whoever waits for a byte, or for the end, waits for ever.
         silent.push(std::fs::File::options().read(true).write(true).open(&path).unwrap());
     }
-    let (proc_root, sys_root) = (fake.proc(), fake.sys());
-    let roots = ["--proc", proc_root.to_str().unwrap(), "--sys", sys_root.to_str().unwrap(), "-d", "0.2"];
-    let mut terminal = start(&roots, 120, 34);
-    until_live(&mut terminal);
-    until_row(&mut terminal, |row| row.contains("stuck"));
-    terminal.press("3");
+    let mut terminal = look_at_stuck(&fake);
     until_row(&mut terminal, |row| row.contains("n/a: "));
     answers(&mut terminal);
     // Others are looked at all the same.
@@ -97,12 +103,7 @@ fn a_read_that_hangs_in_the_kernel_is_told_and_others_are_read_meanwhile() {
         require::missing("fanotify", &format!("no reads can be held back here: {said}"));
         return;
     }
-    let (proc_root, sys_root) = (fake.proc(), fake.sys());
-    let roots = ["--proc", proc_root.to_str().unwrap(), "--sys", sys_root.to_str().unwrap(), "-d", "0.2"];
-    let mut terminal = start(&roots, 120, 34);
-    until_live(&mut terminal);
-    until_row(&mut terminal, |row| row.contains("stuck"));
-    terminal.press("3");
+    let mut terminal = look_at_stuck(&fake);
     until_row(&mut terminal, |row| row.contains("smaps of stuck 30: no answer for"));
     until_row(&mut terminal, |row| row.contains("Its smaps gives no answer for"));
     answers(&mut terminal);

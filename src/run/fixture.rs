@@ -11,7 +11,15 @@ use super::phase::Phase;
 use super::report::{Evidence, Exit, Peak, ProcessLine, Room, RunReport, Sight, Vantage, Verdict, VerdictKind, Victim};
 use super::watched::PeakSource;
 
-fn process(pid: u32, phase: Phase, package: Option<&str>, name: &str, mib: u64, exit: Exit) -> ProcessLine {
+/// One of it, which runs or ended; at its end the kernel says what its most was.
+pub(crate) fn process(
+    pid: u32,
+    phase: Phase,
+    package: Option<&str>,
+    name: &str,
+    mib: u64,
+    exit: Option<Exit>,
+) -> ProcessLine {
     ProcessLine {
         id: ProcessId::new(pid, 1000),
         parent: Pid(29688),
@@ -21,9 +29,9 @@ fn process(pid: u32, phase: Phase, package: Option<&str>, name: &str, mib: u64, 
         package: package.map(Into::into),
         artifact: None,
         started: Duration::from_millis(12_100),
-        ended: Some(Duration::from_secs(14)),
-        exit: Some(exit),
-        peak: Some((Bytes::from_mib(mib), PeakSource::Taskstats)),
+        ended: exit.map(|_| Duration::from_secs(14)),
+        exit,
+        peak: Some((Bytes::from_mib(mib), if exit.is_some() { PeakSource::Taskstats } else { PeakSource::HighWater })),
         growth: Rate::new(61.0 * 1_048_576.0).map(|rate| (Duration::from_secs(2), rate)),
         squeeze: None,
     }
@@ -44,11 +52,26 @@ fn tests() -> Tests {
     tests
 }
 
+pub(crate) fn command() -> Vec<Box<[u8]>> {
+    ["go", "test", "./..."].map(|word| word.as_bytes().into()).to_vec()
+}
+
+/// The cgroup in which it was.
+pub(crate) fn room() -> Room {
+    Room {
+        cgroup: Some(b"/job-7".as_slice().into()),
+        is_own: true,
+        limit: Bytes::from_mib(192),
+        peak: Some(Bytes::from_mib(192)),
+        shmem: None,
+    }
+}
+
 /// Of the run.
 pub(crate) fn report() -> RunReport {
     let holders = [(0, 121), (2, 31), (3, 26)].map(|(place, mib)| (place, Bytes::from_mib(mib)));
     RunReport {
-        command: ["go", "test", "./..."].map(|word| word.as_bytes().into()).to_vec(),
+        command: command(),
         started: Timestamp::default(),
         wall: WallTime(1_763_714_482_000_000_000),
         took: Duration::from_millis(14_300),
@@ -75,19 +98,13 @@ pub(crate) fn report() -> RunReport {
         },
         peak: Some(Peak { at: Timestamp::from_secs(12), total: Bytes::from_mib(178), holders: holders.to_vec() }),
         processes: vec![
-            process(30987, Phase::Test, Some("example.com/goleak/a"), "a.test", 121, Exit::Signal(9)),
-            process(30201, Phase::Link, Some("example.com/goleak/b"), "link", 96, Exit::Code(0)),
-            process(30990, Phase::Test, Some("example.com/goleak/b"), "b.test", 31, Exit::Code(0)),
-            process(29688, Phase::Go, None, "go", 26, Exit::Code(1)),
+            process(30987, Phase::Test, Some("example.com/goleak/a"), "a.test", 121, Some(Exit::Signal(9))),
+            process(30201, Phase::Link, Some("example.com/goleak/b"), "link", 96, Some(Exit::Code(0))),
+            process(30990, Phase::Test, Some("example.com/goleak/b"), "b.test", 31, Some(Exit::Code(0))),
+            process(29688, Phase::Go, None, "go", 26, Some(Exit::Code(1))),
         ],
         left_out: 12,
-        room: Some(Room {
-            cgroup: Some(b"/job-7".as_slice().into()),
-            is_own: true,
-            limit: Bytes::from_mib(192),
-            peak: Some(Bytes::from_mib(192)),
-            shmem: None,
-        }),
+        room: Some(room()),
         budget: None,
         tests: tests().into_all(),
         advice: Vec::new(),

@@ -9,57 +9,24 @@ use ratatui::layout::Rect;
 use crate::app::{Event, Pane, State, update};
 use crate::config::{Glyphs, Look, ThemeName};
 use crate::run;
+use crate::run::fixture::{command, process, room};
 use crate::run::phase::Phase;
 use crate::run::progress::Progress;
-use crate::run::report::{Advice, Exit, Peak, ProcessLine, Room, Vantage};
-use crate::run::watched::PeakSource;
-use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp};
+use crate::run::report::{Advice, Exit, Peak, ProcessLine, Vantage};
+use crate::units::{Bytes, Timestamp};
 
 use super::fixture;
 use super::tests::screen;
 
 const LOOK: Look = Look { glyphs: Glyphs::Ascii, theme: ThemeName::Mono };
 
-fn process(pid: u32, phase: Phase, package: Option<&str>, name: &str, mib: u64, has_ended: bool) -> ProcessLine {
-    let exit = has_ended.then_some(Exit::Code(0));
-    ProcessLine {
-        id: ProcessId::new(pid, 1000),
-        parent: Pid(29688),
-        name: name.as_bytes().into(),
-        command: name.as_bytes().into(),
-        phase,
-        package: package.map(Into::into),
-        artifact: None,
-        started: Duration::from_millis(12_100),
-        ended: exit.map(|_| Duration::from_secs(14)),
-        exit,
-        peak: Some((Bytes::from_mib(mib), if exit.is_some() { PeakSource::Taskstats } else { PeakSource::HighWater })),
-        growth: Rate::new(61.0 * 1_048_576.0).map(|rate| (Duration::from_secs(2), rate)),
-        squeeze: None,
-    }
-}
-
 fn processes() -> Vec<ProcessLine> {
     vec![
-        process(30987, Phase::Test, Some("example.com/goleak/a"), "a.test", 121, false),
-        process(30201, Phase::Link, Some("example.com/goleak/b"), "link", 96, true),
-        process(30990, Phase::Test, Some("example.com/goleak/b"), "b.test", 31, true),
-        process(29688, Phase::Go, None, "go", 26, false),
+        process(30987, Phase::Test, Some("example.com/goleak/a"), "a.test", 121, None),
+        process(30201, Phase::Link, Some("example.com/goleak/b"), "link", 96, Some(Exit::Code(0))),
+        process(30990, Phase::Test, Some("example.com/goleak/b"), "b.test", 31, Some(Exit::Code(0))),
+        process(29688, Phase::Go, None, "go", 26, None),
     ]
-}
-
-fn room() -> Room {
-    Room {
-        cgroup: Some(b"/job-7".as_slice().into()),
-        is_own: true,
-        limit: Bytes::from_mib(192),
-        peak: Some(Bytes::from_mib(192)),
-        shmem: None,
-    }
-}
-
-fn command() -> Vec<Box<[u8]>> {
-    ["go", "test", "./..."].map(|word| word.as_bytes().into()).to_vec()
 }
 
 fn peak() -> Peak {

@@ -1,19 +1,17 @@
 //! A running Go program that holds memory as it is told and prints what its runtime says of it, and what oomtop says of
 //! it at the same moment.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::answering::Answering;
 use crate::program::know_the_environment;
 
 /// Ended when it is dropped.
 pub struct Held {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    program: Answering,
     /// What it said last, by the names of `runtime.MemStats`.
     pub own: Value,
 }
@@ -22,30 +20,15 @@ impl Held {
     pub fn start(program: &Path, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program);
         know_the_environment(&mut command);
-        let mut child = command
-            .envs(environment.iter().copied())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("starts");
-        let input = child.stdin.take().expect("a pipe");
-        let output = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut held = Self { child, input, output, own: Value::Null };
-        held.listen();
-        held
-    }
-
-    fn listen(&mut self) {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("it lives");
-        self.own = serde_json::from_str(&line).expect("JSON");
+        let mut program = Answering::start(command.envs(environment.iter().copied()));
+        let own = serde_json::from_str(&program.listen()).expect("JSON");
+        Self { program, own }
     }
 
     /// Each command in its turn; the numbers are those after the last.
     pub fn ask(&mut self, commands: &[&str]) {
         for command in commands {
-            writeln!(self.input, "{command}").expect("it listens");
-            self.listen();
+            self.own = serde_json::from_str(&self.program.ask(command)).expect("JSON");
         }
     }
 
@@ -59,7 +42,7 @@ impl Held {
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.program.pid()
     }
 
     /// `oomtop snapshot --json --mappings` of it, at a moment at which it did not move: RSS as the kernel sums it is the
@@ -106,13 +89,6 @@ impl Held {
         let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid())).expect("it lives");
         let rss = text.lines().find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB"));
         rss.and_then(|rss| rss.parse::<u64>().ok()).expect("a size") * 1024
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

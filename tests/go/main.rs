@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "builds and runs programs")]
 
+mod answering;
 mod held;
 mod pprof;
 #[path = "../program/mod.rs"]

@@ -2,58 +2,32 @@
 //! the screen saves, and so is what changed between two of them.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 
 use oomtop::units::Bytes;
 
+use super::answering::Answering;
 use super::pprof::{Functions, by_go, by_oomtop};
 use super::session::{PATIENCE, start, until_live, until_row};
 use super::terminal::Terminal;
 use super::toolchain::{Build, toolchains};
 
-/// Ended when it is dropped.
 struct Served {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    program: Answering,
     address: String,
 }
 
 impl Served {
     fn start(program: &Path) -> Self {
-        let mut child = Command::new(program)
-            .env_remove("GOGC")
-            .env_remove("GODEBUG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("starts");
-        let input = child.stdin.take().expect("a pipe");
-        let output = BufReader::new(child.stdout.take().expect("a pipe"));
-        let mut served = Self { child, input, output, address: String::new() };
-        served.address = served.listen();
-        served
-    }
-
-    fn listen(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("it lives");
-        line.trim_end().to_owned()
+        let mut program = Answering::start(Command::new(program).env_remove("GOGC").env_remove("GODEBUG"));
+        let address = program.listen();
+        Self { program, address }
     }
 
     fn leak(&mut self) {
-        writeln!(self.input, "more").expect("it listens");
-        assert_eq!(self.listen(), "done");
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        assert_eq!(self.program.ask("more"), "done");
     }
 }
 
@@ -116,7 +90,7 @@ fn what_the_screen_shows_and_saves_is_what_go_tool_pprof_says() {
         std::fs::create_dir(&saved).expect("a directory");
         let config = directory.path().join("config.toml");
         std::fs::write(&config, format!("[profile]\ndirectory = {saved:?}\n")).expect("written");
-        let (pid, config) = (served.child.id().to_string(), config.display().to_string());
+        let (pid, config) = (served.program.pid().to_string(), config.display().to_string());
         let mut terminal = start(&["-p", &pid, "--config", &config], 140, 40);
         until_live(&mut terminal);
         terminal.press("9");

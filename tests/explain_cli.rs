@@ -62,7 +62,8 @@ fn a_log_without_a_kill_is_said_to_have_none() {
     assert_eq!(status, Some(0));
     assert_eq!(
         text,
-        "No process was killed by the kernel's OOM killer in this log (it covers Nov 21 08:41:22 to Nov 21 08:44:00).\n"
+        "No process was killed by the kernel's OOM killer in this log (it covers Nov 21 08:41:22 to Nov 21 08:44:00). 1 line has \
+         the words of a kill, but behind something else than the kernel's lines here: quoted, or of another log.\n"
     );
 }
 
@@ -82,6 +83,45 @@ fn what_is_no_kernel_log_is_said_to_be_none() {
     let (status, text, _) = explain(&[], "dear diary\nNov 21 08:41:22 host kernel: usb 1-1: new device\n");
     assert_eq!(status, Some(0));
     assert!(text.starts_with("No process was killed by the kernel's OOM killer in this log (all at "), "{text}");
+}
+
+/// A few lines of a kernel's in a text of another form do not make it a log without kills.
+#[test]
+fn what_is_hardly_a_kernel_log_is_said_to_be_hardly_one() {
+    let text = "[    1.5] usb 1-1: new device\n".repeat(3) + &"2026-11-21 08:41:22 INFO step done\n".repeat(19_997);
+    for arguments in [&[][..], &["-p", "7"]] {
+        let (status, out, errors) = explain(arguments, &text);
+        assert_eq!((status, out.as_str()), (Some(1), ""));
+        let begin = "oomtop: standard input: only 3 of 20000 lines are of a kernel's log, and tell of no kill;";
+        assert!(errors.starts_with(begin), "{errors}");
+    }
+    let (status, out, _) = explain(&["--json", "-p", "7"], &text);
+    let json: Value = serde_json::from_str(&out).expect("one object");
+    assert_eq!(
+        (status, &json["log"]["is_kernel_log"], &json["log"]["kernel_lines"]),
+        (Some(1), &false.into(), &3.into())
+    );
+    assert!(json["asked"][0]["answer"].as_str().expect("a sentence").starts_with("Whether 7 was killed is not known"));
+}
+
+/// The kernel's words count wherever they stand, while no line is the kernel's by its form; then it is said.
+#[test]
+fn a_kill_in_a_containers_log_is_told_with_what_stood_ahead() {
+    let kill = "Out of memory: Killed process 5 (a) total-vm:4kB, anon-rss:4kB, file-rss:0kB";
+    let log = format!("2026-11-20T10:00:00.1Z stdout F it begins\n2026-11-20T10:00:01.1Z stdout F {kill}\n");
+    let (status, text, _) = explain(&[], &log);
+    assert_eq!(status, Some(0));
+    assert!(text.starts_with("2026-11-20T10:00:01.1Z\n  a 5 was killed: the machine ran out of memory\n"), "{text}");
+    assert!(
+        text.contains("by the kernel's own words behind other text (first behind \"2026-11-20T10:00:01.1Z stdout F\")"),
+        "{text}"
+    );
+    let (status, text, _) = explain(&["-p", "6"], &log);
+    assert_eq!(status, Some(0));
+    assert!(text.starts_with("Nothing in this log killed 6 (it covers 2026-11-20T10:00:00.1Z to 2026-11-20T10:00:01.1Z; 1 other was killed)."), "{text}");
+    let (_, text, _) = explain(&["--json"], &log);
+    let json: Value = serde_json::from_str(&text).expect("one object");
+    assert_eq!(json["log"]["found_behind"], "2026-11-20T10:00:01.1Z stdout F ");
 }
 
 /// A journal that shows nothing, as it does to those without the right, is no log without kills.
@@ -157,6 +197,11 @@ fn what_cannot_be_read_is_a_failure_that_says_so() {
     let (status, text, errors) = explain(&["/nonexistent/kern.log"], "");
     assert_eq!((status, text.as_str()), (Some(1), ""));
     assert!(errors.starts_with("oomtop: /nonexistent/kern.log: "), "{errors}");
+    for unreadable in ["/nonexistent/kern.log", "/"] {
+        let (status, text, errors) = explain(&["--json", unreadable], "");
+        assert_eq!((status, text.as_str()), (Some(1), ""));
+        assert!(errors.contains("name a log file"), "{errors}");
+    }
     assert_eq!(explain(&["--kernel", "--journal"], "").0, Some(2));
 }
 

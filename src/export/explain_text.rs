@@ -1,10 +1,11 @@
-//! The stories of a kernel log as text for people. Refuses colours and a width: it is read in pipes and mails.
+//! The stories of a kernel log as text for people. On a terminal lines are broken at its width; in pipes and mails they are
+//! as long as they are. Refuses colours.
 
 use std::fmt::{self, Display, Write};
 
 use crate::oom_log::Domain;
 use crate::post_mortem::{Score, Story, words};
-use crate::text::printable;
+use crate::text::{hanging, printable};
 use crate::units::{Bytes, Pages};
 
 /// Candidates that are listed of one dump.
@@ -14,7 +15,7 @@ const LISTED: usize = 8;
 ///
 /// # Errors
 /// What `out` answers.
-pub fn write_story(out: &mut impl Write, story: &Story) -> fmt::Result {
+pub fn write_story(out: &mut impl Write, story: &Story, width: Option<usize>) -> fmt::Result {
     let episode = &story.episode;
     match words::when(&episode.began) {
         Some(when) => write!(out, "{when}")?,
@@ -23,8 +24,9 @@ pub fn write_story(out: &mut impl Write, story: &Story) -> fmt::Result {
     if let Some(machine) = &episode.machine {
         write!(out, " on {}", printable(machine.as_bytes()))?;
     }
-    writeln!(out, "\n  {}", words::headline(story))?;
-    let mut line = |label: &str, text: &str| writeln!(out, "    {label:<9} {text}");
+    writeln!(out)?;
+    write_sentence(out, "  ", &words::headline(story), width)?;
+    let mut line = |label: &str, text: &str| write_sentence(out, &format!("    {label:<9} "), text, width);
     line("why", &words::why(story))?;
     if let Some(asked) = words::who_asked(story) {
         line("asked", &asked)?;
@@ -65,6 +67,18 @@ pub fn write_story(out: &mut impl Write, story: &Story) -> fmt::Result {
         line("again", &format!("{times}{until}"))?;
     }
     write_candidates(out, story)
+}
+
+/// Writes a text behind `lead`, in lines of `width` columns where there is one.
+///
+/// # Errors
+/// What `out` answers.
+pub fn write_sentence(out: &mut impl Write, lead: &str, text: &str, width: Option<usize>) -> fmt::Result {
+    match width {
+        // Into a file with thousands of stories: at once.
+        None => writeln!(out, "{lead}{text}"),
+        width => out.write_str(&hanging(lead, text, width)),
+    }
 }
 
 fn is_other(path: &[u8], domain: Option<&Domain>) -> bool {

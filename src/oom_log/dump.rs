@@ -143,9 +143,14 @@ impl Dump {
                 episode.cpuset.get_or_insert(name.into());
                 episode.mems_allowed.get_or_insert(lossy(mems_allowed));
             }
-            Message::Cpu { pid, release } => {
+            Message::Cpu { pid, name, release } => {
                 if let Some(invoker) = &mut episode.invoker {
                     invoker.pid.get_or_insert(pid);
+                    // Behind text of no known form its beginning was a guess.
+                    let is_part = |name: &&[u8]| {
+                        name.ends_with(invoker.name.as_bytes()) || invoker.name.as_bytes().ends_with(name)
+                    };
+                    invoker.name = name.filter(is_part).map_or(invoker.name, Name::new);
                 }
                 if let Some(release) = release {
                     episode.release.get_or_insert(lossy(release));

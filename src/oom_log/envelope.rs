@@ -125,9 +125,50 @@ fn behind_stamp(line: &[u8], longest: usize) -> Option<&[u8]> {
     line[end + 1..].strip_prefix(b" ").filter(|_| is_stamp)
 }
 
-/// Whether a line shows by its wrapping that the kernel wrote it.
-pub(super) fn is_of_kernel(line: &[u8]) -> bool {
-    matches!(unwrap(line), Some(Ok(_)))
+/// Who wrote a line, as far as its wrapping shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writer {
+    Kernel,
+    /// Another program, of whose lines kernel logs have many.
+    Other,
+    /// The form is not known.
+    Unknown,
+}
+
+/// Who wrote a line.
+pub(super) fn writer(line: &[u8]) -> Writer {
+    let unwrapped = if line.starts_with(b"{") { super::journal::open(line) } else { unwrap(line) };
+    match unwrapped {
+        Some(Ok(_)) => Writer::Kernel,
+        Some(Err(foreign)) if foreign.0.date.is_empty() || head::has_a_tag(&line[foreign.0.date.len()..]) => {
+            Writer::Other
+        }
+        _ => Writer::Unknown,
+    }
+}
+
+/// The line without the colours of a terminal, if it has any; `plain` is room for it.
+pub(super) fn colourless<'a>(line: &'a [u8], plain: &'a mut Vec<u8>) -> &'a [u8] {
+    const ESCAPE: u8 = 0x1b;
+    let Some(first) = memchr::memchr(ESCAPE, line) else { return line };
+    plain.clear();
+    let mut rest = line;
+    let mut next = Some(first);
+    while let Some(at) = next {
+        plain.extend_from_slice(&rest[..at]);
+        // CSI .. m, and no other: what moves the cursor is no colour.
+        let parameters = rest[at..].strip_prefix(b"\x1b[").unwrap_or_default();
+        let length = parameters.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b';').count();
+        if parameters.get(length) == Some(&b'm') {
+            rest = &parameters[length + 1..];
+        } else {
+            plain.push(ESCAPE);
+            rest = &rest[at + 1..];
+        }
+        next = memchr::memchr(ESCAPE, rest);
+    }
+    plain.extend_from_slice(rest);
+    plain
 }
 
 /// Unwraps a line.
@@ -141,7 +182,7 @@ fn unwrap(line: &[u8]) -> Option<Unwrapped<'_>> {
         [b'[', ..] => console(line).map(Ok),
         [b'0'..=b'9', ..] => device_record(line).or_else(|| headed(line)).or_else(|| dated_alone(line).map(Ok)),
         [b'<', ..] => with_priority(line),
-        [b'{', ..] => Some(super::journal::open(line)),
+        [b'{', ..] => Some(super::journal::open(line).unwrap_or_else(|| Err(Foreign::timeless()))),
         [b'A'..=b'Z' | 0x80.., ..] => headed(line).or_else(|| glued(line).map(Ok)),
         [b'a'..=b'z', ..] => facility_in_words(line).or_else(|| headed(line)).or_else(|| glued(line).map(Ok)),
         _ => glued(line).map(Ok),
@@ -188,13 +229,18 @@ pub(super) fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
     let mut rest = text;
     while let [first, tail @ ..] = rest {
         let byte = match tail {
-            [b'x', high, low, ..] if *first == b'\\' => hex(*high).zip(hex(*low)).map(|(high, low)| high << 4 | low),
+            [b'x', high, low, ..] if *first == b'\\' => hex_byte(*high, *low),
             _ => None,
         };
         plain.push(byte.unwrap_or(*first));
         rest = if byte.is_some() { &rest[4..] } else { tail };
     }
     Cow::Owned(plain)
+}
+
+/// The byte of two digits.
+pub(super) fn hex_byte(high: u8, low: u8) -> Option<u8> {
+    hex(high).zip(hex(low)).map(|(high, low)| high << 4 | low)
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -250,6 +296,11 @@ fn stamped(line: &[u8]) -> Option<Envelope<'_>> {
         }
     }
     Some(Envelope { time, caller, text: Cow::Borrowed(cursor.0), ..Envelope::default() })
+}
+
+/// Microseconds since boot, of `[  123.456789] `.
+pub(super) fn stamp_in_brackets(line: &[u8]) -> Option<u64> {
+    bracketed_time(&mut Cursor(line))?.since_boot
 }
 
 fn bracketed_time<'a>(cursor: &mut Cursor<'a>) -> Option<Time<'a>> {
@@ -371,7 +422,8 @@ fn of_node(line: &[u8]) -> Option<Unwrapped<'_>> {
 
 /// A serial console glues a record to what a terminal had left unfinished: `login: [  145.593060] text`.
 fn glued(line: &[u8]) -> Option<Envelope<'_>> {
-    let head = &line[..line.len().min(64)];
+    // In quotes it would have their end too.
+    let head = line[..line.len().min(64)].split(|byte| *byte == b'"').next()?;
     memchr::memchr_iter(b'[', head).filter_map(|at| console(&line[at..])).find(|inner| inner.time.since_boot.is_some())
 }
 

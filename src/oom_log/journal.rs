@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::envelope::{Envelope, Foreign, Time};
+use super::envelope::{Envelope, Foreign, Time, Unwrapped};
 use crate::units::WallTime;
 
 /// The fields that matter; the journal has many more (systemd.journal-fields(7)).
@@ -51,9 +51,12 @@ impl Text<'_> {
     }
 }
 
-/// Unwraps a journal record.
-pub(super) fn open(line: &[u8]) -> Result<Envelope<'_>, Foreign<'_>> {
-    let record: Record<'_> = serde_json::from_slice(line).map_err(|_| Foreign(Time::default()))?;
+/// Unwraps a journal record; `None`: it is none.
+pub(super) fn open(line: &[u8]) -> Option<Unwrapped<'_>> {
+    serde_json::from_slice(line).ok().map(unwrap)
+}
+
+fn unwrap(record: Record<'_>) -> Unwrapped<'_> {
     let received = record.received.and_then(|text| text.number::<i64>());
     let time = Time {
         since_boot: record.since_boot.and_then(|text| text.number()),
@@ -85,6 +88,7 @@ mod tests {
     #[test]
     fn the_kernels_records_are_taken_and_no_others() {
         let line = br#"{"_TRANSPORT":"kernel","SYSLOG_FACILITY":"0","__REALTIME_TIMESTAMP":"1763714482000001","_SOURCE_MONOTONIC_TIMESTAMP":"97","_HOSTNAME":"w","MESSAGE":"Killed \"x\"","PRIORITY":"3"}"#;
+        let open = |line| open(line).expect("a record");
         let envelope = open(line).expect("a kernel record");
         assert_eq!(&*envelope.text, b"Killed \"x\"");
         assert_eq!(envelope.time.since_boot, Some(97));
@@ -95,9 +99,11 @@ mod tests {
             &br#"{"_TRANSPORT":"stdout","MESSAGE":"Killed"}"#[..],
             br#"{"_TRANSPORT":"kernel","SYSLOG_FACILITY":"1","MESSAGE":"Killed"}"#,
             br#"{"_TRANSPORT":"kernel","MESSAGE":null}"#,
-            br#"{"_TRANSPORT":"kernel","MESSAGE":"Killed"#,
         ] {
             assert!(open(other).is_err());
+        }
+        for none in [&br#"{"_TRANSPORT":"kernel","MESSAGE":"Killed"#[..], br#"{"log":"Killed process 5 (x)"}"#] {
+            assert!(super::open(none).is_none());
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) enum Message<'a> {
     /// `C cpuset=NAME mems_allowed=N` (4.20 and older).
     Cpuset { name: &'a [u8], mems_allowed: &'a [u8] },
     /// `CPU: .. PID: .. Comm: ..`: of whoever asked, when it stands in a dump.
-    Cpu { pid: Pid, release: Option<&'a [u8]> },
+    Cpu { pid: Pid, name: Option<&'a [u8]>, release: Option<&'a [u8]> },
     /// `Task in /A killed as a result of limit of /B` (4.20 and older).
     LimitOf { task: Option<&'a [u8]>, limit: Option<&'a [u8]> },
     /// `memory: usage ..`.
@@ -241,7 +241,9 @@ fn cpu<'a>(text: &'a [u8], number: &[u8], name: &[u8]) -> Option<Message<'a>> {
     cursor.tag(name)?;
     // `.. Tainted: G        W           7.2.12+deb13-cloud-amd64 #1 PREEMPT(lazy) ..`
     let release = find_last(cursor.0, b" #").and_then(|end| cursor.0[..end].rsplit(|byte| *byte == b' ').next());
-    Some(Message::Cpu { pid, release: release.filter(|release| is_release(release)) })
+    let end = find_last(cursor.0, b" Not tainted").or_else(|| find_last(cursor.0, b" Tainted: "));
+    let name = end.map(|end| &cursor.0[..end]);
+    Some(Message::Cpu { pid, name, release: release.filter(|release| is_release(release)) })
 }
 
 fn is_release(word: &[u8]) -> bool {

@@ -3,6 +3,7 @@
 //! kernel wrote is no record.
 
 mod assemble;
+mod census;
 mod cursor;
 mod death;
 mod dump;
@@ -12,15 +13,17 @@ mod follower;
 mod head;
 mod journal;
 mod message;
+mod quoted;
 mod reader;
 mod stamp;
 mod tasks;
 
+pub use census::Census;
 pub use episode::{
     Chosen, Constraint, Counter, Counters, Domain, Episode, HostMemory, Invoker, Name, Outcome, Reaped, Summary, Usage,
     Victim,
 };
 pub use follower::Follower;
-pub use reader::{LogReader, Span};
+pub use reader::{Form, LogReader, Span};
 pub use stamp::Stamp;
 pub use tasks::{Candidate, MOST_ROWS, PageTables, Tasks};

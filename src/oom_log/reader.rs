@@ -4,9 +4,11 @@
 use memchr::memmem::Finder;
 
 use super::assemble::Assembler;
+use super::census::Census;
 use super::envelope::{self, Opener};
 use super::episode::Episode;
 use super::message;
+use super::quoted::{self, Quoted};
 use super::stamp::Stamp;
 use crate::units::WallTime;
 
@@ -16,6 +18,8 @@ const LONGEST_LINE: usize = 64 * 1024;
 const TAIL: usize = 4096;
 /// Lines at its beginning in which its first time is.
 const HEAD_LINES: u32 = 100;
+/// Lines without one of the kernel's in a known form, after which a log is taken to have none.
+const WITHOUT_KERNEL: u64 = 10_000;
 
 /// The times that a log covers, as far as its first and last lines have any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,8 +28,17 @@ pub struct Span {
     pub first: Option<Stamp>,
     /// The last.
     pub last: Option<Stamp>,
-    /// Of how many lines none is the kernel's, as far as they show it; `None`: one is.
-    pub strange_lines: Option<u64>,
+}
+
+/// In what form a log is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// What its lines are.
+    pub census: Census,
+    /// The kernel's words were found behind text of no known form, and taken for the kernel's: what stood ahead of the first.
+    pub behind: Option<Box<[u8]>>,
+    /// Lines that have the words of a kill, and are not the kernel's.
+    pub refused: u64,
 }
 
 /// The reader of one log.
@@ -34,13 +47,16 @@ pub struct LogReader {
     marks: Marks,
     opener: Opener,
     assembler: Assembler,
+    /// What the kernel's words are in, while no line is the kernel's by its form.
+    quoted: Quoted,
+    is_over: bool,
+    form: Form,
+    /// Room for a line without its colours.
+    plain: Vec<u8>,
     /// A line whose end has not come yet.
     unfinished: Vec<u8>,
     span: Span,
     head_lines: u32,
-    /// Lines before the first that is the kernel's.
-    strange_lines: u64,
-    has_kernel_line: bool,
     /// When the kernel's clock stood at zero, where the log is that of this machine.
     booted: Option<WallTime>,
     tail: Vec<u8>,
@@ -86,19 +102,21 @@ impl LogReader {
             self.lines(&line, false);
             self.keep_tail(&line);
         }
-        let times = self.tail.rsplit(|byte| *byte == b'\n').map(|line| envelope::time(line).stamp());
+        let times = self.tail.rsplit(|byte| *byte == b'\n').map(|line| quoted::time(line).stamp());
         self.span.last = times.into_iter().find(Stamp::is_known).map(|stamp| stamp.dated(self.booted));
         self.span.first = self.span.first.map(|stamp| stamp.dated(self.booted));
-        self.span.strange_lines = (!self.has_kernel_line).then_some(self.strange_lines);
+        self.is_over = true;
         self.assembler.finish();
+        self.quoted.assembler.finish();
     }
 
     /// The next episode that is complete, in the order of the log.
     pub fn next_episode(&mut self) -> Option<Episode> {
-        let mut episode = self.assembler.next_ready()?;
-        // A kill is the kernel's also where nothing is wrapped around its text.
-        self.has_kernel_line = true;
-        self.span.strange_lines = None;
+        let quoted = if self.waits_for_the_kernel() { None } else { self.quoted.assembler.next_ready() };
+        if quoted.is_some() {
+            self.form.behind.clone_from(&self.quoted.behind);
+        }
+        let mut episode = quoted.or_else(|| self.assembler.next_ready())?;
         for stamp in [&mut episode.began, &mut episode.ended] {
             *stamp = stamp.dated(self.booted);
         }
@@ -117,15 +135,72 @@ impl LogReader {
         self.span
     }
 
+    /// In what form the log is; known when the last episode was given.
+    #[must_use]
+    pub fn form(&self) -> &Form {
+        &self.form
+    }
+
+    /// Whether a line may still come that shows who the kernel is here: till then what only has its words is nobody's.
+    fn waits_for_the_kernel(&self) -> bool {
+        !self.is_over && self.takes_quotes() && self.form.census.total() < WITHOUT_KERNEL
+    }
+
+    /// Whether the kernel's words are taken for the kernel's wherever they stand.
+    fn takes_quotes(&self) -> bool {
+        self.form.census.kernel == 0
+    }
+
+    /// Counts a line.
+    fn count(&mut self, line: &[u8]) {
+        let waited = self.waits_for_the_kernel();
+        let took_quotes = self.takes_quotes();
+        self.form.census.count(line);
+        if took_quotes && !self.takes_quotes() {
+            if !waited {
+                return self.quoted.assembler.finish();
+            }
+            let quoted = std::mem::take(&mut self.quoted);
+            if quoted.behind.is_none() {
+                // Nothing stood ahead of them: the first lines of a record whose head is lost.
+                self.assembler = quoted.assembler;
+            } else {
+                self.form.refused += quoted.kills;
+            }
+        }
+    }
+
+    /// Takes a line that may be of an OOM.
+    fn take(&mut self, line: &[u8], complete: bool) {
+        let opened = self.opener.open(line);
+        // The kernel itself says that somebody wrote it through `/dev/kmsg`.
+        let is_a_users = opened.as_ref().is_err_and(|foreign| foreign.0.since_boot.is_some());
+        if self.takes_quotes() && !is_a_users {
+            return self.quoted.push(line, complete);
+        }
+        let is_nobodys = opened
+            .as_ref()
+            .map_or(true, |envelope| envelope.is_bare() && message::parse(&envelope.text, complete).is_none());
+        self.form.refused += u64::from(is_nobodys && quoted::tells_of_a_kill(line));
+        match opened {
+            Ok(envelope) => self.assembler.push(&envelope, complete),
+            Err(_) => self.assembler.pass(),
+        }
+    }
+
+    fn is_in_dump(&self) -> bool {
+        self.assembler.is_in_dump() || self.quoted.assembler.is_in_dump()
+    }
+
     /// Lines. Where no dump is going on only those with a mark are looked at, once one was the kernel's. `complete`: the last
     /// one has its end.
     fn lines(&mut self, block: &[u8], complete: bool) {
         self.marks.found.fill(0);
         let mut at = 0;
         while at < block.len() {
-            let is_in_dump = self.assembler.is_in_dump();
+            let is_in_dump = self.is_in_dump();
             let looks_for_time = self.looks_for_first_time();
-            let takes_every_line = looks_for_time || !self.has_kernel_line;
+            let takes_every_line = looks_for_time || !self.form.census.is_settled();
             let mark = if is_in_dump { None } else { self.marks.next(block, at) };
             if let Some(mark) = mark.filter(|_| !takes_every_line) {
                 at += memchr::memrchr(b'\n', &block[at..mark]).map_or(0, |newline| newline + 1);
@@ -144,22 +219,22 @@ impl LogReader {
             let line = &block[at..end];
             // A carriage return, and the blanks that a terminal's copy leaves, are nobody's.
             let line = line[..line.len().min(LONGEST_LINE)].trim_ascii_end();
-            if !self.has_kernel_line {
-                self.strange_lines += 1;
-                self.has_kernel_line = envelope::is_of_kernel(line);
+            let mut room = std::mem::take(&mut self.plain);
+            let line = envelope::colourless(line, &mut room);
+            if !self.form.census.is_settled() {
+                self.count(line);
+                self.quoted.note_time(line);
             }
             if looks_for_time {
                 self.head_lines += 1;
-                self.span.first = Some(envelope::time(line).stamp()).filter(Stamp::is_known);
+                self.span.first = Some(quoted::time(line).stamp()).filter(Stamp::is_known);
             }
             if is_in_dump && !has_equals && self.holds_nothing(line) {
                 self.assembler.pass();
             } else if is_in_dump || mark.is_some_and(|mark| mark < end) {
-                match self.opener.open(line) {
-                    Ok(envelope) => self.assembler.push(&envelope, complete || end < block.len()),
-                    Err(_) => self.assembler.pass(),
-                }
+                self.take(line, complete || end < block.len());
             }
+            self.plain = room;
             at = end + 1;
         }
     }
@@ -349,28 +424,51 @@ mod tests {
         assert_eq!(episodes[1].domain, Some(Domain::Cgroup(None)));
     }
 
+    /// Whether it is a kernel's log, and how many kills it tells of.
+    fn judged(log: &str) -> (bool, usize, Form) {
+        let mut reader = LogReader::default();
+        reader.push(log.as_bytes());
+        reader.finish();
+        let episodes = std::iter::from_fn(|| reader.next_episode()).count();
+        (reader.form().census.is_of_a_kernel_log(), episodes, reader.form().clone())
+    }
+
     #[test]
     fn a_text_of_somebody_else_is_no_log() {
-        let strange = |text: &str| {
-            let mut reader = LogReader::default();
-            reader.push(text.as_bytes());
-            reader.finish();
-            while reader.next_episode().is_some() {}
-            reader.span().strange_lines
-        };
-        for (text, lines) in [
-            ("", Some(0)),
-            ("dear diary\n\nno kill today\n", Some(3)),
-            ("cut off", Some(1)),
-            ("Nov 21 08:41:22 host sshd[7]: Killed process 5\nNov 21 08:41:23 host cron: x\n", Some(2)),
-            ("{\"_TRANSPORT\":\"stdout\",\"MESSAGE\":\"a\"}\n", Some(1)),
-            ("Nov 21 08:41:22 host sshd[7]: a\nNov 21 08:41:23 host kernel: b\n", None),
-            ("[    1.5] b\n", None),
-            ("<6>b\n", None),
-            ("6,460,7341237,-;b\n", None),
-            ("Out of memory: Killed process 5 (a) total-vm:4kB, anon-rss:4kB, file-rss:0kB\n", None),
+        let killed = "Out of memory: Killed process 5 (a) total-vm:4kB, anon-rss:4kB, file-rss:0kB";
+        for (text, is_log, episodes) in [
+            ("", false, 0),
+            ("dear diary\n\nno kill today\n", false, 0),
+            ("cut off", false, 0),
+            ("Nov 21 08:41:22 host sshd[7]: Killed process 5\nNov 21 08:41:23 host cron: x\n", false, 0),
+            ("{\"_TRANSPORT\":\"stdout\",\"MESSAGE\":\"a\"}\n", false, 0),
+            ("Nov 21 08:41:22 host sshd[7]: a\nNov 21 08:41:23 host kernel: b\n", true, 0),
+            ("[    1.5] b\n", true, 0),
+            ("<6>b\n", true, 0),
+            ("6,460,7341237,-;b\n", true, 0),
+            (killed, false, 1),
+            (&format!("<12>[    1.5] {killed}"), false, 0),
         ] {
-            assert_eq!(strange(text), lines, "{text}");
+            let (found, count, _) = judged(text);
+            assert_eq!((found, count), (is_log, episodes), "{text}");
+        }
+    }
+
+    /// What quotes the kernel's words is taken for the kernel's only where no line is the kernel's by its form.
+    #[test]
+    fn words_behind_anything_count_only_where_no_line_is_the_kernels() {
+        let quote = "2026-11-20T10:00:00.1Z stdout F Out of memory: Killed process 5 (a) total-vm:4kB, anon-rss:4kB, file-rss:0kB\n";
+        let kernels = "[    1.5] usb 1-1: new device\n";
+        let other = "nothing\n".repeat(WITHOUT_KERNEL as usize);
+        for (log, episodes, refused) in [
+            (quote.to_owned(), 1, 0),
+            (format!("{quote}{kernels}"), 0, 1),
+            (format!("{kernels}{quote}"), 0, 1),
+            (format!("{quote}{other}{kernels}{quote}"), 1, 1),
+        ] {
+            let (_, count, form) = judged(&log);
+            assert_eq!((count, form.refused), (episodes, refused), "{}", log.len());
+            assert_eq!(form.behind.is_some(), episodes > 0);
         }
     }
 

@@ -4,7 +4,7 @@
 use super::story::Story;
 use super::words;
 use crate::monitor::label::label;
-use crate::oom_log::{Domain, Outcome, Span};
+use crate::oom_log::{Domain, Form, Outcome, Span};
 use crate::text::printable;
 use crate::units::{Pid, counted};
 
@@ -80,7 +80,40 @@ impl Tally {
 
     /// What the log comes to, in a sentence.
     #[must_use]
-    pub fn closing(&self, span: &Span) -> String {
+    pub fn closing(&self, span: &Span, form: &Form) -> String {
+        let mut closing = self.outcome(span);
+        if let Some(caveat) = self.caveat(form) {
+            closing.push(' ');
+            closing.push_str(&caveat);
+        }
+        closing
+    }
+
+    /// How far what was told is the kernel's own word.
+    fn caveat(&self, form: &Form) -> Option<String> {
+        if let Some(behind) = &form.behind {
+            let behind = printable(behind);
+            return Some(format!(
+                "The records were found by the kernel's own words behind other text (first behind \"{}\"): whoever quotes a \
+                 kernel's log writes the same.",
+                behind.trim_end()
+            ));
+        }
+        (form.refused > 0 && self.killed == 0).then(|| {
+            format!(
+                "{} the words of a kill, but behind something else than the kernel's lines here: quoted, or of another log.",
+                counted(form.refused, ["line has", "lines have"])
+            )
+        })
+    }
+
+    /// Whether there was anything to tell.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.killed == 0 && self.panics == 0 && self.without_victim == 0
+    }
+
+    fn outcome(&self, span: &Span) -> String {
         let covers = covers(span);
         let killed = match self.killed {
             0 if self.panics > 0 => return format!("The kernel panicked for lack of memory ({covers})."),
@@ -104,9 +137,23 @@ impl Tally {
     }
 
     /// What happened to each process that was asked for.
-    pub fn answers(&self, span: &Span) -> impl Iterator<Item = (Pid, String)> {
+    pub fn answers(&self, span: &Span, form: &Form) -> impl Iterator<Item = (Pid, String)> {
         let covers = covers(span);
-        self.asked.iter().map(move |asked| (asked.pid, answer(asked, &covers, self.killed)))
+        let is_nothing = self.is_empty() && !form.census.is_of_a_kernel_log();
+        let caveat = self.caveat(form);
+        self.asked.iter().map(move |asked| {
+            let mut text = match asked.pid {
+                pid if is_nothing => {
+                    format!("Whether {pid} was killed is not known: this is not recognised as a kernel's log.")
+                }
+                _ => answer(asked, &covers, self.killed),
+            };
+            if let Some(caveat) = &caveat {
+                text.push(' ');
+                text.push_str(caveat);
+            }
+            (asked.pid, text)
+        })
     }
 }
 

@@ -14,9 +14,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::config::{Config, ExplainConfig, KernelLogSource};
 use crate::export::{explain_json, explain_text};
-use crate::oom_log::LogReader;
+use crate::oom_log::{Census, LogReader};
 use crate::post_mortem::{Tally, Teller};
-use crate::units::{Pid, WallTime};
+use crate::units::{Pid, WallTime, counted};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 256 * 1024;
@@ -49,38 +49,46 @@ fn is_broken_pipe(error: &color_eyre::Report) -> bool {
 #[expect(clippy::disallowed_methods, reason = "opens the log that was named")]
 fn tell(explain: &ExplainConfig, pids: &[Pid], out: impl Write) -> Result<()> {
     let booted = (explain.log == KernelLogSource::RingBuffer).then(booted).flatten();
-    let mut telling = Telling::new(LogReader::of_boot(booted), explain.json, pids, out)?;
+    let mut telling = Telling::new(LogReader::of_boot(booted), explain.json, pids, out);
     match &explain.log {
         KernelLogSource::StandardInput => telling.read(io::stdin().lock()).wrap_err("standard input")?,
         KernelLogSource::File(path) => {
-            let file = File::open(path).wrap_err_with(|| path.display().to_string())?;
-            telling.read(file).wrap_err_with(|| path.display().to_string())?;
+            let read = File::open(path).map_err(color_eyre::Report::from).and_then(|log| telling.read(log));
+            read.wrap_err_with(|| {
+                format!("{}: name a log file that you may read, or try --kernel or --journal", path.display())
+            })?;
         }
         KernelLogSource::RingBuffer => telling.read_ring_buffer(Path::new("/dev/kmsg"))?,
         KernelLogSource::Journal => telling.read_journal()?,
     }
     match telling.finish()? {
         None => Ok(()),
-        Some(lines) => Err(no_kernel_log(&explain.log, lines)),
+        Some(census) => Err(no_kernel_log(&explain.log, census)),
     }
 }
 
 /// Of a text that is no kernel log "nobody was killed" would be true and mean nothing.
-fn no_kernel_log(log: &KernelLogSource, lines: u64) -> color_eyre::Report {
+fn no_kernel_log(log: &KernelLogSource, census: Census) -> color_eyre::Report {
     let name = match log {
         KernelLogSource::StandardInput => "standard input".into(),
         KernelLogSource::File(path) => path.display().to_string(),
         KernelLogSource::RingBuffer => "the kernel's ring buffer".into(),
         KernelLogSource::Journal => "the journal".into(),
     };
-    if lines == 0 {
-        return eyre!("{name} is empty: it says nothing of kills");
+    let advice = "Those of dmesg, journalctl -k and kern.log have a time or \"kernel:\" ahead; what is compressed must be unpacked \
+                  first (zcat FILE | oomtop explain)";
+    match (census.kernel, census.total()) {
+        (_, 0) => eyre!("{name} is empty: it says nothing of kills"),
+        (0, all) => eyre!(
+            "{name}: 0 of {} recognised as a kernel log's, so it says nothing of kills. {advice}",
+            counted(all, ["line was", "lines were"])
+        ),
+        (kernel, all) => eyre!(
+            "{name}: only {kernel} of {} of a kernel's log, and tell of no kill; the others are of no form that is known here, so \
+             it does not say that nothing was killed. {advice}",
+            counted(all, ["line is", "lines are"])
+        ),
     }
-    eyre!(
-        "{name}: 0 of {lines} lines were recognised as a kernel log's, so it says nothing of kills. Those of dmesg, \
-         journalctl -k and kern.log have a time or \"kernel:\" ahead; what is compressed must be unpacked first \
-         (zcat FILE | oomtop explain)"
-    )
 }
 
 /// When the clock of the ring buffer stood at zero; `None` where the machine has slept since, in which that clock stood
@@ -102,14 +110,19 @@ struct Telling<W: Write> {
 }
 
 enum Output<W: Write> {
-    Text(W),
+    /// Lines of at most so many columns.
+    Text(W, Option<usize>),
     Json(explain_json::Writer<W>),
 }
 
 impl<W: Write> Telling<W> {
-    fn new(reader: LogReader, json: bool, pids: &[Pid], out: W) -> Result<Self> {
-        let out = if json { Output::Json(explain_json::Writer::new(out)?) } else { Output::Text(out) };
-        Ok(Self { reader, teller: Teller::default(), tally: Tally::of(pids), out })
+    fn new(reader: LogReader, json: bool, pids: &[Pid], out: W) -> Self {
+        let out = if json {
+            Output::Json(explain_json::Writer::new(out))
+        } else {
+            Output::Text(out, super::headless::columns_of(&io::stdout()))
+        };
+        Self { reader, teller: Teller::default(), tally: Tally::of(pids), out }
     }
 
     fn read(&mut self, mut log: impl Read) -> Result<()> {
@@ -193,9 +206,9 @@ impl<W: Write> Telling<W> {
             let story = self.teller.tell(episode);
             if self.tally.count(&story) {
                 match &mut self.out {
-                    Output::Text(out) => {
+                    Output::Text(out, width) => {
                         text.clear();
-                        explain_text::write_story(&mut text, &story)?;
+                        explain_text::write_story(&mut text, &story, *width)?;
                         out.write_all(text.as_bytes())?;
                     }
                     Output::Json(out) => out.story(&story)?,
@@ -205,25 +218,29 @@ impl<W: Write> Telling<W> {
         Ok(())
     }
 
-    /// Tells the end of it; how many lines it had, where none was the kernel's.
-    fn finish(mut self) -> Result<Option<u64>> {
+    /// Tells the end of it; gives what the lines were, where they say nothing of kills.
+    fn finish(mut self) -> Result<Option<Census>> {
         self.reader.finish();
         self.tell()?;
-        let span = self.reader.span();
+        let (span, form) = (self.reader.span(), self.reader.form());
+        let says_nothing = self.tally.is_empty() && !form.census.is_of_a_kernel_log();
+        let answers = self.tally.answers(&span, form);
         match self.out {
-            Output::Json(out) => out.finish(&span, self.tally.answers(&span))?,
-            Output::Text(_) if span.strange_lines.is_some() => {}
-            Output::Text(mut out) => {
-                let mut answers = self.tally.answers(&span).peekable();
-                if answers.peek().is_none() {
-                    writeln!(out, "{}", self.tally.closing(&span))?;
+            Output::Json(out) => out.finish(&span, form, answers)?,
+            Output::Text(..) if says_nothing => {}
+            Output::Text(mut out, width) => {
+                let mut last: Vec<_> = answers.map(|(_, answer)| answer).collect();
+                if last.is_empty() {
+                    last.push(self.tally.closing(&span, form));
                 }
-                for (_, answer) in answers {
-                    writeln!(out, "{answer}")?;
+                let mut text = String::new();
+                for sentence in &last {
+                    explain_text::write_sentence(&mut text, "", sentence, width)?;
                 }
+                out.write_all(text.as_bytes())?;
                 out.flush()?;
             }
         }
-        Ok(span.strange_lines)
+        Ok(says_nothing.then_some(form.census))
     }
 }

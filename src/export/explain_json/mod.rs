@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::oom_log::{Constraint, Outcome, Span, Stamp};
+use crate::oom_log::{Constraint, Form, Outcome, Span, Stamp};
 use crate::post_mortem::{Because, Reason, Story, words};
 use crate::units::Pid;
 
@@ -24,17 +24,18 @@ pub const SCHEMA: &str = "oomtop.explain/1";
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     out: W,
-    is_first: bool,
+    is_begun: bool,
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins the object.
-    ///
-    /// # Errors
-    /// Those of `out`, as of all that follow.
-    pub fn new(mut out: W) -> io::Result<Self> {
-        write!(out, "{{\"schema\":\"{SCHEMA}\",\"episodes\":[")?;
-        Ok(Self { out, is_first: true })
+    /// Writes nothing yet: a log that cannot be read shall leave nothing behind.
+    pub const fn new(out: W) -> Self {
+        Self { out, is_begun: false }
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        self.is_begun = true;
+        write!(self.out, "{{\"schema\":\"{SCHEMA}\",\"episodes\":[")
     }
 
     /// Writes one story.
@@ -42,8 +43,12 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of `out`.
     pub fn story(&mut self, story: &Story) -> io::Result<()> {
-        self.out.write_all(if self.is_first { b"\n" } else { b",\n" })?;
-        self.is_first = false;
+        if self.is_begun {
+            self.out.write_all(b",\n")?;
+        } else {
+            self.begin()?;
+            self.out.write_all(b"\n")?;
+        }
         serde_json::to_writer(&mut self.out, &StoryJson::new(story)).map_err(io::Error::from)
     }
 
@@ -51,12 +56,19 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn finish(mut self, span: &Span, asked: impl Iterator<Item = (Pid, String)>) -> io::Result<()> {
+    pub fn finish(mut self, span: &Span, form: &Form, asked: impl Iterator<Item = (Pid, String)>) -> io::Result<()> {
         let log = LogJson {
             first: span.first.as_ref().map(TimeJson::new),
             last: span.last.as_ref().map(TimeJson::new),
-            is_kernel_log: span.strange_lines.is_none(),
+            is_kernel_log: self.is_begun || form.census.is_of_a_kernel_log(),
+            lines_looked_at: form.census.total(),
+            kernel_lines: form.census.kernel,
+            found_behind: form.behind.as_deref().map(String::from_utf8_lossy),
+            refused_lines: form.refused,
         };
+        if !self.is_begun {
+            self.begin()?;
+        }
         let asked: Vec<_> = asked.map(|(pid, answer)| AskedJson { pid: pid.0, answer }).collect();
         self.out.write_all(b"],\n\"log\":")?;
         serde_json::to_writer(&mut self.out, &log).map_err(io::Error::from)?;
@@ -71,8 +83,16 @@ impl<W: Write> Writer<W> {
 struct LogJson<'a> {
     first: Option<TimeJson<'a>>,
     last: Option<TimeJson<'a>>,
-    /// At least one line was recognised as the kernel's.
+    /// Enough of its lines were recognised, or something could be told.
     is_kernel_log: bool,
+    /// Lines whose form was looked at: all of them only where that was not clear before.
+    lines_looked_at: u64,
+    /// Of these, the kernel's by what is wrapped around them.
+    kernel_lines: u64,
+    /// The records were found by the kernel's words behind text of no known form: what stood ahead of the first.
+    found_behind: Option<Cow<'a, str>>,
+    /// Lines that have the words of a kill and are not the kernel's.
+    refused_lines: u64,
 }
 
 #[derive(Serialize)]

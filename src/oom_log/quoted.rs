@@ -260,7 +260,7 @@ fn date_in(line: &[u8]) -> &[u8] {
         let is_of = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'Z' | b'+' | b'-' | b':');
         is_iso.then(|| &head[from..from + 19 + rest.iter().take_while(|byte| is_of(byte)).count()])
     });
-    iso.map(|date| date.strip_suffix(b",").unwrap_or(date)).unwrap_or_else(|| envelope::time(line).date)
+    iso.map_or_else(|| envelope::time(line).date, |date| date.strip_suffix(b",").unwrap_or(date))
 }
 
 /// When a line was written, whatever its form and whoever wrote it.

@@ -4,26 +4,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-
-/// How many were prepared.
-static GUESTS: AtomicU32 = AtomicU32::new(0);
 
 /// What every run needs: files and where the guest has them.
 pub struct Guest {
     boot: PathBuf,
     files: Vec<OsString>,
-    /// Made for this guest alone.
-    copies: Vec<PathBuf>,
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        for copy in &self.copies {
-            let _ = std::fs::remove_file(copy);
-        }
-    }
 }
 
 impl Guest {
@@ -33,29 +19,19 @@ impl Guest {
         if !Command::new(&boot).arg("ready").status().is_ok_and(|status| status.success()) {
             return None;
         }
-        // Tests run side by side: each guest is given copies that no other writes.
-        let guest = GUESTS.fetch_add(1, Ordering::Relaxed);
-        let mut files = vec![named(hog, "/hog")];
-        let mut copies = Vec::new();
         let oom = std::env::current_exe().ok()?;
-        for (program, name) in [(oom.as_path(), "oom"), (Path::new(env!("CARGO_BIN_EXE_oomtop")), "oomtop")] {
-            let stripped =
-                Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}-{guest}", std::process::id()));
-            let done = Command::new("strip").arg("-o").arg(&stripped).arg(program).status();
-            if !done.is_ok_and(|status| status.success()) {
-                return None;
-            }
-            files.push(named(&stripped, &format!("/{name}")));
-            copies.push(stripped);
+        let mut files = vec![named(hog, "/hog")];
+        for (program, name) in [(oom.as_path(), "/oom"), (Path::new(env!("CARGO_BIN_EXE_oomtop")), "/oomtop")] {
+            files.push(named(program, name));
             let loaded = Command::new("ldd").arg(program).output().ok()?;
-            for path in String::from_utf8_lossy(&loaded.stdout).split_whitespace().filter(|word| word.starts_with('/'))
-            {
-                files.push(named(Path::new(path), path));
-            }
+            let loaded = String::from_utf8_lossy(&loaded.stdout);
+            files.extend(
+                loaded.split_whitespace().filter(|word| word.starts_with('/')).map(|path| named(path.as_ref(), path)),
+            );
         }
         files.sort();
         files.dedup();
-        Some(Self { boot, files, copies })
+        Some(Self { boot, files })
     }
 
     /// Boots, runs the script, and gives its status and what it printed.

@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const STORY: Duration = Duration::from_secs(110);
 
 /// How much later than due a program may run on such a machine.
-const WAKING: Duration = Duration::from_secs(10);
+const WAKING: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rights {

@@ -18,17 +18,23 @@ use toolchain::Toolchain;
 const MIB: i64 = 1 << 20;
 
 fn start(go: &Toolchain, words: &[&str], watched: Option<&Path>) -> Output {
+    start_as(go, &[&["go"], words].concat(), watched)
+}
+
+/// The same with whatever becomes `go test`.
+fn start_as(go: &Toolchain, words: &[&str], watched: Option<&Path>) -> Output {
     let mut command = match watched {
         Some(report) => {
             let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
-            command.args(["run", "--headless", "--tests", "--report"]).arg(report).args(["--", "go"]);
+            command.args(["run", "--headless", "--tests", "--report"]).arg(report).arg("--").arg(words[0]);
             command
         }
-        None => Command::new(go.program()),
+        None if words[0] == "go" => Command::new(go.program()),
+        None => Command::new(words[0]),
     };
     go.set_environment(&mut command);
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run/suite");
-    command.args(words).current_dir(suite).stdin(Stdio::null()).env("GOFLAGS", "-mod=mod -vet=off");
+    command.args(&words[1..]).current_dir(suite).stdin(Stdio::null()).env("GOFLAGS", "-mod=mod -vet=off");
     command.output().expect("starts")
 }
 
@@ -72,6 +78,50 @@ fn what_is_printed_is_what_go_prints() {
             assert_eq!(watched.status.code(), plain.status.code(), "{:?} {words:?}", go.version);
         }
     }
+}
+
+fn told(report: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(report).expect("a report")).expect("JSON")
+}
+
+#[test]
+fn tests_are_told_however_go_test_is_called() {
+    let Some(go) = toolchain::toolchains().pop() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = folder.path().join("run.json");
+    for words in [
+        &["env", "SOME=thing", "go", "-C", "passes", "test", "-count=1"][..],
+        &["go", "-C", "passes", "test", "-count=1", "."],
+    ] {
+        let (plain, watched) = (start_as(&go, words, None), start_as(&go, words, Some(&report)));
+        assert_eq!(masked(&watched.stdout), masked(&plain.stdout), "{words:?}");
+        assert!(!told(&report)["tests"].as_array().expect("a list").is_empty(), "{words:?}");
+    }
+    // Who asks for the events gets them, and we read them beside.
+    let watched = start(&go, &["test", "-count=1", "-json", "./passes"], Some(&report));
+    let lines = String::from_utf8(watched.stdout).expect("text");
+    assert!(lines.lines().count() > 3, "{lines}");
+    for line in lines.lines() {
+        let event: Value = serde_json::from_str(line).expect("an event in each line");
+        assert!(event["Action"].is_string(), "{line}");
+    }
+    assert!(!told(&report)["tests"].as_array().expect("a list").is_empty(), "{lines}");
+}
+
+#[test]
+fn results_from_the_cache_are_said_to_be() {
+    let Some(go) = toolchain::toolchains().pop() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = folder.path().join("run.json");
+    // Somebody else may clear the cache between two runs.
+    let is_cached = |output: &Output| String::from_utf8_lossy(&output.stdout).contains("(cached)");
+    let Some(output) = (0..5).map(|_| start(&go, &["test", "./passes"], Some(&report))).find(is_cached) else {
+        panic!("never cached");
+    };
+    let told = String::from_utf8_lossy(&output.stderr);
+    let said =
+        "--tests: go took the results of example.com/suite/passes from its cache and ran nothing: -count=1 runs them";
+    assert!(told.contains(said), "{told}");
 }
 
 #[test]
@@ -124,6 +174,10 @@ fn the_test_that_ran_is_named_with_the_binary_that_was_taken() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(report["verdict"]["kind"], "oom_killed_cgroup", "{told}");
     assert_eq!(report["verdict"]["victim"]["test"], "TestLeak", "{told}");
+    let first = told.lines().skip_while(|line| !line.contains("BEFORE")).nth(1).expect("a table");
+    assert!(first.contains("leak TestLeak"), "who was taken leads: {told}");
+    let advice = report["advice"][0]["what"].as_str().expect("a sentence");
+    assert_eq!(advice, "look at TestLeak of example.com/suite/leak first", "{told}");
 }
 
 #[test]

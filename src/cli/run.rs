@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// Draw nothing: the command keeps the terminal, the report comes at the end on standard error
     #[arg(long)]
     headless: bool,
-    /// Tell memory per test: puts -json under a command that begins with `go test`, and prints what it would have printed
+    /// Tell memory per test: puts -json under a `go test` (also behind env) and prints what it would have printed
     #[arg(long)]
     tests: bool,
     /// Write the report: FILE.json (schema oomtop.run/1), FILE.md (Markdown), FILE.xml (JUnit); may be given again
@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     /// Fail with status 124 if the whole tree ever held more than this
     #[arg(long, value_name = "SIZE", value_parser = budget)]
     budget: Option<Bytes>,
-    /// Fail with status 124 if a test binary ever held more than this; with --tests: if one did during a test
+    /// Fail with status 124 if a test binary ever held more than this; with --tests the test that brought it there is named
     #[arg(long, value_name = "SIZE", value_parser = budget)]
     budget_per_test: Option<Bytes>,
     /// Only say so when a budget is exceeded

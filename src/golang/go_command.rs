@@ -4,20 +4,48 @@
 /// version: `go`, `/usr/local/go/bin/go`, `go1.25.1`, `gotip`. A flag of go's own may stand before: `-C DIR` (cmd/go/main.go).
 #[must_use]
 pub fn is_go_test(arguments: &[u8]) -> bool {
-    let mut words = arguments.split(|byte| *byte == 0);
-    let program = words.next().and_then(|path| path.rsplit(|byte| *byte == b'/').next()).unwrap_or_default();
-    let is_go = program.strip_prefix(b"go").is_some_and(|version| {
+    test_of_go(&arguments.split(|byte| *byte == 0).collect::<Vec<_>>()).is_some()
+}
+
+/// Where the word `test` stands in a command that is `go test`, or becomes it: `env X=1 go test` executes it.
+#[must_use]
+pub fn test_of(words: &[&[u8]]) -> Option<usize> {
+    let begin = behind_env(words);
+    Some(begin + test_of_go(words.get(begin..)?)?)
+}
+
+fn test_of_go(words: &[&[u8]]) -> Option<usize> {
+    let name = program(words.first()?);
+    let is_go = name.strip_prefix(b"go").is_some_and(|version| {
         matches!(version, b"" | b"tip") || version[0] == b'1' && version.iter().all(|byte| !byte.is_ascii_uppercase())
     });
-    if !is_go {
-        return false;
+    let at = match *words.get(1)? {
+        b"-C" | b"--C" => 3,
+        flag if flag.starts_with(b"-C=") || flag.starts_with(b"--C=") => 2,
+        _ => 1,
+    };
+    (is_go && words.get(at) == Some(&&b"test"[..])).then_some(at)
+}
+
+/// How many words of env(1) stand before the command that it executes.
+fn behind_env(words: &[&[u8]]) -> usize {
+    if words.first().is_none_or(|word| program(word) != b"env") {
+        return 0;
     }
-    match words.next() {
-        Some(b"test") => true,
-        Some(b"-C" | b"--C") => words.nth(1) == Some(b"test"),
-        Some(flag) if flag.starts_with(b"-C=") || flag.starts_with(b"--C=") => words.next() == Some(b"test"),
-        _ => false,
+    let mut at = 1;
+    while let Some(word) = words.get(at) {
+        at += match *word {
+            b"-u" | b"--unset" | b"-C" | b"--chdir" => 2,
+            flag if flag.starts_with(b"-") => 1,
+            variable if variable.contains(&b'=') => 1,
+            _ => break,
+        };
     }
+    at
+}
+
+fn program(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -48,10 +76,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_becomes_go_test_is_found_behind_env() {
+        for (line, expected) in [
+            ("go test ./...", Some(1)),
+            ("go -C dir test", Some(3)),
+            ("env X=1 go test", Some(3)),
+            ("/usr/bin/env -i -u HOME X=1 Y= go -C=dir test", Some(8)),
+            ("env", None),
+            ("env go", None),
+            ("nice go test", None),
+            ("", None),
+        ] {
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            assert_eq!(test_of(&words), expected, "{line}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_command_line_panics(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             let _ = is_go_test(&bytes);
+            let _ = test_of(&bytes.split(|byte| *byte == b' ').collect::<Vec<_>>());
         }
     }
 }

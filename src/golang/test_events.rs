@@ -28,6 +28,12 @@ impl TestEvent {
         (!event.action.is_empty()).then_some(event)
     }
 
+    /// It says that nothing of a package was run: its results were known (cmd/go/internal/test: `(cached)`).
+    #[must_use]
+    pub fn is_cached(&self) -> bool {
+        self.test.is_empty() && self.output.starts_with("ok  \t") && self.output.contains("\t(cached)")
+    }
+
     /// It says how a test or a package ended.
     #[must_use]
     pub fn is_end(&self) -> bool {

@@ -1,158 +1,173 @@
-//! What the numbers of a run advise: fewer packages at once, a limit that fits, GOMEMLIMIT, a budget. Refuses advice that
-//! the data of this run does not carry.
+//! What to do about the memory of a run, as one decision: at most [`LINES`] lines in the order in which one would try them.
+//! First what is wrong, then what lets it fit as it is, then what costs more. Refuses advice that the data of this run does
+//! not carry, and two lines of which one says that the other does not help.
 
-use std::time::Duration;
-
+use crate::text::printable;
 use crate::units::Bytes;
 
-use super::per_test::TestMemory;
 use super::phase::Phase;
-use super::report::{Advice, ProcessLine, RunReport, VerdictKind};
+use super::report::{Advice, Peak, ProcessLine, Room, RunReport, VerdictKind};
+use super::suspect;
 
-/// Compares what was held with what was promised.
-pub(super) fn check_budget(report: &mut RunReport) {
-    let Some(mut budget) = report.budget.take() else { return };
-    if let (Some(limit), Some(peak)) = (budget.tree, &report.peak)
-        && peak.total > limit
-    {
-        budget.exceeded.push(format!("the whole tree held {}, the budget is {limit}", peak.total));
-    }
-    if let Some(limit) = budget.per_test {
-        let over = if report.tests.is_empty() { binaries_over(report, limit) } else { tests_over(report, limit) };
-        let rest = over.len().saturating_sub(NAMED);
-        budget.exceeded.extend(over.into_iter().take(NAMED));
-        if rest > 0 {
-            budget.exceeded.push(format!("so did {rest} others"));
-        }
-    }
-    report.budget = Some(budget);
-}
-
-/// Who exceeds a budget is named, up to so many.
-const NAMED: usize = 20;
-
-fn binaries_over(report: &RunReport, limit: Bytes) -> Vec<String> {
-    let binaries = report.processes.iter().filter(|process| process.phase == Phase::Test);
-    let over = binaries.filter_map(|process| Some((process, process.peak?.0))).filter(|(_, peak)| *peak > limit);
-    over.map(|(process, peak)| format!("{} held {peak}, the budget of each test binary is {limit}", process.subject()))
-        .collect()
-}
-
-/// A test above a test that exceeds it says nothing more.
-fn tests_over(report: &RunReport, limit: Bytes) -> Vec<String> {
-    let mut over: Vec<_> = report.tests.iter().filter(|test| test.peak.is_some_and(|peak| peak > limit)).collect();
-    let all = over.clone();
-    over.retain(|test| !all.iter().any(|other| other.is_below(test)));
-    over.sort_by_key(|test| std::cmp::Reverse(test.peak));
-    let sentence = |test: &&TestMemory| {
-        let beside = match test.beside.len() {
-            0 => String::new(),
-            1 => " with another beside it".into(),
-            count => format!(" with {count} others beside it"),
-        };
-        let peak = test.peak.unwrap_or_default();
-        format!("{} held {peak} while {}{beside} ran, the budget of each test is {limit}", test.package, test.test)
-    };
-    over.iter().map(sentence).collect()
-}
+/// More than so many nobody tries.
+pub const LINES: usize = 3;
 
 /// What would help.
 pub(super) fn advise(report: &RunReport, race: bool) -> Vec<Advice> {
-    let mut advice = Vec::new();
-    let oom = matches!(report.verdict.kind, VerdictKind::OomKilledCgroup | VerdictKind::OomKilledHost);
-    let limit = report.room.as_ref().filter(|room| oom || room.cgroup.is_some()).map(|room| room.limit);
-    let tight = oom || is_tight(report);
-    if let Some(limit) = limit.filter(|_| tight) {
-        advice.extend(fewer_at_once(report, limit));
-        advice.extend(fewer_in_parallel(report, limit));
-        advice.extend(a_limit_that_fits(report, limit));
-        advice.extend(memory_limit_of_go(report, limit));
-        if let Some(shmem) = report.room.as_ref().and_then(|room| room.shmem).filter(|shmem| shmem.0 > limit.0 / 10) {
-            advice.push(Advice {
-                what: "put temporary files on a disk: set TMPDIR or GOTMPDIR".into(),
-                why: format!("{shmem} of the {limit} are files on tmpfs, which count as memory"),
-            });
-        }
-        if race {
-            advice.push(Advice {
-                what: "run without -race where memory is short".into(),
-                why: "the race detector makes a test hold 5 to 10 times as much (its own documentation says so)".into(),
-            });
-        }
-        // Much of what a linker holds are pages of the file that it writes, which go when memory is short.
-        let top = report.processes.iter().find(|process| process.phase == Phase::Link).filter(|_| oom);
-        if let Some(peak) = top.and_then(|linker| linker.peak).map(|(peak, _)| peak).filter(|peak| peak.0 > limit.0 / 2)
-        {
-            advice.push(Advice {
-                what: "build with less to link: -ldflags=-w, or fewer packages at once (-p 1)".into(),
-                why: format!("a linker alone held {peak} of the {limit}"),
-            });
-        }
+    let mut advice: Vec<Advice> = more_room_for_go(report).into_iter().collect();
+    match report.verdict.kind {
+        VerdictKind::OomKilledCgroup | VerdictKind::OomKilledHost => advice.extend(after_a_kill(report, race)),
+        VerdictKind::LimitHit => advice.extend(without_a_limit_on_addresses(report)),
+        VerdictKind::Ok => match Tight::of(report) {
+            Some(tight) => advice.extend(before_a_kill(report, &tight)),
+            None => advice.extend(hold_it_there(report)),
+        },
+        VerdictKind::Failed | VerdictKind::KilledBySignal | VerdictKind::Unknown => {}
     }
-    advice.extend(more_room_for_go(report));
-    if report.verdict.kind == VerdictKind::Ok
-        && report.budget.is_none()
-        && let Some(peak) = &report.peak
-        && report.processes.iter().any(|process| process.phase == Phase::Test)
-    {
-        let budget = round_up(Bytes(peak.total.0 / 5 * 6));
-        advice.push(Advice {
-            what: format!("hold it there: oomtop run --budget {budget}"),
-            why: format!("this run held {} at the most, a fifth is left for bad days", peak.total),
-        });
-    }
+    advice.truncate(LINES);
     advice
 }
 
-fn is_tight(report: &RunReport) -> bool {
-    let (Some(room), Some(peak)) = (&report.room, &report.peak) else { return false };
-    room.peak.unwrap_or(peak.total).share_of(room.limit).is_some_and(|share| share > 0.8)
+/// Somebody was taken. What it would have come to is not known: nothing here names a size that would be enough.
+fn after_a_kill(report: &RunReport, race: bool) -> impl Iterator<Item = Advice> {
+    let tight = Tight::after_a_kill(report);
+    let fits = tight.as_ref().and_then(|tight| fewer(report, tight));
+    let useless = fits.is_none() && report.peak.as_ref().is_some_and(|peak| at_work(report, peak) > 1);
+    let is_test = victim(report).is_some_and(|victim| victim.phase == Phase::Test);
+    let race = (race && is_test).then(|| Advice {
+        what: "run without -race where memory is short".into(),
+        why: "the race detector makes a test hold 5 to 10 times as much (its own documentation says so)".into(),
+    });
+    [
+        files_on_tmpfs(report),
+        suspect::advice(report),
+        less_to_link(report),
+        fits,
+        race,
+        memory_limit_of_go(report, tight.as_ref()),
+        more_to_learn(report, useless),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// It went well and came near the limit: what it needs is known.
+fn before_a_kill(report: &RunReport, tight: &Tight<'_>) -> impl Iterator<Item = Advice> {
+    let Rounded { size, step } = round_up(Bytes(tight.held.0 / 4 * 5));
+    let more = Advice {
+        what: format!("a limit of {size}"),
+        why: format!(
+            "it held {} of {}; a quarter more for bad days, rounded up to the next {step}",
+            tight.held, tight.limit
+        ),
+    };
+    [files_on_tmpfs(report), fewer(report, tight), Some(more)].into_iter().flatten()
+}
+
+fn hold_it_there(report: &RunReport) -> Option<Advice> {
+    let peak = report.peak.as_ref().filter(|_| report.budget.is_none())?;
+    report.processes.iter().find(|process| process.phase == Phase::Test)?;
+    let Rounded { size, step } = round_up(Bytes(peak.total.0 / 5 * 6));
+    Some(Advice {
+        what: format!("hold it there: oomtop run --budget {size}"),
+        why: format!(
+            "this run held {} at the most; a fifth more for bad days, rounded up to the next {step}",
+            peak.total
+        ),
+    })
+}
+
+/// Who was taken.
+pub(super) fn victim(report: &RunReport) -> Option<&ProcessLine> {
+    let victim = report.verdict.victim.as_ref()?;
+    report.processes.iter().find(|process| process.id.pid == victim.pid && process.name == victim.name)
+}
+
+/// A run that had little room, and how much that was.
+struct Tight<'a> {
+    peak: &'a Peak,
+    /// What it held, without page cache that goes when memory is short.
+    held: Bytes,
+    /// What there was for it.
+    limit: Bytes,
+}
+
+impl<'a> Tight<'a> {
+    /// Where more than four fifths of a limit were in use.
+    fn of(report: &'a RunReport) -> Option<Self> {
+        let (room, peak) = (report.room.as_ref().filter(|room| room.cgroup.is_some())?, report.peak.as_ref()?);
+        // A counter of a cgroup counts page cache, a sum of RSS counts no files on tmpfs: it needs no more than either.
+        let sum = peak.total.saturating_add(room.shmem.unwrap_or_default());
+        let held = room.peak.map_or(sum, |counted| counted.min(sum));
+        let is_tight = held.share_of(room.limit).is_some_and(|share| share > 0.8);
+        is_tight.then_some(Self { peak, held, limit: room.limit })
+    }
+
+    /// What there was is what it came to where it was not alone in its cgroup or on the machine.
+    fn after_a_kill(report: &'a RunReport) -> Option<Self> {
+        let (room, peak) = (report.room.as_ref()?, report.peak.as_ref()?);
+        let limit = if room.is_own { room.limit } else { room.limit.min(peak.total) };
+        Some(Self { peak, held: peak.total, limit })
+    }
+
+    /// What it needs fits, and a quarter more: who was taken would have held more, and no two runs are the same.
+    fn fits(&self, needs: Bytes) -> bool {
+        needs.0 / 4 * 5 <= self.limit.0
+    }
+
+    fn beside(&self, report: &RunReport, process: &ProcessLine) -> Bytes {
+        let others = self.peak.holders.iter().filter(|(place, _)| report.processes[*place].id != process.id);
+        Bytes(others.map(|(_, rss)| rss.0).sum())
+    }
+}
+
+/// Whether less at a time would have fitted: tests of the binary that held the most, else packages.
+fn fewer(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
+    fewer_in_parallel(report, tight).or_else(|| fewer_at_once(report, tight))
+}
+
+/// What `-p` counts.
+fn works(process: &ProcessLine) -> bool {
+    matches!(process.phase, Phase::Test | Phase::Link | Phase::Compile | Phase::Vet)
+}
+
+/// How many of them there were at the peak.
+fn at_work(report: &RunReport, peak: &Peak) -> usize {
+    peak.holders.iter().filter(|(place, _)| works(&report.processes[*place])).count()
 }
 
 /// Whether `-p` with a smaller number would have fitted: the biggest of those that ran at the peak, and the go command.
-fn fewer_at_once(report: &RunReport, limit: Bytes) -> Option<Advice> {
-    let working =
-        |process: &&ProcessLine| matches!(process.phase, Phase::Test | Phase::Link | Phase::Compile | Phase::Vet);
-    let holders = report.peak.as_ref()?.holders.iter().map(|(place, _)| &report.processes[*place]);
-    let together = holders.filter(working).count();
-    if together < 2 {
-        return None;
-    }
+fn fewer_at_once(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
+    let together = at_work(report, tight.peak);
     let sizes = |wanted: &dyn Fn(&&ProcessLine) -> bool| {
-        let mut sizes: Vec<Bytes> =
-            report.processes.iter().filter(wanted).filter_map(|process| Some(process.peak?.0)).collect();
+        let peaks = report.processes.iter().filter(wanted).filter_map(|process| Some(process.peak?.0));
+        let mut sizes: Vec<Bytes> = peaks.collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         sizes
     };
-    let rest: Bytes = sizes(&|process| process.phase == Phase::Go).first().copied().unwrap_or_default();
-    let biggest = sizes(&working);
-    let needs = |count: usize| Bytes(biggest.iter().take(count).map(|peak| peak.0).sum::<u64>().saturating_add(rest.0));
-    let fits = (1..together).rev().find(|count| needs(*count) <= limit);
-    // Whoever was taken would have held more.
-    let at_least = if report.verdict.victim.is_some() { "at least " } else { "" };
-    Some(match fits {
-        Some(count) => Advice {
-            what: format!("go test -p {count}"),
-            why: {
-                let biggest = if count == 1 { "the biggest".to_owned() } else { format!("the {count} biggest") };
-                format!("{biggest} and go need {at_least}{} of {limit}; {together} ran at the peak", needs(count))
-            },
-        },
-        None => Advice {
-            what: "more memory: fewer packages at once do not help".into(),
-            why: format!("-p 1 would have needed {at_least}{} of {limit}", needs(1)),
-        },
+    let go = sizes(&|process| process.phase == Phase::Go).first().copied().unwrap_or_default();
+    let biggest = sizes(&|process| works(process));
+    let needs = |count: usize| Bytes(biggest.iter().take(count).map(|peak| peak.0).sum::<u64>().saturating_add(go.0));
+    let count = (1..together).rev().find(|count| tight.fits(needs(*count)))?;
+    let who = if count == 1 { "the biggest".to_owned() } else { format!("the {count} biggest") };
+    Some(Advice {
+        what: format!("go test -p {count}"),
+        why: format!(
+            "{together} ran together at the peak; {who} and go need {}{} of {}",
+            at_least(report),
+            needs(count),
+            tight.limit
+        ),
     })
 }
 
 /// Whether `-parallel` with a smaller number would have fitted: of the tests that ran when their binary held the most. What
 /// each of them held nobody knows; that they hold alike is said to be supposed.
-fn fewer_in_parallel(report: &RunReport, limit: Bytes) -> Option<Advice> {
-    let is_victim = |process: &&ProcessLine| {
-        let victim = report.verdict.victim.as_ref();
-        process.phase == Phase::Test && victim.is_none_or(|victim| victim.pid == process.id.pid)
-    };
-    let binary = report.processes.iter().find(is_victim)?;
+fn fewer_in_parallel(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
+    let binary = match victim(report) {
+        Some(victim) => Some(victim).filter(|victim| victim.phase == Phase::Test),
+        None => report.processes.iter().find(|process| process.phase == Phase::Test),
+    }?;
     let package = binary.package.as_deref()?;
     let of_binary = || report.tests.iter().filter(|test| &*test.package == package);
     let most = of_binary().filter_map(|test| test.peak).max()?;
@@ -165,56 +180,84 @@ fn fewer_in_parallel(report: &RunReport, limit: Bytes) -> Option<Advice> {
     if count < 2 || growth.0 < most.0 / 4 {
         return None;
     }
-    let others: u64 = {
-        let holders = &report.peak.as_ref()?.holders;
-        holders.iter().filter(|(place, _)| report.processes[*place].id != binary.id).map(|(_, rss)| rss.0).sum()
-    };
-    let needs =
-        |count_then: u64| Bytes(growth.0 / count * count_then).saturating_add(before).saturating_add(Bytes(others));
-    let fits = (1..count).rev().find(|fewer| needs(*fewer) <= limit)?;
-    let at_least = if report.verdict.victim.is_some() { "at least " } else { "" };
+    let rest = before.saturating_add(tight.beside(report, binary));
+    let needs = |fewer: u64| Bytes(growth.0 / count * fewer).saturating_add(rest);
+    let fewer = (1..count).rev().find(|fewer| tight.fits(needs(*fewer)))?;
     Some(Advice {
-        what: format!("go test -parallel {fits}"),
+        what: format!("go test -parallel {fewer}"),
         why: format!(
-            "{count} tests of {package} ran together when it held {most}, {growth} more than before them; if they hold \
-             alike, {fits} at once need {at_least}{} of {limit}",
-            needs(fits)
+            "{count} tests of {} ran together when it held {most}, {growth} more than before them; if they hold alike, \
+             {fewer} at once need {}{} of {}",
+            printable(package.as_bytes()),
+            at_least(report),
+            needs(fewer),
+            tight.limit
         ),
     })
 }
 
-fn a_limit_that_fits(report: &RunReport, limit: Bytes) -> Option<Advice> {
-    // What the counter of a cgroup of its own says is exact; a sum of RSS counts some pages twice.
-    let most = report.room.as_ref()?.peak.map_or_else(|| report.peak.as_ref().map(|peak| peak.total), Some)?;
-    let fits = round_up(Bytes(most.0 / 4 * 5));
-    (fits > limit).then(|| Advice {
-        what: format!("a limit of {fits} or more"),
-        why: match report.verdict.victim {
-            Some(_) => format!("all of it held {most} when it was cut off; what it would have come to is not known"),
-            None => format!("all of it held {most} at the most"),
-        },
+/// Whoever was taken would have held more.
+fn at_least(report: &RunReport) -> &'static str {
+    if report.verdict.victim.is_some() { "at least " } else { "" }
+}
+
+fn files_on_tmpfs(report: &RunReport) -> Option<Advice> {
+    let room = report.room.as_ref()?;
+    let shmem = room.shmem.filter(|shmem| shmem.0 > room.limit.0 / 10)?;
+    Some(Advice {
+        what: "put temporary files on a disk: set TMPDIR or GOTMPDIR".into(),
+        why: format!("{shmem} of the {} are files on tmpfs, which count as memory", room.limit),
+    })
+}
+
+/// A linker was taken. One that survived is no reason: much of what it holds are pages of the file that it writes, which go
+/// when memory is short.
+fn less_to_link(report: &RunReport) -> Option<Advice> {
+    let linker = victim(report).filter(|victim| victim.phase == Phase::Link)?;
+    let (held, _) = linker.peak?;
+    Some(Advice {
+        what: "go test -ldflags=-w: without debug information there is less to link".into(),
+        why: format!("the linker held {held} when it was taken"),
     })
 }
 
 /// GOMEMLIMIT makes the collector work harder near it: it helps where garbage, not live data, filled the limit.
-fn memory_limit_of_go(report: &RunReport, limit: Bytes) -> Option<Advice> {
-    let victim = report.verdict.victim.as_ref()?;
-    let could_use_one = |process: &&ProcessLine| {
-        process.id.pid == victim.pid && process.phase == Phase::Test && process.squeeze.is_none()
-    };
-    let process = report.processes.iter().find(could_use_one)?;
-    let (took, rate) = process.growth?;
-    let others: u64 = {
-        let holders = &report.peak.as_ref()?.holders;
-        holders.iter().filter(|(place, _)| report.processes[*place].id != process.id).map(|(_, rss)| rss.0).sum()
-    };
-    let share = Bytes(limit.0.saturating_sub(others) / 10 * 9);
-    (took > Duration::from_millis(200) && share.0 > limit.0 / 4).then(|| Advice {
-        what: format!("GOMEMLIMIT={}MiB, or oomtop run --gomemlimit auto", share.0 >> 20),
+fn memory_limit_of_go(report: &RunReport, tight: Option<&Tight<'_>>) -> Option<Advice> {
+    let process = victim(report).filter(|victim| victim.phase == Phase::Test && victim.squeeze.is_none())?;
+    let (tight, (held, _)) = (tight?, process.peak?);
+    let share = Bytes(tight.limit.saturating_sub(tight.beside(report, process)).0 / 10 * 9);
+    // Above what it held it would change nothing, far below it the collector would run all the time.
+    (share < held && share.0 > held.0 / 2).then(|| Advice {
+        what: format!("oomtop run --gomemlimit {}m", share.0 >> 20),
         why: format!(
-            "if what grew {rate} is garbage the collector gives it back before the limit; data in use stays \
-             (oomtop shows live and free heap while it runs)"
+            "the collector gives garbage back before it comes to the limit then; if it is taken again, the {held} were data \
+             in use"
         ),
+    })
+}
+
+/// A bigger limit, to see what it comes to.
+fn more_to_learn(report: &RunReport, fewer_is_useless: bool) -> Option<Advice> {
+    let room = report.room.as_ref()?;
+    let what = match room {
+        Room { cgroup: None, .. } => "a machine with more memory, or swap".to_owned(),
+        Room { is_own: true, limit, .. } => format!("--memory-max {}, to see what it comes to", Bytes(limit.0 * 2)),
+        Room { limit, .. } => format!("a limit of {}, to see what it comes to", Bytes(limit.0 * 2)),
+    };
+    let growing = victim(report).and_then(|victim| victim.growth).map_or_else(String::new, |(_, rate)| {
+        if rate.per_second() > 1_048_576.0 { format!(" while it grew {rate}") } else { String::new() }
+    });
+    let fewer = if fewer_is_useless { "; fewer at once would not have helped" } else { "" };
+    Some(Advice { what, why: format!("it was cut off{growing}: how much is enough is not known{fewer}") })
+}
+
+/// A limit on address space (`ulimit -v`) is no limit on memory.
+fn without_a_limit_on_addresses(report: &RunReport) -> Option<Advice> {
+    let process = victim(report)?;
+    let held = process.peak.map_or_else(String::new, |(peak, _)| format!(", it held {peak} of memory"));
+    Some(Advice {
+        what: "no ulimit -v; oomtop run --memory-max limits what is really held".into(),
+        why: format!("{} ran out of addresses{held}; Go reserves far more of them than it uses", process.subject()),
     })
 }
 
@@ -222,24 +265,30 @@ fn memory_limit_of_go(report: &RunReport, limit: Bytes) -> Option<Advice> {
 fn more_room_for_go(report: &RunReport) -> Option<Advice> {
     let squeezed = report.processes.iter().filter_map(|process| Some((process, process.squeeze?)));
     let (process, squeeze) = squeezed.max_by_key(|(_, squeeze)| squeeze.time)?;
-    let fits = round_up(Bytes(squeeze.live.0.max(squeeze.limit.0) / 2 * 3));
-    let room = report.room.as_ref().filter(|room| room.cgroup.is_some() && fits.0 > room.limit.0 / 10 * 9);
+    let Rounded { size, .. } = round_up(Bytes(squeeze.live.0.max(squeeze.limit.0) / 2 * 3));
+    let room = report.room.as_ref().filter(|room| room.cgroup.is_some() && size.0 > room.limit.0 / 10 * 9);
     Some(Advice {
         what: match room {
             Some(room) => format!("more memory than {}, or hold less: GOMEMLIMIT cannot do it", room.limit),
-            None => format!("a GOMEMLIMIT of {}MiB or more", fits.0 >> 20),
+            None => format!("a GOMEMLIMIT of {}MiB or more", size.0 >> 20),
         },
         why: format!("{}: {squeeze}; that may have made it slow", process.subject()),
     })
 }
 
-/// To the next step of a person: 1, 1.25, 1.5, 1.75 of a power of two.
-fn round_up(bytes: Bytes) -> Bytes {
+/// A size as a person writes it.
+struct Rounded {
+    size: Bytes,
+    step: Bytes,
+}
+
+/// To a step that is at most an eighth of it, a power of two.
+fn round_up(bytes: Bytes) -> Rounded {
     let mut step = 1_u64 << 20;
-    while step.saturating_mul(8) < bytes.0 {
+    while step.saturating_mul(16) < bytes.0 {
         step = step.saturating_mul(2);
     }
-    Bytes(bytes.0.div_ceil(step).saturating_mul(step))
+    Rounded { size: Bytes(bytes.0.div_ceil(step).saturating_mul(step)), step: Bytes(step) }
 }
 
 #[cfg(test)]

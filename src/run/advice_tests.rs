@@ -1,85 +1,290 @@
-//! Budgets and advice on a run that is made up.
+//! Advice on runs that are made up: a table of situations, and what nothing may break.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::monitor::kill_report::Confidence;
 use crate::run::fixture;
+use crate::run::per_test::Tests;
 use crate::run::report::{Budget, Exit};
 use crate::run::squeeze::Squeeze;
+use crate::run::watched::PeakSource;
+use crate::units::Timestamp;
+
+const PACKAGE: &str = "example.com/goleak/a";
+
+fn mib(mib: u64) -> Bytes {
+    Bytes::from_mib(mib)
+}
 
 #[test]
-fn sizes_are_rounded_up_to_what_people_write() {
-    for (mib, expected) in [(1, 1), (7, 7), (130, 160), (171, 192), (700, 768), (1025, 1280)] {
-        let rounded = round_up(Bytes::from_mib(mib));
-        assert!(rounded >= Bytes::from_mib(mib) && rounded.0.is_multiple_of(1 << 20));
-        assert_eq!(rounded, Bytes::from_mib(expected), "{mib}");
+fn sizes_are_rounded_up_to_steps_of_an_eighth_at_the_most() {
+    for (size, expected, step) in
+        [(1, 1, 1), (7, 7, 1), (130, 144, 16), (171, 176, 16), (700, 704, 64), (2222, 2304, 256)]
+    {
+        let Rounded { size: rounded, step: by } = round_up(mib(size));
+        assert_eq!((rounded, by), (mib(expected), mib(step)), "{size}");
     }
 }
 
-fn advised(report: &RunReport, what: &str) -> Option<String> {
-    advise(report, false).into_iter().find(|advice| advice.what.starts_with(what)).map(|advice| advice.why)
-}
+/// What is told of the victim's tests: name, before, at the most, and after where it came to its end.
+type Told = (&'static str, u64, u64, Option<u64>);
 
-/// 57 MiB are others', 9 were there before, the four added 112: three need 57 + 9 + 84 of 192.
-#[test]
-fn fewer_tests_at_once_are_advised_by_what_they_held_together() {
+/// A run whose limit was reached: `(who, phase, MiB)`, the first was taken.
+fn killed(limit: u64, held: &[(&str, Phase, u64)], tests: &[Told]) -> RunReport {
     let mut report = fixture::report();
-    let why = advised(&report, "go test -parallel 3").expect("advised");
-    let expected = "4 tests of example.com/goleak/a ran together when it held 121M, 112M more than before them; if they hold \
-                    alike, 3 at once need at least 150M of 192M";
-    assert_eq!(why, expected);
+    let line = report.processes[0].clone();
+    report.processes = held
+        .iter()
+        .zip(30_987..)
+        .map(|((name, phase, size), pid)| {
+            let mut line = line.clone();
+            line.id.pid.0 = pid;
+            line.name = name.as_bytes().into();
+            line.phase = *phase;
+            line.package = (*phase != Phase::Go).then(|| PACKAGE.into());
+            line.peak = Some((mib(*size), PeakSource::Taskstats));
+            line
+        })
+        .collect();
+    if let Some(victim) = &mut report.verdict.victim {
+        victim.name = held[0].0.as_bytes().into();
+    }
     if let Some(room) = &mut report.room {
-        room.limit = Bytes::from_mib(100);
+        (room.limit, room.peak) = (mib(limit), Some(mib(limit)));
     }
-    assert!(advised(&report, "go test -parallel 1").is_some());
-    // Not where even one would not have fitted, nor where they added little, nor where one ran alone.
-    if let Some(room) = &mut report.room {
-        room.limit = Bytes::from_mib(70);
+    if let Some(peak) = &mut report.peak {
+        peak.holders = held.iter().enumerate().map(|(place, (_, _, size))| (place, mib(*size))).collect();
+        peak.total = Bytes(peak.holders.iter().map(|(_, size)| size.0).sum());
     }
-    assert_eq!(advised(&report, "go test -parallel"), None);
-    let mut report = fixture::report();
-    report.tests.iter_mut().for_each(|test| test.before = Some(Bytes::from_mib(100)));
-    assert_eq!(advised(&report, "go test -parallel"), None);
-    let mut report = fixture::report();
-    report.tests.truncate(3);
-    assert_eq!(advised(&report, "go test -parallel"), None);
+    let mut told = Tests::default();
+    let mut at = Timestamp::from_secs(1);
+    for (name, before, peak, after) in tests {
+        told.take("run", PACKAGE, name, at, Some(mib(*before)));
+        told.observe(PACKAGE, mib(*peak));
+        at = at.after(Duration::from_secs(1));
+        if let Some(after) = after {
+            told.take("pass", PACKAGE, name, at, Some(mib(*after)));
+        }
+    }
+    report.tests = told.into_all();
+    report.sight.tests_asked = !tests.is_empty();
+    report
+}
+
+/// The same, and nobody was taken.
+fn well(limit: u64, held: &[(&str, Phase, u64)]) -> RunReport {
+    let mut report = killed(limit, held, &[]);
+    report.verdict.kind = VerdictKind::Ok;
+    report.verdict.victim = None;
+    report.exit = Some(Exit::Code(0));
+    if let (Some(room), Some(peak)) = (&mut report.room, &report.peak) {
+        room.peak = Some(peak.total);
+    }
+    report
+}
+
+fn changed(mut report: RunReport, change: impl FnOnce(&mut RunReport)) -> RunReport {
+    change(&mut report);
+    report
 }
 
 #[test]
-fn a_limit_of_go_that_leaves_no_room_is_told() {
-    let mib = Bytes::from_mib;
-    let mut report = fixture::report();
+fn every_situation_has_its_advice_in_the_order_of_use() {
+    use Phase::{Compile, Go, Link, Other, Test};
+    let alone = &[("a.test", Test, 145), ("go", Go, 15)][..];
+    let beside = &[("a.test", Test, 100), ("b.test", Test, 90), ("go", Go, 15)][..];
+    let learn = "--memory-max 320M, to see what it comes to";
+    let collect = "oomtop run --gomemlimit 130m";
+    let ask = "oomtop run --tests --memory-max 160M -- go test example.com/goleak/a";
     let squeeze =
         Squeeze { limit: mib(20), live: mib(25), collections: 90, time: Duration::from_secs(3), cpu_percent: None };
-    report.processes[0].squeeze = Some(squeeze);
-    assert_eq!(
-        advised(&report, "a GOMEMLIMIT of 40MiB or more").as_deref(),
-        Some(
-            "example.com/goleak/a: 25.0M live under a GOMEMLIMIT of 20.0M, 90 collections in 3s; that may have made it slow"
-        )
-    );
-    assert_eq!(advised(&report, "GOMEMLIMIT="), None, "it has one already");
-    report.processes[0].squeeze = Some(Squeeze { live: mib(150), ..squeeze });
-    assert!(advised(&report, "more memory than 192M, or hold less").is_some());
+    let table: [(&str, RunReport, &[&str]); 19] = [
+        ("a test alone, nothing told of it", killed(160, alone, &[]), &[ask, collect, learn]),
+        (
+            "one test came to no end",
+            killed(160, alone, &[("TestFine", 5, 6, Some(6)), ("TestLeak", 6, 145, None)]),
+            &["look at TestLeak of example.com/goleak/a first", collect, learn],
+        ),
+        (
+            "an earlier test kept it",
+            killed(160, alone, &[("TestLeak", 5, 120, Some(120)), ("TestNext", 120, 145, None)]),
+            &["look at TestLeak of example.com/goleak/a first", collect, learn],
+        ),
+        (
+            "many kept a little",
+            killed(
+                160,
+                alone,
+                &[
+                    ("Test1", 5, 35, Some(35)),
+                    ("Test2", 35, 70, Some(70)),
+                    ("Test3", 70, 104, Some(104)),
+                    ("Test4", 110, 145, None),
+                ],
+            ),
+            &["look at what the tests of example.com/goleak/a keep", collect, learn],
+        ),
+        (
+            "its subtests kept it",
+            killed(
+                160,
+                alone,
+                &[
+                    ("TestMany", 5, 5, None),
+                    ("TestMany/1", 5, 50, Some(50)),
+                    ("TestMany/2", 50, 130, Some(130)),
+                    ("TestMany/3", 130, 145, None),
+                ],
+            ),
+            &["look at TestMany of example.com/goleak/a first", collect, learn],
+        ),
+        (
+            "one subtest took it all",
+            killed(
+                160,
+                alone,
+                &[("TestMany", 5, 5, None), ("TestMany/1", 5, 6, Some(6)), ("TestMany/2", 6, 145, None)],
+            ),
+            &["look at TestMany/2 of example.com/goleak/a first", collect, learn],
+        ),
+        (
+            "two that ran together",
+            killed(160, alone, &[("TestA", 5, 5, None), ("TestB", 5, 145, None)]),
+            &["look first at TestA, TestB of example.com/goleak/a", "go test -parallel 1", collect],
+        ),
+        (
+            "two packages: one at a time would have fitted",
+            killed(200, beside, &[]),
+            &[
+                "oomtop run --tests --memory-max 200M -- go test example.com/goleak/a",
+                "go test -p 1",
+                "oomtop run --gomemlimit 85m",
+            ],
+        ),
+        (
+            "two packages: one alone had nearly filled it, whatever ran beside",
+            killed(160, &[("a.test", Test, 135), ("b.test", Test, 10), ("go", Go, 15)], &[]),
+            &[ask, "oomtop run --gomemlimit 121m", learn],
+        ),
+        (
+            "with the race detector",
+            changed(killed(160, alone, &[]), |report| report.left_out = 7777),
+            &[ask, "run without -race where memory is short", collect],
+        ),
+        (
+            "temporary files fill it",
+            changed(killed(160, alone, &[]), |report| {
+                if let Some(room) = &mut report.room {
+                    room.shmem = Some(mib(60));
+                }
+            }),
+            &["put temporary files on a disk: set TMPDIR or GOTMPDIR", ask, collect],
+        ),
+        (
+            "a linker was taken",
+            killed(160, &[("link", Link, 120), ("go", Go, 25)], &[]),
+            &["go test -ldflags=-w: without debug information there is less to link", learn],
+        ),
+        (
+            "a compiler was taken beside another",
+            killed(160, &[("compile", Compile, 70), ("compile", Compile, 60), ("go", Go, 25)], &[]),
+            &["go test -p 1", learn],
+        ),
+        (
+            "a linker survived",
+            killed(160, &[("a.test", Test, 110), ("link", Link, 100), ("go", Go, 25)], &[]),
+            &[ask, learn],
+        ),
+        (
+            "a child of a test was taken",
+            killed(160, &[("tail", Other, 120), ("a.test", Test, 15), ("go", Go, 15)], &[]),
+            &["look at what the test of example.com/goleak/a starts", learn],
+        ),
+        (
+            "in a cgroup of somebody else",
+            changed(killed(160, alone, &[("TestLeak", 6, 145, None)]), |report| {
+                if let Some(room) = &mut report.room {
+                    room.is_own = false;
+                }
+            }),
+            &["look at TestLeak of example.com/goleak/a first", collect, "a limit of 320M, to see what it comes to"],
+        ),
+        (
+            "well, and near the limit",
+            well(160, &[("a.test", Test, 70), ("b.test", Test, 60), ("go", Go, 15)]),
+            &["go test -p 1", "a limit of 192M"],
+        ),
+        ("well, with room", well(512, alone), &["hold it there: oomtop run --budget 192M"]),
+        (
+            "GOMEMLIMIT leaves the collector no room",
+            changed(killed(160, alone, &[]), |report| report.processes[0].squeeze = Some(squeeze)),
+            &["a GOMEMLIMIT of 40MiB or more", ask, learn],
+        ),
+    ];
+    for (situation, report, expected) in table {
+        let advice = advise(&report, report.left_out == 7777);
+        let whats: Vec<_> = advice.iter().map(|advice| advice.what.as_str()).collect();
+        assert_eq!(whats, expected, "{situation}: {advice:#?}");
+    }
+}
+
+fn why(report: &RunReport, what: &str) -> String {
+    let advice = advise(report, false);
+    let found = advice.iter().find(|advice| advice.what.starts_with(what));
+    found.map(|advice| advice.why.clone()).unwrap_or_else(|| panic!("{what}: {advice:#?}"))
 }
 
 #[test]
-fn a_budget_per_test_is_one_of_tests_where_they_are_told() {
-    let mib = Bytes::from_mib;
-    let judged = |change: &dyn Fn(&mut RunReport)| {
-        let mut report = fixture::report();
-        report.budget = Some(Budget { per_test: Some(mib(100)), ..Budget::default() });
-        change(&mut report);
-        check_budget(&mut report);
-        report.budget.map(|budget| budget.exceeded).unwrap_or_default()
-    };
-    // The parent of the four says nothing more.
-    let of_tests = judged(&|_| ());
-    assert_eq!(of_tests.len(), 4, "{of_tests:?}");
-    let one =
-        "example.com/goleak/a held 121M while TestLoad/1 with 3 others beside it ran, the budget of each test is 100M";
-    assert!(of_tests.iter().any(|line| line == one), "{of_tests:?}");
-    let of_binaries = judged(&|report| report.tests.clear());
-    assert_eq!(of_binaries, ["example.com/goleak/a held 121M, the budget of each test binary is 100M"]);
+fn advice_gives_its_reasons_in_numbers_of_the_run() {
+    let alone = &[("a.test", Phase::Test, 145), ("go", Phase::Go, 15)][..];
+    let kept = killed(160, alone, &[("TestLeak", 5, 120, Some(120)), ("TestNext", 120, 145, None)]);
+    assert_eq!(why(&kept, "look at"), "it took 115M and kept it, of the 145M");
+    let below = [("TestMany", 5, 5, None), ("TestMany/1", 5, 50, Some(50)), ("TestMany/2", 50, 130, Some(130))];
+    assert_eq!(why(&killed(160, alone, &below), "look at"), "2 of its subtests kept 125M of the 145M");
+    assert_eq!(why(&kept, "--memory-max"), "it was cut off while it grew +61.0M/s: how much is enough is not known");
+    let beside = killed(160, &[("a.test", Phase::Test, 135), ("b.test", Phase::Test, 10), ("go", Phase::Go, 15)], &[]);
+    let useless = "how much is enough is not known; fewer at once would not have helped";
+    assert!(why(&beside, "--memory-max").ends_with(useless));
+    // 57 MiB are others', 9 were there before, the four added 112: three would need 150 of 192, and a quarter more.
+    assert_eq!(
+        why(&fixture::report(), "go test -parallel 3"),
+        "4 tests of example.com/goleak/a ran together when it held 121M, 112M more than before them; if they hold alike, \
+         3 at once need at least 150M of 192M"
+    );
+    assert_eq!(
+        why(&well(512, alone), "hold it"),
+        "this run held 160M at the most; a fifth more for bad days, rounded up to the next 16.0M"
+    );
+}
+
+proptest! {
+    /// Whatever was seen: few lines, none twice, none that says of another that it does not help.
+    #[test]
+    fn no_advice_contradicts_another(
+        limit in 1..400_u64,
+        sizes in proptest::collection::vec((0..6_usize, 0..300_u64), 1..6),
+        tests in proptest::collection::vec((0..200_u64, 0..300_u64, proptest::option::of(0..300_u64)), 0..5),
+        is_killed: bool,
+        race: bool,
+    ) {
+        const PHASES: [Phase; 6] = [Phase::Go, Phase::Compile, Phase::Link, Phase::Vet, Phase::Test, Phase::Other];
+        const NAMES: [&str; 5] = ["TestA", "TestB", "TestC", "TestC/x", "TestC/y"];
+        let held: Vec<_> = sizes.iter().map(|(phase, size)| ("x", PHASES[*phase], *size)).collect();
+        let told: Vec<Told> =
+            NAMES.into_iter().zip(&tests).map(|(name, (before, peak, after))| (name, *before, *peak, *after)).collect();
+        let report = if is_killed { killed(limit, &held, &told) } else { well(limit, &held) };
+        let advice = advise(&report, race);
+        prop_assert!(advice.len() <= LINES);
+        let fewer = advice.iter().filter(|advice| advice.what.starts_with("go test -p")).count();
+        let useless = advice.iter().any(|advice| advice.why.contains("would not have helped"));
+        prop_assert!(fewer + usize::from(useless) <= 1, "{advice:#?}");
+        for (place, one) in advice.iter().enumerate() {
+            prop_assert!(advice[..place].iter().all(|other| other.what != one.what), "{advice:#?}");
+        }
+    }
 }
 
 #[test]

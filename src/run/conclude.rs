@@ -1,15 +1,15 @@
 //! From all that was seen of a run to what is told of it, once. Refuses to look at anything more.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::snapshot::Unreadable;
 use crate::text::joined;
 use crate::units::{ProcessId, Timestamp};
 
-use super::phase::{Phase, Role};
+use super::phase::{Phase, Role, test_binary};
 use super::report::{Exit, Peak, ProcessLine, RunReport, Sight, Verdict};
 use super::watched::Watched;
-use super::{Moment, Run, advice, verdict};
+use super::{Moment, Run, advice, budget, verdict};
 
 impl Run {
     /// What is to be told, now that the command has ended.
@@ -21,6 +21,7 @@ impl Run {
             vantage: self.plan.vantage,
             kernel_log: self.kernel_log,
             exit_records,
+            tests_asked: self.plan.tests,
             passes: self.passes,
             own_cpu: self.own_cpu,
         };
@@ -44,6 +45,12 @@ impl Run {
         });
 
         self.name_tests(&mut verdict);
+        let gone = |process: &&Watched| process.role.phase == Phase::Test && process.ended.is_some();
+        for process in self.processes.iter().filter(gone) {
+            if let (Some(package), Some(ended)) = (&process.role.package, process.ended) {
+                self.tests.cut_off(package, ended);
+            }
+        }
         let mut report = RunReport {
             command: self.plan.command,
             started: began,
@@ -56,11 +63,12 @@ impl Run {
             left_out: self.left_out,
             room,
             budget: self.plan.budget,
+            untold: if self.plan.tests { self.tests.untold() } else { Vec::new() },
             tests: self.tests.into_all(),
             advice: Vec::new(),
             sight,
         };
-        advice::check_budget(&mut report);
+        budget::check(&mut report);
         report.advice = advice::advise(&report, self.processes.iter().any(|process| process.role.race));
         report
     }
@@ -89,25 +97,36 @@ impl Run {
         }
     }
 
-    /// A linker has the package of the test binary that it made, a vet that of the compiler in the same directory.
+    /// A linker has the package of the test binary that it made, a vet that of the compiler in the same directory. A linker
+    /// whose binary was never seen has the one package of the run whose test binary has such a name.
     fn name_packages(&mut self) {
         let mut known: HashMap<(bool, Box<str>), Box<str>> = HashMap::new();
+        let mut packages: BTreeSet<Box<str>> = self.tests.packages().map(Into::into).collect();
         for process in &self.processes {
             let Role {
-                phase: phase @ (Phase::Test | Phase::Compile),
+                phase: phase @ (Phase::Test | Phase::Compile | Phase::Vet),
                 package: Some(package),
-                artifact: Some(artifact),
+                artifact,
                 ..
             } = &process.role
             else {
                 continue;
             };
-            known.insert((*phase == Phase::Test, artifact.clone()), package.clone());
+            packages.insert(package.clone());
+            if let (Phase::Test | Phase::Compile, Some(artifact)) = (phase, artifact) {
+                known.insert((*phase == Phase::Test, artifact.clone()), package.clone());
+            }
         }
+        let by_name = |artifact: &str| {
+            let stem = artifact.rsplit('/').next()?.strip_suffix(".test")?;
+            let mut of_name = packages.iter().filter(|package| test_binary(package) == stem);
+            of_name.next().filter(|_| of_name.next().is_none()).cloned()
+        };
         for process in self.processes.iter_mut().filter(|process| process.role.package.is_none()) {
             let is_file = process.role.phase == Phase::Link;
             if let (Phase::Link | Phase::Vet, Some(artifact)) = (process.role.phase, &process.role.artifact) {
-                process.role.package = known.get(&(is_file, artifact.clone())).cloned();
+                let found = known.get(&(is_file, artifact.clone())).cloned();
+                process.role.package = found.or_else(|| by_name(artifact).filter(|_| is_file));
             }
         }
     }

@@ -3,6 +3,7 @@
 //! and to print anything.
 
 pub mod advice;
+mod budget;
 mod conclude;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -12,6 +13,7 @@ pub mod progress;
 pub mod report;
 pub mod squeeze;
 mod surroundings;
+mod suspect;
 mod verdict;
 pub mod watched;
 
@@ -43,6 +45,8 @@ pub struct RunPlan {
     pub own_cgroup: Option<Box<[u8]>>,
     /// What it should not exceed.
     pub budget: Option<Budget>,
+    /// Its tests are told.
+    pub tests: bool,
     /// First argument of who prepares itself to become the command: what it holds is ours.
     pub started_through: Option<&'static str>,
 }
@@ -65,13 +69,20 @@ pub struct Run {
     teller: Teller,
     kills: Vec<Story>,
     tests: Tests,
-    signals: Vec<i32>,
+    signals: Vec<Signalled>,
     surroundings: Surroundings,
     kernel_log: Result<(), Unreadable>,
     own_pid: Option<Pid>,
     sees_all_numbers: bool,
     passes: u64,
     own_cpu: Duration,
+}
+
+/// A signal that came to us, or that the user asked for by a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Signalled {
+    signal: i32,
+    by_key: bool,
 }
 
 /// When the tree held the most so far.
@@ -136,6 +147,10 @@ impl Run {
         let binary = self.processes.iter().rev().find(|process| {
             process.role.phase == Phase::Test && process.role.package.as_deref() == Some(&*event.package)
         });
+        if event.is_cached() {
+            self.tests.take_cached(&event.package);
+            return;
+        }
         // The last test of a binary is told when that is gone: then its last look counts, if the test had begun by then.
         let rss = binary.filter(|binary| !binary.is_embryo).and_then(|binary| {
             let seen_since = |began: Timestamp| binary.last_seen >= began;
@@ -297,7 +312,9 @@ impl Run {
                     let place = self.place(*id, self.own_pid.unwrap_or_default(), Name::default(), *at);
                     self.processes[place].account(*at, None, Some(*wait_status));
                 }
-                OutsideEvent::Signalled { signal, .. } => self.signals.push(*signal),
+                OutsideEvent::Signalled { signal, by_key, .. } => {
+                    self.signals.push(Signalled { signal: *signal, by_key: *by_key });
+                }
             }
         }
         while let Some(episode) = self.log.next_episode() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::text::printable;
-use crate::units::{Bytes, Timestamp};
+use crate::units::{Bytes, Timestamp, counted};
 
 use super::report::SMALL;
 
@@ -20,7 +20,7 @@ pub struct TestMemory {
     pub result: Option<Box<str>>,
     /// When it began.
     pub began: Timestamp,
-    /// When it ended.
+    /// When it ended; where that was not told, when its binary was gone.
     pub ended: Option<Timestamp>,
     /// RSS of its test binary when it began.
     pub before: Option<Bytes>,
@@ -39,6 +39,18 @@ impl TestMemory {
     pub fn kept(&self) -> Option<Bytes> {
         let (before, after) = (self.before?, self.after?);
         (after > before).then(|| after.saturating_sub(before))
+    }
+
+    /// The most that its binary held while it ran, above what that held before.
+    #[must_use]
+    pub fn took(&self) -> Option<Bytes> {
+        Some(self.peak?.saturating_sub(self.before?))
+    }
+
+    /// How long it ran; where its end was not told, until its binary was gone.
+    #[must_use]
+    pub fn lasted(&self) -> Option<Duration> {
+        self.ended.map(|ended| ended.since(self.began))
     }
 
     /// Whether it did not end well: one that was never told to have ended went with its binary.
@@ -73,11 +85,16 @@ const SAME_MOMENT: Duration = Duration::from_millis(20);
 /// More tests than this are not kept.
 const MOST: usize = 50_000;
 
-/// The tests that are worth one of so many lines, those first that kept the most; and how many others there are.
+/// The tests that are worth one of so many lines: those first that did not come to their end, then those that kept the most;
+/// and how many others there are.
 #[must_use]
 pub fn worth_telling(tests: &[TestMemory], lines: usize) -> (Vec<&TestMemory>, usize) {
     let mut worth: Vec<_> = tests.iter().filter(|test| test.peak.is_some_and(|peak| peak >= SMALL)).collect();
-    worth.sort_by_key(|test| std::cmp::Reverse((test.kept(), test.peak)));
+    worth.sort_by_key(|test| {
+        let is_unfinished = test.result.is_none();
+        let came = if is_unfinished { test.took() } else { test.kept() };
+        std::cmp::Reverse((is_unfinished, came, test.took()))
+    });
     let others = tests.len() - worth.len().min(lines);
     worth.truncate(lines);
     (worth, others)
@@ -89,6 +106,10 @@ pub struct Tests {
     all: Vec<TestMemory>,
     /// Places of those that have not ended.
     living: Vec<usize>,
+    /// Those that were told of.
+    packages: BTreeSet<Box<str>>,
+    /// Those of them whose results go took from its cache.
+    cached: BTreeSet<Box<str>>,
     /// The last reading that came with an event: of which package, when, how much.
     last: Option<(Box<str>, Timestamp, Bytes)>,
 }
@@ -96,6 +117,9 @@ pub struct Tests {
 impl Tests {
     /// A test began, paused, went on or ended (`action` as test2json has it) while its binary held `rss`.
     pub fn take(&mut self, action: &str, package: &str, test: &str, at: Timestamp, rss: Option<Bytes>) {
+        if self.packages.len() < MOST && !self.packages.contains(package) {
+            self.packages.insert(package.into());
+        }
         if test.is_empty() {
             return;
         }
@@ -143,6 +167,11 @@ impl Tests {
         }
     }
 
+    /// Nothing of this package was run: what is told of it was told before.
+    pub fn take_cached(&mut self, package: &str) {
+        self.cached.insert(package.into());
+    }
+
     /// Who runs now beside this one.
     fn meet(&mut self, place: usize) {
         for other in self.living.clone() {
@@ -182,10 +211,49 @@ impl Tests {
         of_package().filter(|test| !is_parent(test)).collect()
     }
 
+    /// The packages that were told of.
+    pub fn packages(&self) -> impl Iterator<Item = &str> {
+        self.packages.iter().map(|package| &**package)
+    }
+
+    /// The binary of this package is gone: whoever ran ended with it.
+    pub fn cut_off(&mut self, package: &str, at: Timestamp) {
+        for place in &self.living {
+            let test = &mut self.all[*place];
+            if &*test.package == package {
+                test.ended = Some(at.max(test.began));
+            }
+        }
+    }
+
     /// All, in the order in which they began.
     #[must_use]
     pub fn into_all(self) -> Vec<TestMemory> {
         self.all
+    }
+
+    /// What the table of tests cannot tell, and why: sentences.
+    #[must_use]
+    pub fn untold(&self) -> Vec<String> {
+        let mut untold = Vec::new();
+        if !self.cached.is_empty() {
+            let names: Vec<_> = self.cached.iter().take(3).map(|name| printable(name.as_bytes())).collect();
+            let more =
+                if self.cached.len() > 3 { format!(" and {} more", self.cached.len() - 3) } else { String::new() };
+            untold.push(format!(
+                "go took the results of {}{more} from its cache and ran nothing: -count=1 runs them",
+                names.join(", ")
+            ));
+        }
+        let ran = self.all.iter().filter(|test| !self.cached.contains(&test.package));
+        let unseen = ran.filter(|test| test.peak.is_none()).count();
+        if unseen > 0 {
+            let who = counted(unseen, ["test was", "tests were"]);
+            untold.push(format!("{who} over before their process could be looked at: nothing is known of them"));
+        } else if self.all.is_empty() && self.cached.is_empty() {
+            untold.push("no test was run".to_owned());
+        }
+        untold
     }
 }
 

@@ -155,6 +155,21 @@ impl<'a> Arguments<'a> {
     }
 }
 
+/// How go calls the test binary of a package, without `.test`: the last element of its import path, the one before it where
+/// that is a major version (cmd/go/internal/load: DefaultExecName).
+#[must_use]
+pub fn test_binary(package: &str) -> &str {
+    let mut elements = package.rsplit('/');
+    let last = elements.next().unwrap_or_default();
+    let is_version = last.strip_prefix('v').is_some_and(|number| {
+        !number.is_empty()
+            && !number.starts_with('0')
+            && number != "1"
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    if is_version { elements.next().unwrap_or(last) } else { last }
+}
+
 /// `-test.timeout=10m0s` of a test binary, as Go writes durations.
 #[must_use]
 pub fn test_timeout(command: &Command) -> Option<std::time::Duration> {
@@ -271,6 +286,15 @@ mod tests {
         let child = of("sleep 5", None, Some(&parent(Phase::Test, "example.com/a")));
         assert_eq!((child.0, child.1), (Phase::Other, Some("example.com/a".into())), "told with who started it");
         assert_eq!(of("gcc x.c", None, Some(&parent(Phase::Other, "example.com/a"))).0, Phase::Other);
+    }
+
+    #[test]
+    fn a_test_binary_has_the_name_that_go_gives_it() {
+        for (package, name) in
+            [("encoding/json", "json"), ("errors", "errors"), ("example.com/m/v2", "m"), ("example.com/v1", "v1")]
+        {
+            assert_eq!(test_binary(package), name);
+        }
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct RunReport {
     pub budget: Option<Budget>,
     /// What each test did, in the order in which they began; empty where tests were not asked.
     pub tests: Vec<TestMemory>,
+    /// What of them could not be told, and why: sentences.
+    pub untold: Vec<String>,
     /// What would help.
     pub advice: Vec<Advice>,
     /// What could be seen.
@@ -88,6 +90,19 @@ impl RunReport {
             },
             _ => Cow::Borrowed(summary),
         }
+    }
+
+    /// Why the sum of all RSS at the peak can be more than the limit, where it is.
+    #[must_use]
+    pub fn why_above_the_limit(&self) -> Option<String> {
+        let (room, peak) = (self.room.as_ref().filter(|room| room.cgroup.is_some())?, self.peak.as_ref()?);
+        (peak.total > room.limit).then(|| {
+            format!(
+                "more than the limit of {}: this is a sum of RSS, and pages of programs and files that somebody else had \
+                 read before are not charged to the cgroup",
+                room.limit
+            )
+        })
     }
 
     /// What of the budget the summary does not say, each with its lead.
@@ -358,6 +373,8 @@ pub struct Sight {
     pub kernel_log: Result<(), Unreadable>,
     /// The kernel's records of what ended.
     pub exit_records: Result<(), Unreadable>,
+    /// It was asked to tell tests.
+    pub tests_asked: bool,
     /// How often was looked.
     pub passes: u64,
     /// CPU time that it took.

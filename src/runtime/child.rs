@@ -107,6 +107,8 @@ pub enum Notice {
     ChildEnded,
     /// This signal was sent to us.
     Signal(i32),
+    /// The user asked by a key that the command get this signal.
+    Key(i32),
     /// A test told this.
     Test(TestEvent),
     /// No test will tell more.

@@ -133,8 +133,9 @@ impl Followed {
                                 return status;
                             }
                         }
-                        Some(Notice::Signal(signal)) => {
-                            events.push(OutsideEvent::Signalled { signal, at });
+                        Some(notice @ (Notice::Signal(signal) | Notice::Key(signal))) => {
+                            let by_key = matches!(notice, Notice::Key(_));
+                            events.push(OutsideEvent::Signalled { signal, by_key, at });
                             self.child.pass_on(signal);
                         }
                         Some(Notice::Test(event)) => {
@@ -165,6 +166,7 @@ fn plan(asked: &RunConfig, cgroup: Option<&OwnCgroup>) -> RunPlan {
         vantage: Vantage::Above,
         own_cgroup: cgroup.map(|cgroup| cgroup.path().into()),
         budget,
+        tests: asked.tests,
         started_through: Some(START),
     }
 }

@@ -281,7 +281,7 @@ impl Session {
     fn signal_command(&mut self, signal: i32) {
         // It ends between two keys: then there is nobody to send to.
         if let Some(command) = &self.command {
-            let _ = command.try_send(child::Notice::Signal(signal));
+            let _ = command.try_send(child::Notice::Key(signal));
         }
     }
 

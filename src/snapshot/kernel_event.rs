@@ -25,6 +25,8 @@ pub enum OutsideEvent {
     Signalled {
         /// Its number (signal(7)).
         signal: i32,
+        /// It was no signal to us: the user asked by a key that the command get it.
+        by_key: bool,
         /// When.
         at: Timestamp,
     },

@@ -160,6 +160,12 @@ fn over(lines: &mut Vec<Line>, report: &RunReport, width: u16) {
         let at = peak.at.since(report.started);
         lines.push(vec![(together(peak, &report.processes, report.took, Some(at)), Role::Plain)]);
     }
+    let notes = report.why_above_the_limit().into_iter().chain(report.untold.iter().cloned());
+    for note in notes {
+        for part in wrap(&note, usize::from(width.saturating_sub(4))) {
+            lines.push(vec![(format!("  {part}"), Role::Dim)]);
+        }
+    }
     tests(lines, &report.tests, width);
     lines.push(Vec::new());
     let keys = match report.sight.vantage {

@@ -64,7 +64,7 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
 
 fn write_test(out: &mut dyn Write, test: &TestMemory) -> io::Result<()> {
     let [package, name] = [&test.package, &test.test].map(|text| printable(text.as_bytes()));
-    let time = test.ended.map_or(0.0, |ended| ended.since(test.began).as_secs_f64());
+    let time = test.lasted().unwrap_or_default().as_secs_f64();
     writeln!(
         out,
         "    <testcase classname=\"{}\" name=\"{}\" time=\"{time:.3}\">\n      <properties>",
@@ -89,7 +89,7 @@ fn write_test(out: &mut dyn Write, test: &TestMemory) -> io::Result<()> {
     match test.result.as_deref() {
         Some("skip") => writeln!(out, "      <skipped/>")?,
         Some(_) if test.has_failed() => writeln!(out, "      <failure message=\"it failed\"/>")?,
-        None => writeln!(out, "      <failure message=\"its end was not told\"/>")?,
+        None => writeln!(out, "      <failure message=\"it still ran when its test binary ended\"/>")?,
         Some(_) => {}
     }
     writeln!(out, "    </testcase>")

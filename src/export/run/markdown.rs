@@ -37,9 +37,13 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
             .map(|(place, rss)| format!("{} {rss}", escaped(&holder(&report.processes[*place]))))
             .collect();
         let at = human_duration(peak.at.since(report.started));
-        writeln!(out, "\nThe whole tree held at most **{}**, at {at}: {}.", peak.total, names.join(", "))?;
+        let why = report.why_above_the_limit().map_or_else(String::new, |why| format!(" ({why})"));
+        writeln!(out, "\nThe whole tree held at most **{}**, at {at}: {}{why}.", peak.total, names.join(", "))?;
     }
     tests(out, report)?;
+    for line in &report.untold {
+        writeln!(out, "\n--tests: {}.", escaped(line))?;
+    }
     for (lead, line) in report.over_budget() {
         writeln!(out, "\n**{lead}:** {}", escaped(line))?;
     }

@@ -32,14 +32,21 @@ pub fn write(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> i
     }
     table(out, report, width)?;
     tests(out, report, width)?;
+    if !report.untold.is_empty() {
+        writeln!(out)?;
+    }
     let mut say = |lead: &str, text: &str| out.write_all(hanging(lead, text, width).as_bytes());
+    for line in &report.untold {
+        say("  --tests: ", line)?;
+    }
     if let Some(peak) = &report.peak {
         let shown = peak.holders.iter().filter(|(_, rss)| *rss >= SMALL).take(HOLDERS);
         let names: Vec<_> = shown.map(|(place, rss)| format!("{} {rss}", holder(&report.processes[*place]))).collect();
         let more = if peak.holders.len() > names.len() { ", ..." } else { "" };
         let at = seconds(peak.at.since(report.started));
         let of = if names.is_empty() { String::new() } else { format!(": {}{more}", names.join(", ")) };
-        say("  ", &format!("whole tree at most {} at {at}{of}", peak.total))?;
+        let why = report.why_above_the_limit().map_or_else(String::new, |why| format!(" ({why})"));
+        say("  ", &format!("whole tree at most {} at {at}{of}{why}", peak.total))?;
     }
     for (lead, line) in report.over_budget() {
         say(&format!("  {lead}: "), line)?;

@@ -13,6 +13,7 @@ use crate::post_mortem::{self, Story};
 use crate::text::printable;
 use crate::units::{Bytes, ProcessId, human_duration};
 
+use super::Signalled;
 use super::phase::{Phase, test_timeout};
 use super::report::{Evidence, Exit, Room, Sight, Verdict, VerdictKind};
 use super::watched::Watched;
@@ -35,7 +36,7 @@ pub(super) struct Case<'a> {
     pub cgroups_count: bool,
     pub host_kills: Option<(u64, u64)>,
     pub own_cgroup: Option<&'a [u8]>,
-    pub signals: &'a [i32],
+    pub signals: &'a [Signalled],
     pub room: Option<&'a Room>,
     pub most: Option<Bytes>,
     pub sight: Sight,
@@ -185,38 +186,45 @@ fn counted(case: &Case<'_>) -> Option<Verdict> {
     })
 }
 
-/// The signal by which somebody told us to end.
-fn sent(case: &Case<'_>) -> Option<i32> {
-    case.signals.iter().copied().find(|signal| matches!(signal, 1..=3 | 15))
+/// The signal by which somebody told us to end: of several that which ended the command.
+fn sent(case: &Case<'_>) -> Option<Signalled> {
+    let asked_to_end = |sent: &Signalled| matches!(sent.signal, 1..=3 | 15) || sent.by_key;
+    let mut sent = case.signals.iter().copied().filter(asked_to_end);
+    sent.clone().find(|sent| ended_by(case, sent.signal)).or_else(|| sent.next())
+}
+
+fn ended_by(case: &Case<'_>, signal: i32) -> bool {
+    case.exit == Some(Exit::Signal(signal)) || case.exit == Some(Exit::Code(128 + signal))
 }
 
 /// Somebody told us to end, and the command did not end well.
 fn passed_on(case: &Case<'_>) -> Option<Verdict> {
-    let signal = sent(case)?;
+    let Signalled { signal, by_key } = sent(case)?;
     let exit = case.exit?;
-    let ended_by_it = exit == Exit::Signal(signal) || exit == Exit::Code(128 + signal);
     if case.went_well() {
         return None;
     }
-    let sent = if signal == SIGINT {
-        "interrupted (^C)".to_owned()
-    } else {
-        format!("ended from outside by {}", signal_name(signal))
+    let name = signal_name(signal);
+    let (sent, evidence) = match (by_key, signal) {
+        (true, _) => (
+            format!("ended by key: you sent it {name}"),
+            Evidence { source: "key", text: format!("you asked for {name} while it ran") },
+        ),
+        (false, SIGINT) => ("interrupted (^C)".to_owned(), came(&name)),
+        (false, _) => (format!("ended from outside by {name}"), came(&name)),
     };
     Some(Verdict {
         kind: VerdictKind::KilledBySignal,
-        confidence: if ended_by_it { Confidence::Certain } else { Confidence::Likely },
+        confidence: if ended_by(case, signal) { Confidence::Certain } else { Confidence::Likely },
         summary: format!("{sent}; {}", ending(exit)),
         story: Vec::new(),
-        evidence: vec![
-            Evidence {
-                source: "signal",
-                text: format!("{} came to oomtop while the command ran", signal_name(signal)),
-            },
-            log_evidence(case),
-        ],
+        evidence: vec![evidence, log_evidence(case)],
         victim: None,
     })
+}
+
+fn came(name: &str) -> Evidence {
+    Evidence { source: "signal", text: format!("{name} came to oomtop while the command ran") }
 }
 
 /// A process that matters was killed by a signal, and no OOM was seen.

@@ -12,7 +12,7 @@ use crate::snapshot::system::Machine;
 use crate::snapshot::{Fact, Snapshot, Unreadable};
 use crate::units::Timestamp;
 
-fn case(exit: Exit, signals: &[i32], exit_records: Result<(), Unreadable>) -> Case<'_> {
+fn case(exit: Exit, signals: &[Signalled], exit_records: Result<(), Unreadable>) -> Case<'_> {
     Case {
         exit: Some(exit),
         processes: &[],
@@ -26,6 +26,7 @@ fn case(exit: Exit, signals: &[i32], exit_records: Result<(), Unreadable>) -> Ca
         room: None,
         most: None,
         sight: Sight {
+            tests_asked: false,
             vantage: Vantage::Above,
             kernel_log: Err(Unreadable::Denied),
             exit_records,
@@ -38,7 +39,7 @@ fn case(exit: Exit, signals: &[i32], exit_records: Result<(), Unreadable>) -> Ca
 /// A cgroup above the run counts a kill, the log may not be read: of whom it was is not known.
 #[test]
 fn a_kill_in_a_shared_cgroup_is_ours_only_where_our_own_end_was_not_seen() {
-    let judged = |exit, signals: &[i32], exit_records| {
+    let judged = |exit, signals: &[Signalled], exit_records| {
         let verdict = judge(&case(exit, signals, exit_records));
         (verdict.kind, verdict.confidence, verdict.summary)
     };
@@ -50,12 +51,30 @@ fn a_kill_in_a_shared_cgroup_is_ours_only_where_our_own_end_was_not_seen() {
     assert!(kind == VerdictKind::Failed && sure != Confidence::Certain, "{kind:?} {sure:?}");
     // ^C is what it was, whatever happened to others.
     for exit_records in [unseen, Ok(())] {
-        let (kind, _, told) = judged(Exit::Code(1), &[2], exit_records);
+        let (kind, _, told) = judged(Exit::Code(1), &[Signalled { signal: SIGINT, by_key: false }], exit_records);
         assert_eq!(kind, VerdictKind::KilledBySignal);
         assert!(told.starts_with("interrupted (^C)"), "{told}");
     }
     let (kind, ..) = judged(Exit::Code(0), &[], unseen);
     assert_eq!(kind, VerdictKind::Ok);
+}
+
+/// `q` asks for SIGINT, then SIGTERM, then SIGKILL: that is told of the one that ended it, and is no ^C and no stranger's.
+#[test]
+fn what_the_user_asked_for_by_key_is_told_so() {
+    let key = |signal| Signalled { signal, by_key: true };
+    let asked = [key(2), key(15), key(9)];
+    let told = |exit, asked| {
+        let verdict = judge(&case(exit, asked, Ok(())));
+        assert_eq!(verdict.kind, VerdictKind::KilledBySignal);
+        (verdict.confidence, verdict.summary, verdict.evidence[0].text.clone())
+    };
+    let (sure, summary, evidence) = told(Exit::Signal(9), &asked);
+    assert_eq!(sure, Confidence::Certain);
+    assert_eq!(summary, "ended by key: you sent it SIGKILL; ended by SIGKILL");
+    assert_eq!(evidence, "you asked for SIGKILL while it ran");
+    let (sure, summary, _) = told(Exit::Code(1), &asked[..1]);
+    assert_eq!((sure, summary.as_str()), (Confidence::Likely, "ended by key: you sent it SIGINT; exit status 1"));
 }
 
 /// A pass in a PID namespace, where the kernel's log has numbers of another.

@@ -1,0 +1,123 @@
+//! What was held against what was promised: for the whole tree, and for each test or test binary. Refuses to accuse a test of
+//! what its process held before it began.
+
+use crate::text::printable;
+use crate::units::{Bytes, counted};
+
+use super::per_test::TestMemory;
+use super::phase::Phase;
+use super::report::RunReport;
+
+/// Who exceeds a budget is named, up to so many.
+const NAMED: usize = 20;
+
+/// Compares what was held with what was promised.
+pub(super) fn check(report: &mut RunReport) {
+    let Some(mut budget) = report.budget.take() else { return };
+    if let (Some(limit), Some(peak)) = (budget.tree, &report.peak)
+        && peak.total > limit
+    {
+        budget.exceeded.push(format!("the whole tree held {}, the budget is {limit}", peak.total));
+    }
+    if let Some(limit) = budget.per_test {
+        let over = if report.tests.is_empty() { binaries_over(report, limit) } else { tests_over(report, limit) };
+        let rest = over.len().saturating_sub(NAMED);
+        budget.exceeded.extend(over.into_iter().take(NAMED));
+        if rest > 0 {
+            budget.exceeded.push(format!("so did {}", counted(rest, ["other", "others"])));
+        }
+    }
+    report.budget = Some(budget);
+}
+
+fn binaries_over(report: &RunReport, limit: Bytes) -> Vec<String> {
+    let binaries = report.processes.iter().filter(|process| process.phase == Phase::Test);
+    let over = binaries.filter_map(|process| Some((process, process.peak?.0))).filter(|(_, peak)| *peak > limit);
+    over.map(|(process, peak)| format!("{} held {peak}, the budget of each test binary is {limit}", process.subject()))
+        .collect()
+}
+
+/// It brought its process above the limit, or took more than that by itself. Whoever runs when the process is above it
+/// already, for what an earlier test kept, does not.
+fn is_over(test: &TestMemory, limit: Bytes) -> bool {
+    let Some(peak) = test.peak.filter(|peak| *peak > limit) else { return false };
+    test.before.is_none_or(|before| before <= limit) || peak.saturating_sub(test.before.unwrap_or_default()) > limit
+}
+
+/// A test above a test that exceeds it says nothing more.
+fn tests_over(report: &RunReport, limit: Bytes) -> Vec<String> {
+    let mut over: Vec<_> = report.tests.iter().filter(|test| is_over(test, limit)).collect();
+    let all = over.clone();
+    over.retain(|test| !all.iter().any(|other| other.is_below(test)));
+    over.sort_by_key(|test| std::cmp::Reverse(test.took()));
+    over.iter().map(|test| sentence(test, limit)).collect()
+}
+
+fn sentence(test: &TestMemory, limit: Bytes) -> String {
+    let beside = match test.beside.len() {
+        0 => String::new(),
+        count => format!(" with {} beside it", counted(count, ["other", "others"])),
+    };
+    let before = match test.before {
+        Some(before) => format!(": the process already held {before} before it"),
+        None => String::new(),
+    };
+    let [package, name] = [&test.package, &test.test].map(|text| printable(text.as_bytes()));
+    let peak = test.peak.unwrap_or_default();
+    format!("{package} held {peak} while {name} ran{beside}{before}; the budget of each test is {limit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::fixture;
+    use crate::run::per_test::Tests;
+    use crate::run::report::Budget;
+    use crate::units::Timestamp;
+
+    fn exceeded(change: &dyn Fn(&mut RunReport)) -> Vec<String> {
+        let mut report = fixture::report();
+        report.budget = Some(Budget { per_test: Some(Bytes::from_mib(100)), ..Budget::default() });
+        change(&mut report);
+        check(&mut report);
+        report.budget.map(|budget| budget.exceeded).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_budget_per_test_is_one_of_tests_where_they_are_told() {
+        // The parent of the four says nothing more.
+        let of_tests = exceeded(&|_| ());
+        assert_eq!(of_tests.len(), 4, "{of_tests:?}");
+        let one = "example.com/goleak/a held 121M while TestLoad/1 ran with 3 others beside it: the process already held \
+                   9.00M before it; the budget of each test is 100M";
+        assert!(of_tests.iter().any(|line| line == one), "{of_tests:?}");
+        let of_binaries = exceeded(&|report| report.tests.clear());
+        assert_eq!(of_binaries, ["example.com/goleak/a held 121M, the budget of each test binary is 100M"]);
+    }
+
+    /// MiB before each test, at the most and after it, one after the other; and who exceeds 100.
+    #[test]
+    fn who_runs_after_a_leak_is_not_accused_of_it() {
+        let cases: [(&[(&str, u64, u64, u64)], &[&str]); 4] = [
+            (&[("TestLeak", 10, 210, 210), ("TestNext", 210, 215, 210), ("TestLast", 210, 210, 210)], &["TestLeak"]),
+            (&[("TestLeak", 10, 110, 110), ("TestHuge", 110, 230, 110)], &["TestHuge", "TestLeak"]),
+            (&[("TestSome", 10, 90, 90), ("TestMore", 90, 120, 90)], &["TestMore"]),
+            (&[("TestBig", 5, 100, 5), ("TestBigger", 5, 101, 5)], &["TestBigger"]),
+        ];
+        for (looks, expected) in cases {
+            let found = exceeded(&|report| {
+                let (mut tests, mut second) = (Tests::default(), 0);
+                for (name, before, peak, after) in looks {
+                    let mib = |mib: u64| Some(Bytes::from_mib(mib));
+                    second += 2;
+                    tests.take("run", "m/a", name, Timestamp::from_secs(second), mib(*before));
+                    tests.observe("m/a", Bytes::from_mib(*peak));
+                    tests.take("pass", "m/a", name, Timestamp::from_secs(second + 1), mib(*after));
+                }
+                report.tests = tests.into_all();
+            });
+            let named: Vec<_> = found.iter().map(|line| line.split(' ').nth(4).unwrap_or_default()).collect();
+            assert_eq!(named, expected, "{looks:?}: {found:#?}");
+        }
+    }
+}

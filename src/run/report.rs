@@ -98,8 +98,8 @@ impl RunReport {
         let (room, peak) = (self.room.as_ref().filter(|room| room.cgroup.is_some())?, self.peak.as_ref()?);
         (peak.total > room.limit).then(|| {
             format!(
-                "more than the limit of {}: this is a sum of RSS, and pages of programs and files that somebody else had \
-                 read before are not charged to the cgroup",
+                "above the limit of {}, because RSS counts pages of programs that somebody else had read before; the \
+                 cgroup is not charged for them",
                 room.limit
             )
         })

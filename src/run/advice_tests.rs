@@ -234,7 +234,7 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
 fn why(report: &RunReport, what: &str) -> String {
     let advice = advise(report, false);
     let found = advice.iter().find(|advice| advice.what.starts_with(what));
-    found.map(|advice| advice.why.clone()).unwrap_or_else(|| panic!("{what}: {advice:#?}"))
+    found.map_or_else(|| panic!("{what}: {advice:#?}"), |advice| advice.why.clone())
 }
 
 #[test]

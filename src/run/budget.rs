@@ -95,10 +95,13 @@ mod tests {
         assert_eq!(of_binaries, ["example.com/goleak/a held 121M, the budget of each test binary is 100M"]);
     }
 
-    /// MiB before each test, at the most and after it, one after the other; and who exceeds 100.
+    /// A test with MiB before it, at the most and after it.
+    type Looks = (&'static str, u64, u64, u64);
+
+    /// Tests one after the other, and who of them exceeds 100.
     #[test]
     fn who_runs_after_a_leak_is_not_accused_of_it() {
-        let cases: [(&[(&str, u64, u64, u64)], &[&str]); 4] = [
+        let cases: [(&[Looks], &[&str]); 4] = [
             (&[("TestLeak", 10, 210, 210), ("TestNext", 210, 215, 210), ("TestLast", 210, 210, 210)], &["TestLeak"]),
             (&[("TestLeak", 10, 110, 110), ("TestHuge", 110, 230, 110)], &["TestHuge", "TestLeak"]),
             (&[("TestSome", 10, 90, 90), ("TestMore", 90, 120, 90)], &["TestMore"]),

@@ -1,10 +1,14 @@
 //! `oomtop explain`: reads a kernel log from where it is and prints its stories as they come, in bounded memory however
-//! long it is. Refuses to understand a line: that is `oom_log`; and to conclude: that is `post_mortem`.
+//! long it is. A second thread tells them (`telling`): of a log of nothing but dumps that takes as long as to read it. Refuses to
+//! understand a line: that is `oom_log`; and to conclude: that is `post_mortem`.
+
+mod telling;
 
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, IsTerminal as _, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Read, Write as _};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::mpsc::{self, SyncSender};
 
 use color_eyre::Result;
 use color_eyre::eyre::{WrapErr as _, eyre};
@@ -13,13 +17,15 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::config::{Config, ExplainConfig, KernelLogSource};
-use crate::export::{explain_json, explain_text};
-use crate::oom_log::{Census, LogReader};
-use crate::post_mortem::{Tally, Teller};
+use crate::oom_log::{Census, Episode, Form, LogReader, Span};
 use crate::units::{Pid, WallTime, counted};
+
+use telling::Telling;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 256 * 1024;
+/// Chunks that may be read ahead of what is told.
+const BATCHES: usize = 4;
 /// Bytes of the longest record of `/dev/kmsg`, with its key=value lines.
 const LONGEST_RECORD: usize = 16 * 1024;
 
@@ -35,8 +41,7 @@ pub fn run(config: &Config, explain: &ExplainConfig) -> Result<ExitCode> {
         );
         return Ok(ExitCode::from(2));
     }
-    let out = BufWriter::with_capacity(CHUNK, io::stdout().lock());
-    match tell(explain, &config.pids, out) {
+    match tell(explain, &config.pids) {
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         ending => ending.map(|()| ExitCode::SUCCESS),
     }
@@ -46,22 +51,20 @@ fn is_broken_pipe(error: &color_eyre::Report) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-#[expect(clippy::disallowed_methods, reason = "opens the log that was named")]
-fn tell(explain: &ExplainConfig, pids: &[Pid], out: impl Write) -> Result<()> {
+fn tell(explain: &ExplainConfig, pids: &[Pid]) -> Result<()> {
     let booted = (explain.log == KernelLogSource::RingBuffer).then(booted).flatten();
-    let mut telling = Telling::new(LogReader::of_boot(booted), explain.json, pids, out);
-    match &explain.log {
-        KernelLogSource::StandardInput => telling.read(io::stdin().lock()).wrap_err("standard input")?,
-        KernelLogSource::File(path) => {
-            let read = File::open(path).map_err(color_eyre::Report::from).and_then(|log| telling.read(log));
-            read.wrap_err_with(|| {
-                format!("{}: name a log file that you may read, or try --kernel or --journal", path.display())
-            })?;
-        }
-        KernelLogSource::RingBuffer => telling.read_ring_buffer(Path::new("/dev/kmsg"))?,
-        KernelLogSource::Journal => telling.read_journal()?,
-    }
-    match telling.finish()? {
+    let (episodes, received) = mpsc::sync_channel(BATCHES);
+    let mut reading = Reading { reader: LogReader::of_boot(booted), episodes };
+    let mut telling = Telling::new(explain.json, pids);
+    let (read, told) = std::thread::scope(|scope| {
+        let told = scope.spawn(move || received.iter().try_for_each(|batch| telling.tell(batch)).map(|()| telling));
+        let read = reading.read_from(&explain.log).and_then(|()| reading.finish());
+        (read, told.join())
+    });
+    // Who reads what nobody hears any more stops for that reason only.
+    let telling = told.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    let (span, form) = read?;
+    match telling.finish(&span, &form)? {
         None => Ok(()),
         Some(census) => Err(no_kernel_log(&explain.log, census)),
     }
@@ -101,28 +104,26 @@ fn booted() -> Option<WallTime> {
     (slept < 1_000_000_000).then(|| WallTime(wall.saturating_sub(awake)))
 }
 
-/// A log on its way to our output.
-struct Telling<W: Write> {
+/// A log on its way to who tells it.
+struct Reading {
     reader: LogReader,
-    teller: Teller,
-    tally: Tally,
-    out: Output<W>,
+    episodes: SyncSender<Vec<Episode>>,
 }
 
-enum Output<W: Write> {
-    /// Lines of at most so many columns.
-    Text(W, Option<usize>),
-    Json(explain_json::Writer<W>),
-}
-
-impl<W: Write> Telling<W> {
-    fn new(reader: LogReader, json: bool, pids: &[Pid], out: W) -> Self {
-        let out = if json {
-            Output::Json(explain_json::Writer::new(out))
-        } else {
-            Output::Text(out, super::headless::columns_of(&io::stdout()))
-        };
-        Self { reader, teller: Teller::default(), tally: Tally::of(pids), out }
+impl Reading {
+    #[expect(clippy::disallowed_methods, reason = "opens the log that was named")]
+    fn read_from(&mut self, log: &KernelLogSource) -> Result<()> {
+        match log {
+            KernelLogSource::StandardInput => self.read(io::stdin().lock()).wrap_err("standard input"),
+            KernelLogSource::File(path) => {
+                let read = File::open(path).map_err(color_eyre::Report::from).and_then(|log| self.read(log));
+                read.wrap_err_with(|| {
+                    format!("{}: name a log file that you may read, or try --kernel or --journal", path.display())
+                })
+            }
+            KernelLogSource::RingBuffer => self.read_ring_buffer(Path::new("/dev/kmsg")),
+            KernelLogSource::Journal => self.read_journal(),
+        }
     }
 
     fn read(&mut self, mut log: impl Read) -> Result<()> {
@@ -197,50 +198,18 @@ impl<W: Write> Telling<W> {
 
     fn push(&mut self, chunk: &[u8]) -> Result<()> {
         self.reader.push(chunk);
-        self.tell()
+        self.hand_over()
     }
 
-    fn tell(&mut self) -> Result<()> {
-        let mut text = String::new();
-        while let Some(episode) = self.reader.next_episode() {
-            let story = self.teller.tell(episode);
-            if self.tally.count(&story) {
-                match &mut self.out {
-                    Output::Text(out, width) => {
-                        text.clear();
-                        explain_text::write_story(&mut text, &story, *width)?;
-                        out.write_all(text.as_bytes())?;
-                    }
-                    Output::Json(out) => out.story(&story)?,
-                }
-            }
-        }
-        Ok(())
+    fn hand_over(&mut self) -> Result<()> {
+        let batch: Vec<_> = std::iter::from_fn(|| self.reader.next_episode()).collect();
+        if batch.is_empty() { Ok(()) } else { self.episodes.send(batch).wrap_err("nobody tells it") }
     }
 
-    /// Tells the end of it; gives what the lines were, where they say nothing of kills.
-    fn finish(mut self) -> Result<Option<Census>> {
+    /// The log is over: hands over what is left, and says what the log was.
+    fn finish(mut self) -> Result<(Span, Form)> {
         self.reader.finish();
-        self.tell()?;
-        let (span, form) = (self.reader.span(), self.reader.form());
-        let says_nothing = self.tally.is_empty() && !form.census.is_of_a_kernel_log();
-        let answers = self.tally.answers(&span, form);
-        match self.out {
-            Output::Json(out) => out.finish(&span, form, answers)?,
-            Output::Text(..) if says_nothing => {}
-            Output::Text(mut out, width) => {
-                let mut last: Vec<_> = answers.map(|(_, answer)| answer).collect();
-                if last.is_empty() {
-                    last.push(self.tally.closing(&span, form));
-                }
-                let mut text = String::new();
-                for sentence in &last {
-                    explain_text::write_sentence(&mut text, "", sentence, width)?;
-                }
-                out.write_all(text.as_bytes())?;
-                out.flush()?;
-            }
-        }
-        Ok(says_nothing.then_some(form.census))
+        self.hand_over()?;
+        Ok((self.reader.span(), self.reader.form().clone()))
     }
 }

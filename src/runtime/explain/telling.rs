@@ -1,0 +1,79 @@
+//! Stories on their way to our output: concluded, counted and written, batch by batch. Refuses to read a log.
+
+use std::io::{self, BufWriter, Stdout, Write as _};
+
+use color_eyre::Result;
+
+use crate::export::{explain_json, explain_text};
+use crate::oom_log::{Census, Episode, Form, Span};
+use crate::post_mortem::{Tally, Teller};
+use crate::runtime::headless::columns_of;
+use crate::units::Pid;
+
+/// Bytes that are written at once.
+const CHUNK: usize = 256 * 1024;
+
+pub(super) struct Telling {
+    teller: Teller,
+    tally: Tally,
+    out: Output,
+    text: String,
+}
+
+enum Output {
+    /// Lines of at most so many columns.
+    Text(BufWriter<Stdout>, Option<usize>),
+    Json(explain_json::Writer<BufWriter<Stdout>>),
+}
+
+impl Telling {
+    pub fn new(json: bool, pids: &[Pid]) -> Self {
+        let out = BufWriter::with_capacity(CHUNK, io::stdout());
+        let out = if json {
+            Output::Json(explain_json::Writer::new(out))
+        } else {
+            Output::Text(out, columns_of(&io::stdout()))
+        };
+        Self { teller: Teller::default(), tally: Tally::of(pids), out, text: String::new() }
+    }
+
+    pub fn tell(&mut self, episodes: Vec<Episode>) -> Result<()> {
+        for episode in episodes {
+            let story = self.teller.tell(episode);
+            if self.tally.count(&story) {
+                match &mut self.out {
+                    Output::Text(out, width) => {
+                        self.text.clear();
+                        explain_text::write_story(&mut self.text, &story, *width)?;
+                        out.write_all(self.text.as_bytes())?;
+                    }
+                    Output::Json(out) => out.story(&story)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the end of it; gives what the lines were, where they say nothing of kills.
+    pub fn finish(self, span: &Span, form: &Form) -> Result<Option<Census>> {
+        let says_nothing = self.tally.is_empty() && !form.census.is_of_a_kernel_log();
+        let answers = self.tally.answers(span, form);
+        match self.out {
+            Output::Json(out) => out.finish(span, form, answers)?,
+            Output::Text(..) if says_nothing => {}
+            Output::Text(mut out, width) => {
+                let mut last: Vec<_> = answers.map(|(_, answer)| answer).collect();
+                if last.is_empty() {
+                    last.push(self.tally.closing(span, form));
+                }
+                let mut text = String::new();
+                for sentence in &last {
+                    explain_text::write_sentence(&mut text, "", sentence, width)?;
+                }
+                out.write_all(text.as_bytes())?;
+                out.flush()?;
+            }
+        }
+        Ok(says_nothing.then_some(form.census))
+    }
+}

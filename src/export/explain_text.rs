@@ -40,7 +40,11 @@ pub fn write_story(out: &mut impl Write, story: &Story, width: Option<usize>) ->
         }
     }
     if let Some(score) = episode.chosen.and_then(|chosen| chosen.score).filter(|_| !episode.allocating_task) {
-        line("score", &format!("{score} of 1000 by the kernel's own count"))?;
+        // Beyond 1000 too: oom_score_adj comes on top of what is held.
+        line(
+            "score",
+            &format!("{score} by the kernel's own count (thousandths of the memory that ran out, and oom_score_adj)"),
+        )?;
     }
     if let Some(usage) = words::usage(story) {
         line("memory", &usage)?;
@@ -55,8 +59,8 @@ pub fn write_story(out: &mut impl Write, story: &Story, width: Option<usize>) ->
         line("as a unit", &format!("all of {} (memory.oom.group)", printable(group)))?;
     }
     for other in episode.victims.iter().skip(1).take(LISTED) {
-        let held = words::held(other).unwrap_or_default();
-        line("also died", &format!("{} {held}", words::victim_name(other)))?;
+        let held = words::held(other).map(|held| format!(": {held}")).unwrap_or_default();
+        line("also died", &format!("{}{held}", words::victim_name(other)))?;
     }
     if episode.victims.len() > LISTED + 1 {
         line("", &format!("and {} more", episode.victims.len() - LISTED - 1))?;

@@ -3,10 +3,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "starts the program, as a user does")]
 
+mod require;
 mod support;
 
 use std::process::{Command, Stdio};
 
+use rustix::fs::{XattrFlags, setxattr};
 use serde_json::{Value, json};
 use support::fake_proc::{FakeProc, FakeProcess};
 
@@ -46,7 +48,7 @@ fn earlyoom_by_its_options() {
         "program": "earlyoom", "pid": 30, "start_time_ticks": 30, "dry_run": false,
         "acts_at_available_bytes": 4_u64 << 30, "acts_at_swap_free_bytes": 2_u64 << 30, "headroom_bytes": 4_u64 << 30,
         "acts_at_pressure_percent": null, "acts_after_seconds": null, "kills": "process",
-        "takes_pid": 20, "takes_unknown": null, "watched": [], "unreadable": null,
+        "takes_pid": 20, "takes_unknown": null, "watched": [], "spared": [], "unreadable": null,
     });
     assert_eq!(*killer, expected, "the bigger one is avoided");
     daemon(&fake, 30, b"/usr/bin/earlyoom\0-m25\0--dryrun\0-g\0");
@@ -79,6 +81,67 @@ fn systemd_oomd_by_the_units_that_it_watches() {
         {"unit": "user@.service", "on_swap": false, "pressure_percent": 50.0},
     ]);
     assert_eq!(killer["watched"], watched);
+}
+
+/// Which file counts where several say something (systemd.unit(5)): of one name that of the higher directory alone, of
+/// drop-ins the last name, and what `systemctl set-property` wrote before all.
+#[test]
+fn the_files_of_systemd_oomd_count_as_systemd_has_them_count() {
+    let fake = machine();
+    daemon(&fake, 31, b"/usr/lib/systemd/systemd-oomd\0");
+    let file = |path: &str, text: &str| fake.write(&format!("proc/31/root/{path}"), text);
+    file("usr/lib/systemd/oomd.conf", "[OOM]\nSwapUsedLimit=10%\nDefaultMemoryPressureLimit=11%\n");
+    file("etc/systemd/oomd.conf", "[OOM]\nSwapUsedLimit=20%\n");
+    file("usr/lib/systemd/oomd.conf.d/10-defaults.conf", "[OOM]\nDefaultMemoryPressureDurationSec=20s\n");
+    file("usr/lib/systemd/oomd.conf.d/50.conf", "[OOM]\nSwapUsedLimit=75%\n");
+    file("etc/systemd/oomd.conf.d/20.conf", "[OOM]\nSwapUsedLimit=40%\n");
+    let unit = |path: &str, text: &str| fake.write(&format!("proc/31/root/{path}"), text);
+    unit("usr/lib/systemd/system/-.slice.d/10.conf", "[Slice]\nManagedOOMSwap=kill\n");
+    unit("usr/lib/systemd/system/slice.d/10.conf", "[Slice]\nManagedOOMMemoryPressure=kill\n");
+    unit("usr/lib/systemd/system/gone.service.d/10.conf", "[Service]\nManagedOOMSwap=kill\n");
+    unit("etc/systemd/system/gone.service.d/10.conf", "");
+    unit("usr/lib/systemd/system/off.service", "[Service]\nManagedOOMSwap=kill\n");
+    unit("etc/systemd/system.control/off.service.d/50-ManagedOOMSwap.conf", "[Service]\nManagedOOMSwap=auto\n");
+    let [killer] = &other_killers(&fake)[..] else { panic!("one") };
+    assert_eq!(killer["acts_at_swap_free_bytes"], json!(512_u64 << 20), "75 %, of the last name: {killer}");
+    assert_eq!((&killer["acts_at_pressure_percent"], &killer["acts_after_seconds"]), (&json!(60.0), &json!(20)));
+    let names: Vec<_> = killer["watched"].as_array().expect("is a list").iter().map(|unit| &unit["unit"]).collect();
+    assert_eq!(names, ["*.slice", "-.slice"]);
+}
+
+#[test]
+fn systemd_oomd_spares_what_is_marked() {
+    let fake = machine();
+    daemon(&fake, 31, b"/usr/lib/systemd/systemd-oomd\0");
+    fake.write(
+        "proc/31/root/usr/lib/systemd/system/user@.service.d/10.conf",
+        "[Service]\nManagedOOMMemoryPressure=kill\n",
+    );
+    let below = "user.slice/user@1000.service";
+    fake.write("proc/31/root/sys/fs/cgroup/cgroup.controllers", "memory\n");
+    for (path, marks) in [
+        (format!("{below}/session.slice"), &["user.oomd_avoid"][..]),
+        (format!("{below}/app.slice/vip.scope"), &["user.oomd_avoid", "user.oomd_omit"]),
+        (format!("{below}/app.slice/other.scope"), &[]),
+        ("system.slice/sshd.service".into(), &["user.oomd_omit"]),
+    ] {
+        fake.write(&format!("proc/31/root/sys/fs/cgroup/{path}/cgroup.procs"), "");
+        let directory = fake.path("proc/31/root/sys/fs/cgroup").join(&path);
+        for mark in marks {
+            if let Err(reason) = setxattr(&directory, *mark, b"1", XattrFlags::empty()) {
+                require::missing("attributes", &format!("no file here takes user.* attributes: {reason}"));
+                return;
+            }
+        }
+    }
+    let [killer] = &other_killers(&fake)[..] else { panic!("one") };
+    let spared = json!([
+        {"cgroup": format!("/{below}/app.slice/vip.scope"), "preference": "omit"},
+        {"cgroup": format!("/{below}/session.slice"), "preference": "avoid"},
+    ]);
+    let mut told = killer["spared"].as_array().expect("is a list").clone();
+    told.sort_by_key(|cgroup| cgroup["cgroup"].as_str().map(str::to_owned));
+    assert_eq!(json!(told), spared, "what is not below a watched unit is no matter");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::mapping_class::MappingClass;
 use crate::monitor::kill_report::{
     AllSpared, Confidence, Evidence, Held, KillDomain, KillGroup, KillReport, Killed, Spared,
 };
-use crate::monitor::other_killers::{Floor, KillUnit, KillerReport, PressureRule, WatchedUnit};
+use crate::monitor::other_killers::{Floor, KillUnit, KillerReport, PressureRule, SparedCgroup, WatchedUnit};
 use crate::monitor::report::{
     ClassReport, DomainKind, DomainReport, Identity, Immune, Level, MappingSums, MappingsReport, MappingsState,
     ProcessDetail, ProcessReport, Report, UnreadableReport, Victim, WarningState,
@@ -71,6 +71,11 @@ pub fn report() -> Report {
             floor: Some(Floor { available: Bytes(1 << 30), swap_free: Bytes(0), headroom: Some(Bytes(4096)) }),
             pressure: Some(PressureRule { percent: 50.0, seconds: 30 }),
             watched: vec![WatchedUnit { name: "user.slice".into(), on_swap: true, pressure_percent: Some(50.0) }],
+            spared: vec![SparedCgroup {
+                path: CgroupPath::new("/user.slice/vip.scope"),
+                label: "vip.scope".into(),
+                is_last_resort: true,
+            }],
             unit: KillUnit::ProcessGroup,
             takes: Ok(ProcessId::new(30_987, 8_000)),
         }],

@@ -2,6 +2,7 @@
 //! that is `monitor::other_killers`'s.
 
 use super::Unreadable;
+use super::process::CgroupPath;
 
 /// Which daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +37,21 @@ pub struct OtherKiller {
     /// What configures it, as it sees its files, in the order in which they count; or why that cannot be read. Nothing
     /// for one that is configured by its arguments alone.
     pub files: Result<Vec<ConfigurationFile>, Unreadable>,
+    /// systemd-oomd: the cgroups that are marked for it, in the order of the tree.
+    pub marked: Vec<MarkedCgroup>,
+}
+
+/// A cgroup with marks that `ManagedOOMPreference=` sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkedCgroup {
+    /// As in `/proc/PID/cgroup`.
+    pub path: CgroupPath,
+    /// Whose the cgroups are, from the root down to this one: user ids.
+    pub owners: Box<[u32]>,
+    /// `user.oomd_avoid`.
+    pub avoid: bool,
+    /// `user.oomd_omit`.
+    pub omit: bool,
 }
 
 /// One file.

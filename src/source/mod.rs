@@ -23,6 +23,7 @@ mod limited_go;
 mod limits;
 mod listing;
 mod machine;
+mod managed_oom;
 mod other_killers;
 mod programs;
 mod recycler;

@@ -3,6 +3,7 @@
 
 use std::ffi::CString;
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 
 use rustix::fs::FileType;
 
@@ -12,22 +13,50 @@ use crate::snapshot::process::Command;
 use crate::units::ProcessId;
 
 use super::files::{Tree, each_entry};
+use super::managed_oom;
 
-/// systemd's directories, the one that counts least first (systemd.unit(5)).
-const SYSTEMD: [&str; 4] = ["lib/systemd", "usr/lib/systemd", "run/systemd", "etc/systemd"];
-
-/// More directories of drop-ins than this are no machine's.
+/// More entries of one directory than this are no machine's.
 const MOST: usize = 4096;
 
-/// The daemon that this command line is one of, with its configuration.
-pub(super) fn other_killer(tree: &mut Tree, id: ProcessId, command: &Command) -> Option<OtherKiller> {
+/// The daemons that were met, and what was last read of each.
+#[derive(Debug, Default)]
+pub(super) struct OtherKillers {
+    known: Vec<(ProcessId, Arc<OtherKiller>)>,
+}
+
+impl OtherKillers {
+    /// More than this at once is somebody's joke.
+    const MOST: usize = 8;
+
+    /// What is new of the daemon that has this command line, if it is one: its files and the marks on cgroups change
+    /// while it runs.
+    pub(super) fn look(&mut self, tree: &mut Tree, id: ProcessId, command: &Command) -> Option<Arc<OtherKiller>> {
+        let killer = other_killer(tree, id, command)?;
+        if self.known.iter().any(|(known, before)| *known == id && **before == killer) {
+            return None;
+        }
+        let killer = Arc::new(killer);
+        self.known.retain(|(known, _)| *known != id);
+        if self.known.len() >= Self::MOST {
+            self.known.remove(0);
+        }
+        self.known.push((id, Arc::clone(&killer)));
+        Some(killer)
+    }
+}
+
+fn other_killer(tree: &mut Tree, id: ProcessId, command: &Command) -> Option<OtherKiller> {
     let (program, arguments) = recognised(&command.arguments)?;
     let files = match program {
         KillerProgram::Earlyoom => Ok(Vec::new()),
         KillerProgram::Nohang => read(tree, id, nohang_file(arguments)).map(|file| vec![file]),
-        KillerProgram::SystemdOomd => systemd_files(tree, id),
+        KillerProgram::SystemdOomd => managed_oom::files(tree, id),
     };
-    Some(OtherKiller { program, arguments: arguments.into(), files })
+    let marked = match program {
+        KillerProgram::SystemdOomd => managed_oom::marked_cgroups(tree, id),
+        KillerProgram::Earlyoom | KillerProgram::Nohang => Vec::new(),
+    };
+    Some(OtherKiller { program, arguments: arguments.into(), files, marked })
 }
 
 /// The program, by its first word or the script that an interpreter runs, and the arguments behind.
@@ -68,41 +97,8 @@ fn nohang_file(arguments: &[u8]) -> &[u8] {
     b"/etc/nohang/nohang.conf"
 }
 
-/// `oomd.conf` and its drop-ins, and whatever unit or drop-in speaks of `ManagedOOM`.
-fn systemd_files(tree: &mut Tree, id: ProcessId) -> Result<Vec<ConfigurationFile>, Unreadable> {
-    // Who may not look below its root learns so here, and not by finding nothing.
-    tree.open_directory(&below_root(id, b".")?)?;
-    let mut files = Vec::new();
-    for directory in SYSTEMD {
-        files.extend(read(tree, id, format!("{directory}/oomd.conf").as_bytes()));
-    }
-    for directory in SYSTEMD {
-        let drop_ins = format!("{directory}/oomd.conf.d");
-        for (name, _) in entries(tree, id, &drop_ins) {
-            files.extend(read(tree, id, &[drop_ins.as_bytes(), b"/", &name].concat()));
-        }
-        let units = format!("{directory}/system");
-        for (name, kind) in entries(tree, id, &units) {
-            let path = [units.as_bytes(), b"/", &name].concat();
-            if kind == FileType::Directory && name.ends_with(b".d") {
-                for (drop_in, _) in entries(tree, id, &String::from_utf8_lossy(&path)) {
-                    files.extend(read_managed(tree, id, &[&path[..], b"/", &drop_in].concat()));
-                }
-            } else if kind != FileType::Directory {
-                files.extend(read_managed(tree, id, &path));
-            }
-        }
-    }
-    Ok(files)
-}
-
-/// A unit that says something of it.
-fn read_managed(tree: &mut Tree, id: ProcessId, path: &[u8]) -> Option<ConfigurationFile> {
-    const KEY: &[u8] = b"ManagedOOM";
-    read(tree, id, path).ok().filter(|file| memchr::memmem::find(&file.text, KEY).is_some())
-}
-
-fn read(tree: &mut Tree, id: ProcessId, path: &[u8]) -> Result<ConfigurationFile, Unreadable> {
+/// A file as the daemon sees it.
+pub(super) fn read(tree: &mut Tree, id: ProcessId, path: &[u8]) -> Result<ConfigurationFile, Unreadable> {
     /// What is longer configures nothing.
     const LONGEST: usize = 256 << 10;
     let text = tree.read_path(&below_root(id, path)?)?;
@@ -112,8 +108,8 @@ fn read(tree: &mut Tree, id: ProcessId, path: &[u8]) -> Result<ConfigurationFile
     Ok(ConfigurationFile { path: path.into(), text: text.into() })
 }
 
-/// Names and kinds in a directory, in the order of names: drop-ins count in that order. None where there is none.
-fn entries(tree: &Tree, id: ProcessId, directory: &str) -> Vec<(Vec<u8>, FileType)> {
+/// Names and kinds in a directory. None where there is none.
+pub(super) fn entries(tree: &Tree, id: ProcessId, directory: &str) -> Vec<(Vec<u8>, FileType)> {
     let mut names = Vec::new();
     let opened = below_root(id, directory.as_bytes()).and_then(|path| tree.open_directory(&path));
     if let Ok(opened) = opened {
@@ -123,11 +119,11 @@ fn entries(tree: &Tree, id: ProcessId, directory: &str) -> Vec<(Vec<u8>, FileTyp
             }
         });
     }
-    names.sort_unstable_by(|left, right| left.0.cmp(&right.0));
     names
 }
 
-fn below_root(id: ProcessId, path: &[u8]) -> Result<CString, Unreadable> {
+/// A path as the daemon sees it, below `/proc`.
+pub(super) fn below_root(id: ProcessId, path: &[u8]) -> Result<CString, Unreadable> {
     let path = path.strip_prefix(b"/").unwrap_or(path);
     CString::new([format!("{}/root/", id.pid.0).as_bytes(), path].concat()).map_err(|_| Unreadable::Malformed)
 }

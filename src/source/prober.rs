@@ -17,7 +17,7 @@ use crate::units::{GoMemoryOf, ProcessId, Timestamp};
 use super::attention::Attention;
 use super::files::{FileName, Tree};
 use super::go_memory::GoMemoryReader;
-use super::other_killers::other_killer;
+use super::other_killers::OtherKillers;
 use super::programs::Programs;
 use super::recycler::Recycler;
 use super::regions::RegionReader;
@@ -43,6 +43,7 @@ pub struct Prober {
     commands: Shared<Command>,
     executables: Shared<Executable>,
     programs: Programs,
+    other_killers: OtherKillers,
     go_memory: GoMemoryReader,
     attention: Attention,
     /// In this slice, on reads that hold up whom they describe.
@@ -70,6 +71,7 @@ impl Prober {
             commands: Shared::default(),
             executables: Shared::default(),
             programs: Programs::default(),
+            other_killers: OtherKillers::default(),
             go_memory: GoMemoryReader::default(),
             attention: Attention::default(),
             holding_up: Duration::ZERO,
@@ -188,13 +190,17 @@ impl Prober {
         match due {
             Due::Command => {
                 let reading = command(&mut self.proc_root, id);
+                if let Ok(command) = &reading {
+                    let killer = self.other_killers.look(&mut self.proc_root, id, command);
+                    snapshot.other_killers.extend(killer.map(|killer| Fact {
+                        id,
+                        at: clock::now(),
+                        reading: Ok(killer),
+                    }));
+                }
                 let fingerprint = hash(&reading);
                 if self.targets.is_news(id, due, fingerprint) {
                     let reading = reading.map(|command| self.commands.one(fingerprint, command));
-                    let killer =
-                        reading.as_ref().ok().and_then(|command| other_killer(&mut self.proc_root, id, command));
-                    let killer = killer.map(|killer| Fact { id, at: clock::now(), reading: Ok(Arc::new(killer)) });
-                    snapshot.other_killers.extend(killer);
                     snapshot.commands.push(Fact { id, at: clock::now(), reading });
                 }
             }

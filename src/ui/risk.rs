@@ -321,6 +321,13 @@ fn other_killer(pen: &mut Pen<'_, '_>, state: &State, killer: &KillerReport) {
         pen.put(if killer.floor.is_some() { ", or at" } else { "; at" }, Role::Dim);
         pen.put(&format!(" {:.0}% stalls for {}s", pressure.percent, pressure.seconds), Role::Dim);
     }
+    for (words, is_last_resort) in [("never", false), ("last of all", true)] {
+        let asked = killer.spared.iter().filter(|cgroup| cgroup.is_last_resort == is_last_resort);
+        let names: Vec<_> = asked.map(|cgroup| printable(cgroup.label.as_bytes())).collect();
+        if !names.is_empty() {
+            pen.put(&format!("; {words} {}", names.join(", ")), Role::Dim);
+        }
+    }
 }
 
 /// Less than this before another killer acts is an alarm.

@@ -17,7 +17,7 @@ use crate::app::list::Arrangement;
 use crate::app::{Depth, Event, Pane, State, update};
 use crate::config::{Glyphs, Look, ThemeName};
 use crate::mapping_class::MappingClass;
-use crate::monitor::other_killers::{Floor, KillUnit, KillerReport, PressureRule, WatchedUnit};
+use crate::monitor::other_killers::{Floor, KillUnit, KillerReport, PressureRule, SparedCgroup, WatchedUnit};
 use crate::monitor::report::{Coverage, GoPart, MappingsState, ProcessDetail};
 use crate::snapshot::Unreadable;
 use crate::snapshot::go_memory::NoNumbers;
@@ -224,6 +224,7 @@ fn who_kills_before_the_kernel_stands_where_the_machine_does() {
         }),
         pressure: None,
         watched: Vec::new(),
+        spared: Vec::new(),
         unit: KillUnit::Process,
         takes: Ok(fixture::LEAKING),
     };
@@ -232,12 +233,22 @@ fn who_kills_before_the_kernel_stands_where_the_machine_does() {
         floor: None,
         pressure: Some(PressureRule { percent: 60.0, seconds: 30 }),
         watched: vec![WatchedUnit { name: "user@.service".into(), on_swap: false, pressure_percent: Some(60.0) }],
+        spared: [("init.scope", false), ("session.slice", true)]
+            .map(|(name, is_last_resort)| SparedCgroup {
+                path: CgroupPath::new(name),
+                label: name.into(),
+                is_last_resort,
+            })
+            .to_vec(),
         unit: KillUnit::Cgroup,
         takes: Err("it takes whole cgroups"),
         ..earlyoom.clone()
     };
     Arc::make_mut(&mut state.report).other_killers = vec![earlyoom.clone(), oomd];
     insta::assert_snapshot!(screen(&state));
+    state.size = (160, 24);
+    let wide = screen(&state);
+    assert!(wide.contains("; at 60% stalls for 30s; never init.scope; last of all session.slice"), "{wide}");
     // What may not be read is said to be so, and nothing is made up.
     earlyoom = KillerReport { unreadable: Some(Unreadable::Denied), floor: None, takes: Err("-"), ..earlyoom };
     Arc::make_mut(&mut state.report).other_killers = vec![earlyoom];

@@ -27,6 +27,8 @@ pub(super) struct OtherKillerJson<'a> {
     takes_unknown: Option<&'static str>,
     /// systemd-oomd: the units from which it takes cgroups.
     watched: Vec<WatchedJson<'a>>,
+    /// systemd-oomd: the cgroups below them that it spares (`ManagedOOMPreference`).
+    spared: Vec<SparedJson>,
     /// Why its configuration is not known.
     unreadable: Option<&'static str>,
 }
@@ -38,6 +40,13 @@ struct WatchedJson<'a> {
     pressure_percent: Option<f64>,
 }
 
+#[derive(Serialize)]
+struct SparedJson {
+    cgroup: Box<str>,
+    /// `omit`: never taken; `avoid`: only where there is no other.
+    preference: &'static str,
+}
+
 impl<'a> OtherKillerJson<'a> {
     pub(super) fn new(killer: &'a KillerReport) -> Self {
         let (floor, pressure) = (killer.floor, killer.pressure);
@@ -45,6 +54,10 @@ impl<'a> OtherKillerJson<'a> {
             unit: &unit.name,
             on_swap: unit.on_swap,
             pressure_percent: unit.pressure_percent,
+        });
+        let spared = killer.spared.iter().map(|cgroup| SparedJson {
+            cgroup: String::from_utf8_lossy(&cgroup.path.0).into(),
+            preference: if cgroup.is_last_resort { "avoid" } else { "omit" },
         });
         Self {
             program: killer.program.name(),
@@ -60,6 +73,7 @@ impl<'a> OtherKillerJson<'a> {
             takes_pid: killer.takes.ok().map(|id| id.pid.0),
             takes_unknown: killer.takes.err(),
             watched: watched.collect(),
+            spared: spared.collect(),
             unreadable: killer.unreadable.map(crate::snapshot::Unreadable::reason),
         }
     }

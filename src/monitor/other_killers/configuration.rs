@@ -1,14 +1,15 @@
-//! What the command line of earlyoom, the file of nohang and the files and units of systemd-oomd say, as rules. Refuses
-//! to fill in what is not written there, but for what their manuals give as defaults.
+//! What the command line of earlyoom and the file of nohang say, as rules. Refuses to fill in what is not written there,
+//! but for what their manuals give as defaults.
 
 use std::collections::BTreeMap;
 
 use regex_lite::Regex;
 
-use crate::snapshot::other_killer::{ConfigurationFile, KillerProgram, OtherKiller};
+use crate::snapshot::other_killer::{KillerProgram, OtherKiller};
 use crate::units::Bytes;
 
-use super::{KillUnit, PressureRule, WatchedUnit};
+use super::systemd_oomd::systemd_oomd;
+use super::{KillUnit, PressureRule, SparedCgroup, WatchedUnit};
 
 /// When a daemon acts, and whom it chooses.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,7 @@ pub(super) struct Rule {
     pub needs_swap: bool,
     pub pressure: Option<PressureRule>,
     pub watched: Vec<WatchedUnit>,
+    pub spared: Vec<SparedCgroup>,
     pub unit: KillUnit,
     pub dry_run: bool,
     /// Whom it chooses among processes.
@@ -65,7 +67,7 @@ pub(super) fn rule(killer: &OtherKiller, total: Option<(Bytes, Bytes)>) -> Optio
     match killer.program {
         KillerProgram::Earlyoom => Some(earlyoom(&killer.arguments, total)),
         KillerProgram::Nohang => Some(nohang(&files.first()?.text)),
-        KillerProgram::SystemdOomd => Some(systemd_oomd(files)),
+        KillerProgram::SystemdOomd => Some(systemd_oomd(files, &killer.marked)),
     }
 }
 
@@ -173,77 +175,6 @@ fn nohang(text: &[u8]) -> Rule {
     rule
 }
 
-/// oomd.conf(5) and `ManagedOOM*` of systemd.resource-control(5). A later file overrules an earlier one, key by key.
-fn systemd_oomd(files: &[ConfigurationFile]) -> Rule {
-    let mut used_limit = 90.0;
-    let (mut pressure, mut seconds) = (60.0, 30);
-    let mut units: BTreeMap<String, (bool, bool, Option<f64>)> = BTreeMap::new();
-    for file in files {
-        let (path, text) = (String::from_utf8_lossy(&file.path), String::from_utf8_lossy(&file.text));
-        for (key, value) in text.lines().filter_map(|line| line.trim().split_once('=')) {
-            let value = value.trim();
-            match key.trim() {
-                "SwapUsedLimit" => used_limit = percent(value).unwrap_or(used_limit),
-                "DefaultMemoryPressureLimit" => pressure = percent(value).unwrap_or(pressure),
-                "DefaultMemoryPressureDurationSec" => seconds = whole_seconds(value).unwrap_or(seconds),
-                "ManagedOOMSwap" => units.entry(unit_of(&path)).or_default().0 = value == "kill",
-                "ManagedOOMMemoryPressure" => units.entry(unit_of(&path)).or_default().1 = value == "kill",
-                "ManagedOOMMemoryPressureLimit" => units.entry(unit_of(&path)).or_default().2 = percent(value),
-                _ => {}
-            }
-        }
-    }
-    let watched: Vec<_> = units
-        .into_iter()
-        .filter(|(_, (on_swap, on_pressure, _))| *on_swap || *on_pressure)
-        .map(|(name, (on_swap, on_pressure, limit))| WatchedUnit {
-            name: name.into(),
-            on_swap,
-            // 0 is "the default".
-            pressure_percent: on_pressure.then(|| limit.filter(|limit| *limit > 0.0).unwrap_or(pressure)),
-        })
-        .collect();
-    let free = Threshold::Percent(100.0 - used_limit);
-    Rule {
-        floor: watched.iter().any(|unit| unit.on_swap).then_some((free, free)),
-        needs_swap: true,
-        pressure: watched
-            .iter()
-            .filter_map(|unit| unit.pressure_percent)
-            .reduce(f64::min)
-            .map(|percent| PressureRule { percent, seconds }),
-        watched,
-        unit: KillUnit::Cgroup,
-        ..Rule::default()
-    }
-}
-
-/// The unit that a file is of: `user@.service` of `.../user@.service.d/10-x.conf`.
-fn unit_of(path: &str) -> String {
-    let mut parts = path.rsplit('/');
-    let (last, above) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    above.strip_suffix(".d").unwrap_or(last).to_owned()
-}
-
-/// `60%`, `600‰`, `6000‱`.
-fn percent(value: &str) -> Option<f64> {
-    let units = [('%', 1.0), ('\u{2030}', 10.0), ('\u{2031}', 100.0)];
-    let found =
-        units.into_iter().find_map(|(sign, parts)| Some(value.strip_suffix(sign)?.parse::<f64>().ok()? / parts));
-    found.filter(|percent| (0.0..=100.0).contains(percent))
-}
-
-/// `30s`, `30`, `2min` (systemd.time(7), as far as people write it here).
-fn whole_seconds(value: &str) -> Option<u64> {
-    let digits = value.trim_end_matches(|letter: char| letter.is_ascii_alphabetic() || letter == ' ');
-    let factor = match value[digits.len()..].trim() {
-        "" | "s" | "sec" | "second" | "seconds" => 1,
-        "min" | "m" | "minute" | "minutes" => 60,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(factor)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -292,38 +223,10 @@ mod tests {
         assert_eq!(nohang(b"hard_threshold_min_mem = 2 %\n").floor, None, "nothing is made up");
     }
 
-    #[test]
-    fn the_files_of_systemd() {
-        let file =
-            |path: &str, text: &str| ConfigurationFile { path: path.as_bytes().into(), text: text.as_bytes().into() };
-        let files = [
-            file("usr/lib/systemd/oomd.conf", "[OOM]\n#SwapUsedLimit=90%\nDefaultMemoryPressureLimit=50%\n"),
-            file(
-                "etc/systemd/oomd.conf.d/x.conf",
-                "[OOM]\nSwapUsedLimit=800\u{2030}\nDefaultMemoryPressureDurationSec=2min\n",
-            ),
-            file("usr/lib/systemd/system/-.slice.d/10.conf", "[Slice]\nManagedOOMSwap=kill\n"),
-            file("usr/lib/systemd/system/user@.service.d/10.conf", "[Service]\nManagedOOMMemoryPressure=kill\n"),
-            file("etc/systemd/system/user@.service.d/20.conf", "[Service]\nManagedOOMMemoryPressureLimit=80%\n"),
-            file("etc/systemd/system/db.service", "[Service]\nManagedOOMSwap=auto\n"),
-        ];
-        let rule = systemd_oomd(&files);
-        assert_eq!(rule.floor, Some((Threshold::Percent(20.0), Threshold::Percent(20.0))));
-        assert_eq!(rule.pressure, Some(PressureRule { percent: 80.0, seconds: 120 }));
-        let watched: Vec<_> =
-            rule.watched.iter().map(|unit| (&*unit.name, unit.on_swap, unit.pressure_percent)).collect();
-        assert_eq!(watched, [("-.slice", true, None), ("user@.service", false, Some(80.0))]);
-        // Nothing is watched: it takes nobody.
-        assert_eq!(systemd_oomd(&files[..2]).floor, None);
-    }
-
     proptest! {
         #[test]
         fn whatever_is_written_there_is_survived(text in prop::collection::vec(any::<u8>(), 0..200), words in "[-msMSNr0-9,.%=\\x00 a-z]{0,60}") {
             let _ = (nohang(&text), earlyoom(words.as_bytes(), TOTAL), earlyoom(&text, TOTAL));
-            let file = ConfigurationFile { path: text.clone().into(), text: text.into() };
-            let _ = systemd_oomd(&[file]);
-            let _ = (percent(&words), whole_seconds(&words));
         }
     }
 }

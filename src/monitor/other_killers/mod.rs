@@ -2,8 +2,10 @@
 //! configuration tells. Refuses to guess: what is not written, or may not be read, is said to be unknown.
 
 mod configuration;
+mod systemd_oomd;
 
 use crate::snapshot::other_killer::{KillerProgram, OtherKiller};
+use crate::snapshot::process::CgroupPath;
 use crate::snapshot::{Snapshot, Unreadable};
 use crate::units::{Bytes, ProcessId};
 
@@ -30,6 +32,8 @@ pub struct KillerReport {
     pub pressure: Option<PressureRule>,
     /// systemd-oomd: units whose cgroups it watches, and takes from.
     pub watched: Vec<WatchedUnit>,
+    /// systemd-oomd: cgroups below those units that it does not take, or only where there is no other.
+    pub spared: Vec<SparedCgroup>,
     /// What dies with the one that is chosen.
     pub unit: KillUnit,
     /// Whom it would choose now.
@@ -65,6 +69,17 @@ pub struct WatchedUnit {
     pub on_swap: bool,
     /// `ManagedOOMMemoryPressure=kill`, at this percentage.
     pub pressure_percent: Option<f64>,
+}
+
+/// A cgroup that asks systemd-oomd to spare it (`ManagedOOMPreference=`), and is heeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SparedCgroup {
+    /// As in `/proc/PID/cgroup`.
+    pub path: CgroupPath,
+    /// What a person calls it.
+    pub label: Box<str>,
+    /// `avoid`: taken where there is no other; else `omit`: never.
+    pub is_last_resort: bool,
 }
 
 /// What is killed at once.
@@ -149,6 +164,7 @@ impl Known {
             floor: floor(rule, report),
             pressure: rule.pressure,
             watched: rule.watched.clone(),
+            spared: rule.spared.clone(),
             unit: if self.program == KillerProgram::SystemdOomd { KillUnit::Cgroup } else { rule.unit },
             takes: match (&self.rule, rule.unit) {
                 (Err(_), _) => Err("its configuration cannot be read"),

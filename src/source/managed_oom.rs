@@ -1,0 +1,154 @@
+//! What systemd-oomd goes by: the files of systemd that speak of it, in the order in which they count, and the marks on
+//! cgroups that ask it to spare them. Refuses to understand the files, and to say which marks it heeds.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::fs::{FileType, Mode, OFlags, fgetxattr, fstat, openat};
+use rustix::io::Errno;
+
+use crate::snapshot::Unreadable;
+use crate::snapshot::other_killer::{ConfigurationFile, MarkedCgroup};
+use crate::snapshot::process::CgroupPath;
+use crate::units::ProcessId;
+
+use super::files::{Tree, each_entry};
+use super::other_killers::{below_root, entries, read};
+
+/// systemd's directories, the one that counts least first (systemd.unit(5), oomd.conf(5)).
+const SYSTEMD: [&str; 5] = ["lib/systemd", "usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/systemd"];
+/// Below them, where units are: `systemctl set-property` writes into the last, which count before all others.
+const UNITS: [&str; 2] = ["system", "system.control"];
+
+/// Deeper or more cgroups than this are nobody's machine.
+const DEEPEST: usize = 64;
+const MOST: usize = 20_000;
+
+/// `oomd.conf` and its drop-ins, then each unit that speaks of `ManagedOOM` and its drop-ins. A file hides those of the
+/// same name in directories that count less, and drop-ins count in the order of their names wherever they are
+/// (systemd.unit(5)).
+pub(super) fn files(tree: &mut Tree, id: ProcessId) -> Result<Vec<ConfigurationFile>, Unreadable> {
+    // Who may not look below its root learns so here, and not by finding nothing.
+    tree.open_directory(&below_root(id, b".")?)?;
+    let mut found = Found::default();
+    for directory in SYSTEMD {
+        found.add(format!("{directory}/oomd.conf").as_bytes(), FileType::RegularFile);
+        found.add_drop_ins(tree, id, format!("{directory}/oomd.conf.d").as_bytes());
+    }
+    let own: Vec<_> =
+        std::mem::take(&mut found.0).into_values().filter_map(|path| read(tree, id, &path).ok()).collect();
+    for units in UNITS {
+        for directory in SYSTEMD {
+            let units = format!("{directory}/{units}");
+            for (name, kind) in entries(tree, id, &units) {
+                let path = [units.as_bytes(), b"/", &name].concat();
+                if kind == FileType::Directory {
+                    found.add_drop_ins(tree, id, &path);
+                } else {
+                    found.add(&path, kind);
+                }
+            }
+        }
+    }
+    let of_units = found.0.into_values().filter_map(|path| {
+        const KEY: &[u8] = b"ManagedOOM";
+        read(tree, id, &path).ok().filter(|file| memchr::memmem::find(&file.text, KEY).is_some())
+    });
+    Ok(own.into_iter().chain(of_units).collect())
+}
+
+/// Paths by what they configure and the name of the drop-in (none: the file itself).
+#[derive(Default)]
+struct Found(BTreeMap<(Vec<u8>, Option<Vec<u8>>), Vec<u8>>);
+
+impl Found {
+    fn add(&mut self, path: &[u8], kind: FileType) {
+        if kind != FileType::Directory {
+            self.0.insert((base(path).to_vec(), None), path.to_vec());
+        }
+    }
+
+    /// Those of a directory that is called `WHAT.d`.
+    fn add_drop_ins(&mut self, tree: &Tree, id: ProcessId, directory: &[u8]) {
+        let Some(what) = base(directory).strip_suffix(b".d") else { return };
+        for (name, _) in entries(tree, id, &String::from_utf8_lossy(directory)) {
+            if name.ends_with(b".conf") {
+                let path = [directory, b"/", &name].concat();
+                self.0.insert((what.to_vec(), Some(name)), path);
+            }
+        }
+    }
+}
+
+fn base(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
+/// Cgroups with the extended attributes that `ManagedOOMPreference=` sets (systemd.resource-control(5)). systemd-oomd runs
+/// on nothing but cgroup v2.
+pub(super) fn marked_cgroups(tree: &mut Tree, id: ProcessId) -> Vec<MarkedCgroup> {
+    const ROOT: &[u8] = b"sys/fs/cgroup";
+    let mut search = Search::default();
+    let is_v2 = below_root(id, b"sys/fs/cgroup/cgroup.controllers").and_then(|path| Ok(tree.read_path(&path).is_ok()));
+    if let (Ok(true), Ok(root)) = (is_v2, below_root(id, ROOT).and_then(|path| tree.open_directory(&path))) {
+        search.below(&root);
+    }
+    search.found
+}
+
+#[derive(Default)]
+struct Search {
+    found: Vec<MarkedCgroup>,
+    path: Vec<u8>,
+    owners: Vec<u32>,
+    looked_at: usize,
+    entries: Vec<u8>,
+}
+
+impl Search {
+    fn below(&mut self, directory: &OwnedFd) {
+        self.looked_at += 1;
+        let Ok(status) = fstat(directory) else { return };
+        if self.looked_at > MOST || self.owners.len() > DEEPEST {
+            return;
+        }
+        self.owners.push(status.st_uid);
+        let mark = |name: &str| is_set(directory.as_fd(), name);
+        let (avoid, omit) = (mark("user.oomd_avoid"), mark("user.oomd_omit"));
+        if avoid || omit {
+            let path = CgroupPath::new(if self.path.is_empty() { b"/".as_slice() } else { &self.path });
+            self.found.push(MarkedCgroup { path, owners: self.owners.as_slice().into(), avoid, omit });
+        }
+        let mut names = Vec::new();
+        let _ = each_entry(directory.as_fd(), &mut self.entries, |name, _, kind| {
+            if kind == FileType::Directory {
+                names.push(name.to_owned());
+            }
+        });
+        for name in names {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            if let Ok(child) = openat(directory, &name, flags, Mode::empty()) {
+                let length = self.path.len();
+                self.path.push(b'/');
+                self.path.extend_from_slice(name.to_bytes());
+                self.below(&child);
+                self.path.truncate(length);
+            }
+        }
+        self.owners.pop();
+    }
+}
+
+/// As systemd reads a truth value (parse_boolean).
+fn is_set(directory: BorrowedFd<'_>, name: &str) -> bool {
+    let mut value = [0; 8];
+    let length = loop {
+        match fgetxattr(directory, name, &mut value[..]) {
+            Ok(length) => break length,
+            Err(Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    };
+    let value = value[..length].trim_ascii().to_ascii_lowercase();
+    [&b"1"[..], b"yes", b"y", b"true", b"t", b"on"].contains(&&*value)
+}

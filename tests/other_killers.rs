@@ -1,12 +1,21 @@
-//! Daemons that kill before the kernel does, on a made-up machine: found by their command lines, understood by their
-//! options and by the files that they see, told in the JSON.
+//! Daemons that kill before the kernel does: on a made-up machine, found by their command lines, understood by their
+//! options and by the files that they see, told in the JSON; and the real earlyoom, which says itself when it acts and, in
+//! a virtual machine, whom it takes. It is never let do it.
 
-#![expect(clippy::disallowed_methods, reason = "starts the program, as a user does")]
+#![expect(clippy::disallowed_methods, reason = "starts the programs, as a user does")]
 
+#[path = "oom/hog.rs"]
+mod hog;
 mod require;
 mod support;
+#[path = "oom/vm.rs"]
+mod vm;
 
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{XattrFlags, setxattr};
 use serde_json::{Value, json};
@@ -26,12 +35,26 @@ fn daemon(fake: &FakeProc, pid: u32, command: &[u8]) {
 }
 
 fn other_killers(fake: &FakeProc) -> Vec<Value> {
+    let snapshot = snapshot(&["--proc".as_ref(), &*fake.proc(), "--sys".as_ref(), &*fake.sys()]);
+    snapshot["other_killers"].as_array().expect("is there").clone()
+}
+
+fn snapshot(arguments: &[&Path]) -> Value {
     let mut oomtop = Command::new(env!("CARGO_BIN_EXE_oomtop"));
-    oomtop.args(["snapshot", "--json", "--proc"]).arg(fake.proc()).arg("--sys").arg(fake.sys());
+    oomtop.args(["snapshot", "--json"]).args(arguments);
     let output = oomtop.env_clear().stdin(Stdio::null()).output().expect("oomtop runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let snapshot: Value = serde_json::from_slice(&output.stdout).expect("is JSON");
-    snapshot["other_killers"].as_array().expect("is there").clone()
+    serde_json::from_slice(&output.stdout).expect("is JSON")
+}
+
+/// Where earlyoom is installed. `OOMTOP_REQUIRE=killers` makes its absence a failure.
+fn earlyoom() -> Option<PathBuf> {
+    let found =
+        ["/usr/bin/earlyoom", "/usr/local/bin/earlyoom"].map(PathBuf::from).into_iter().find(|path| path.exists());
+    if found.is_none() {
+        require::missing("killers", "earlyoom is not installed");
+    }
+    found
 }
 
 #[test]
@@ -156,4 +179,91 @@ fn nohang_by_its_file_and_nothing_made_up_without_it() {
     let [killer] = &other_killers(&fake)[..] else { panic!("one") };
     assert_eq!((&killer["acts_at_available_bytes"], &killer["takes_pid"]), (&json!(4_u64 << 30), &json!(21)));
     assert_eq!(killer["headroom_bytes"], json!((4_u64 << 30) + (512 << 20)));
+}
+
+/// It prints its thresholds when it begins. Far from any that could be reached here, and in dry run.
+#[test]
+fn earlyoom_itself_says_the_thresholds_that_are_told() {
+    let Some(earlyoom) = earlyoom() else { return };
+    let cases: [&[&str]; 5] = [
+        &["-m", "2", "-s", "3"],
+        &["-m3,1", "-s", "100,50"],
+        &["-M", "102400,51200", "-m", "1"],
+        &["-m", "7", "-M", "1048576", "-g"],
+        &["-p", "--prefer", "^(cc1|ld)$", "--avoid=^sshd$", "-m", "1"],
+    ];
+    for options in cases {
+        let mut daemon = Command::new(&earlyoom);
+        let said = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("earlyoom-{}", std::process::id()));
+        daemon.args(["--dryrun", "-r", "3600"]).args(options).stdin(Stdio::null()).stdout(Stdio::null());
+        let mut daemon = daemon.stderr(File::create(&said).expect("our own")).spawn().expect("starts");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let told = loop {
+            // sending SIGTERM when mem <=  2.00% and swap <=  3.00%,
+            let text = fs::read_to_string(&said).expect("our own");
+            let told = text.lines().find_map(|line| line.strip_prefix("sending SIGTERM when mem <= "));
+            if told.is_some() || Instant::now() > deadline {
+                break told.map(str::to_owned);
+            }
+            sleep(Duration::from_millis(20));
+        };
+        let pid = daemon.id();
+        let seen = snapshot(&[]);
+        daemon.kill().expect("our own");
+        daemon.wait().expect("our own");
+        fs::remove_file(&said).expect("our own");
+        let told = told.expect("it says its thresholds");
+        let percents: Vec<f64> =
+            told.split('%').filter_map(|part| part.rsplit([' ', '=']).next()?.parse().ok()).collect();
+        let killers = seen["other_killers"].as_array().expect("is there");
+        let killer = killers.iter().find(|killer| killer["pid"] == pid).expect("is recognised");
+        assert_eq!((&killer["program"], &killer["dry_run"]), (&json!("earlyoom"), &json!(true)), "{killer}");
+        assert_eq!(killer["kills"], if options.contains(&"-g") { "process_group" } else { "process" });
+        assert!(killer["takes_pid"].is_u64() || killer["takes_unknown"].is_string(), "{killer}");
+        let share = |part: &Value, whole: &Value| part.as_f64().expect("told") * 100.0 / whole.as_f64().expect("told");
+        let memory = share(&killer["acts_at_available_bytes"], &seen["host"]["mem_total_bytes"]);
+        assert!((memory - percents[0]).abs() < 0.01, "{options:?}: {told} {killer}");
+        if seen["host"]["swap_total_bytes"] != 0 {
+            let swap = share(&killer["acts_at_swap_free_bytes"], &seen["host"]["swap_total_bytes"]);
+            assert!((swap - percents[1]).abs() < 0.01, "{options:?}: {told} {killer}");
+        }
+    }
+}
+
+/// Whom it would take, it says where it would act: in a machine of its own, and in dry run there too.
+#[test]
+fn earlyoom_would_take_whom_it_is_said_to_take() {
+    const SCRIPT: &str = r#"
+swapon-zram 64
+hold() { # MIB: its pid
+    dd if=/dev/zero of=/dev/null bs="$1"M count=10000000 2>/dev/null &
+    echo $!
+}
+renice -n 10 $$ >/dev/null
+small=$(hold 40); big=$(hold 70)
+echo 100 >/proc/$small/oom_score_adj
+until [ "$(cut -d ' ' -f 2 /proc/$small/statm)" -ge 10000 ] && [ "$(cut -d ' ' -f 2 /proc/$big/statm)" -ge 17000 ]; do sleep 1; done
+for options in '-m 99 -s 100' '-m 99 -s 100 --prefer ^tail$' '-m 99,98 -s 100 -p'; do
+    tail -f /dev/null & idle=$!
+    /earlyoom --dryrun -r 0 $options >/tmp/log 2>&1 & daemon=$!
+    until grep -q 'sending SIGTERM to process' /tmp/log; do sleep 1; done
+    echo "took $(sed -n 's/^sending SIGTERM to process \([0-9]*\) .*/\1/p' /tmp/log | head -1)"
+    echo "told $(/oomtop snapshot --json | grep -o '"takes_pid":[^,]*' | cut -d : -f 2)"
+    kill $daemon $idle; wait $daemon $idle
+done 2>/dev/null
+kill $small $big
+"#;
+    let Some(earlyoom) = earlyoom().filter(|_| require::root()) else { return };
+    let Some(guest) = hog::compiled().and_then(|hog| vm::Guest::find(&hog)) else {
+        require::missing("vm", "no virtual machine was built: tests/vm/boot build (root, Debian)");
+        return;
+    };
+    let guest = guest.with(&earlyoom, "/earlyoom").expect("its libraries are known");
+    let (status, output) = guest.run(512, Duration::from_secs(300), SCRIPT);
+    let of =
+        |what: &str| output.lines().filter_map(|line| line.strip_prefix(what)?.trim().parse::<u32>().ok()).collect();
+    let (took, told): (Vec<_>, Vec<_>) = (of("took"), of("told"));
+    assert_eq!((status, took.len()), (0, 3), "{output}");
+    assert_eq!(took, told, "{output}");
+    assert!(took[0] != took[1] && took[0] == took[2], "a preferred one is taken first: {output}");
 }

@@ -38,18 +38,20 @@ impl State {
         if let Some(newest) = newest.alarms.last() {
             self.alarms.newest = newest.number;
         }
-        // The worst of one moment stands first.
-        let Some(alarm) = heard.first() else { return };
-        let more = if heard.len() > 1 { format!(" (and {} more)", heard.len() - 1) } else { String::new() };
-        self.announce(Tone::Bad, format!("{}{more}", alarm.sentence()));
         if config.heap_profile {
             effects.extend(heard.iter().filter_map(|alarm| self.profile_for(alarm)));
         }
-        if config.bell {
-            effects.push(Effect::Bell);
-        }
+        // The worst of one moment stands first.
+        let Some(alarm) = heard.first() else { return };
         if !config.hook.is_empty() {
             self.call_hook(alarm, heard.len() as u64, effects);
+        }
+        let news: Vec<_> = heard.iter().filter(|alarm| self.is_alarm_news(alarm)).collect();
+        let Some(alarm) = news.first() else { return };
+        let more = if news.len() > 1 { format!(" (and {} more)", news.len() - 1) } else { String::new() };
+        self.announce(Tone::Bad, format!("{}{more}", alarm.sentence()));
+        if config.bell {
+            effects.push(Effect::Bell);
         }
     }
 

@@ -76,9 +76,12 @@ impl State {
     /// Says in the footer that somebody was killed, once.
     pub(super) fn tell_kills(&mut self) {
         let newest = self.newest().clone();
-        let Some(last) = newest.kills.last().filter(|last| last.number > self.kills.told) else { return };
-        let more = last.number - self.kills.told - 1;
-        self.kills.told = last.number;
+        let told = self.kills.told;
+        self.kills.told = newest.kills.last().map_or(told, |last| last.number);
+        let fresh = newest.kills.iter().filter(|kill| kill.number > told && self.is_kill_news(kill));
+        let fresh: Vec<_> = fresh.collect();
+        let Some((last, others)) = fresh.split_last() else { return };
+        let more = others.len();
         let who = last
             .victim
             .as_ref()

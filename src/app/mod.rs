@@ -20,6 +20,7 @@ pub mod run;
 mod text_field;
 mod typing;
 mod update;
+mod watched;
 
 use std::ops::RangeInclusive;
 
@@ -85,6 +86,8 @@ pub struct State {
     pub run: Option<RunView>,
     /// What was told of alarms.
     pub alarms: AlarmsTold,
+    /// The cgroups in which the watched processes are or were; empty where all are watched.
+    pub watched_in: Vec<CgroupPath>,
     /// What the keyboard means just now.
     pub mode: Mode,
     /// Outcome of the last action, for the footer.

@@ -48,6 +48,7 @@ impl State {
             profiles: ProfileView::default(),
             run: None,
             alarms: AlarmsTold::default(),
+            watched_in: Vec::new(),
             mode: Mode::Normal,
             outcome: None,
             news: None,
@@ -117,6 +118,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
                 }
                 Temporality::Paused => state.aside = Some(report),
             }
+            state.learn_places();
             state.tell_alarms(&mut effects);
             state.look_after();
             if state.focus == Pane::Profile {

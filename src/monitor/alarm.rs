@@ -77,7 +77,7 @@ pub struct AlarmDomain {
 }
 
 impl AlarmDomain {
-    fn of(domain: &DomainReport, report: &Report) -> Self {
+    pub(crate) fn of(domain: &DomainReport, report: &Report) -> Self {
         let first = domain.victims.first().filter(|first| first.immune.is_none());
         let name = |id| report.process(id).map(|process| process.identity.name.clone());
         Self {

@@ -57,9 +57,12 @@ pub(super) fn files(tree: &mut Tree, id: ProcessId) -> Result<Vec<ConfigurationF
     Ok(own.into_iter().chain(of_units).collect())
 }
 
-/// Paths by what they configure and the name of the drop-in (none: the file itself).
+/// What a file configures (a unit, or `oomd.conf`), and its name as a drop-in; none: it is the file itself.
+type Place = (Vec<u8>, Option<Vec<u8>>);
+
+/// The path that counts at each place.
 #[derive(Default)]
-struct Found(BTreeMap<(Vec<u8>, Option<Vec<u8>>), Vec<u8>>);
+struct Found(BTreeMap<Place, Vec<u8>>);
 
 impl Found {
     fn add(&mut self, path: &[u8], kind: FileType) {
@@ -89,7 +92,7 @@ fn base(path: &[u8]) -> &[u8] {
 pub(super) fn marked_cgroups(tree: &mut Tree, id: ProcessId) -> Vec<MarkedCgroup> {
     const ROOT: &[u8] = b"sys/fs/cgroup";
     let mut search = Search::default();
-    let is_v2 = below_root(id, b"sys/fs/cgroup/cgroup.controllers").and_then(|path| Ok(tree.read_path(&path).is_ok()));
+    let is_v2 = below_root(id, b"sys/fs/cgroup/cgroup.controllers").map(|path| tree.read_path(&path).is_ok());
     if let (Ok(true), Ok(root)) = (is_v2, below_root(id, ROOT).and_then(|path| tree.open_directory(&path))) {
         search.below(&root);
     }

@@ -67,13 +67,15 @@ fn recognised(command: &[u8]) -> Option<(KillerProgram, &[u8])> {
         base == program.name().as_bytes()
     };
     let (first, rest) = split_word(command);
-    if let Some(program) = PROGRAMS.into_iter().find(|program| is(first, *program)) {
-        return Some((program, rest));
-    }
+    let by_name = PROGRAMS.into_iter().find(|program| is(first, *program)).map(|program| (program, rest));
     // nohang is a Python script.
     let interpreted = first.rsplit(|byte| *byte == b'/').next().is_some_and(|base| base.starts_with(b"python"));
-    let (script, rest) = split_word(rest);
-    (interpreted && is(script, KillerProgram::Nohang)).then_some((KillerProgram::Nohang, rest))
+    let (script, behind) = split_word(rest);
+    let by_script = interpreted && is(script, KillerProgram::Nohang);
+    let found = by_name.or(by_script.then_some((KillerProgram::Nohang, behind)));
+    // Without this it lists processes, checks its file or fills the memory, and kills nobody.
+    let monitors = |arguments: &[u8]| arguments.split(|byte| *byte == 0).any(|word| word == b"--monitor");
+    found.filter(|(program, arguments)| *program != KillerProgram::Nohang || monitors(arguments))
 }
 
 fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
@@ -144,7 +146,14 @@ mod tests {
         ] {
             assert_eq!(recognised(command), Some((program, arguments)), "{}", String::from_utf8_lossy(command));
         }
-        for command in [&b"vi\0earlyoom\0"[..], b"bash\0/usr/sbin/nohang\0", b""] {
+        let no_daemons: [&[u8]; 5] = [
+            b"vi\0earlyoom\0",
+            b"bash\0/usr/sbin/nohang\0",
+            b"",
+            b"nohang\0--tasks\0",
+            b"python3\0/usr/sbin/nohang\0-m\0",
+        ];
+        for command in no_daemons {
             assert_eq!(recognised(command), None, "{}", String::from_utf8_lossy(command));
         }
     }

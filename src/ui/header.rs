@@ -48,7 +48,7 @@ fn summary(pen: &mut Pen<'_, '_>, state: &State) {
     if let Some(available) = memory.available {
         pen.put(&available.to_string(), availability(memory)).put(" avail", Role::Dim).gap(2);
     }
-    if let Some(domain) = first_with_somebody(&state.report) {
+    if let Some(domain) = state.tightest_domain() {
         let (role, sign) = urgency(domain);
         pen.put(sign, role).put(&printable(domain.label.as_bytes()), role);
         if let Some(fullness) = domain.fullness() {
@@ -311,15 +311,10 @@ fn availability(memory: &MemoryInfo) -> Role {
     }
 }
 
-/// The domain with the least headroom that somebody lives in: an empty cgroup with a small limit is nobody's trouble.
-fn first_with_somebody(report: &Report) -> Option<&DomainReport> {
-    report.domains.iter().find(|domain| domain.candidates > 0).or(report.domains.first())
-}
-
 /// The domain with the least headroom, and when it will be full.
 fn tightest(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
     pen.gap(1);
-    let Some(domain) = first_with_somebody(&state.report) else {
+    let Some(domain) = state.tightest_domain() else {
         pen.put("No memory domain read yet", Role::Dim);
         return;
     };

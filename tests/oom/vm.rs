@@ -1,6 +1,8 @@
 //! A virtual machine of the tests' own: `tests/vm/boot` with this test binary, oomtop and what they load. Refuses to
 //! show the guest anything else of the host.
 
+#![allow(dead_code, reason = "each test binary uses some of it")]
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,15 +25,20 @@ impl Guest {
         let mut files = vec![named(hog, "/hog")];
         for (program, name) in [(oom.as_path(), "/oom"), (Path::new(env!("CARGO_BIN_EXE_oomtop")), "/oomtop")] {
             files.push(named(program, name));
-            let loaded = Command::new("ldd").arg(program).output().ok()?;
-            let loaded = String::from_utf8_lossy(&loaded.stdout);
-            files.extend(
-                loaded.split_whitespace().filter(|word| word.starts_with('/')).map(|path| named(path.as_ref(), path)),
-            );
+            files.extend(loaded_by(program)?);
         }
         files.sort();
         files.dedup();
         Some(Self { boot, files })
+    }
+
+    /// With one more program, and what it loads; `None` where that cannot be told.
+    pub fn with(mut self, program: &Path, guest: &str) -> Option<Self> {
+        self.files.push(named(program, guest));
+        self.files.extend(loaded_by(program)?);
+        self.files.sort();
+        self.files.dedup();
+        Some(self)
     }
 
     /// Boots, runs the script, and gives its status and what it printed.
@@ -46,6 +53,14 @@ impl Guest {
         let output = command.arg("--").arg(script).output().expect("the script starts");
         (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
     }
+}
+
+fn loaded_by(program: &Path) -> Option<Vec<OsString>> {
+    let loaded = Command::new("ldd").arg(program).output().ok()?;
+    let text = String::from_utf8_lossy(&loaded.stdout);
+    Some(
+        text.split_whitespace().filter(|word| word.starts_with('/')).map(|path| named(Path::new(path), path)).collect(),
+    )
 }
 
 fn named(path: &Path, guest: &str) -> OsString {

@@ -266,7 +266,8 @@ impl List {
         }
     }
 
-    fn is_below_a_root(&self, report: &Report, process: &ProcessReport) -> bool {
+    /// Whether it is one of the roots, or was started by one of them.
+    pub(super) fn is_below_a_root(&self, report: &Report, process: &ProcessReport) -> bool {
         self.roots.contains(&process.id)
             || tree::ancestors(report, process).any(|ancestor| self.roots.contains(&ancestor.id))
     }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::AlarmConfig;
-use crate::monitor::alarm::{AlarmReport, Classes, Portrait};
-use crate::monitor::report::WarningState;
+use crate::monitor::alarm::{AlarmDomain, AlarmReport, Classes, Portrait};
+use crate::monitor::kill_report::{KillDomain, KillReport};
+use crate::monitor::report::{DomainKind, DomainReport, Level, WarningState};
+use crate::snapshot::process::CgroupPath;
 use crate::units::WallTime;
 
 fn alarm(number: u64, state: WarningState) -> Arc<AlarmReport> {
@@ -84,4 +86,87 @@ fn a_hook_that_fails_is_told_and_one_that_works_is_not() {
     assert_eq!(announced(&state), "");
     update(&mut state, Event::Hooked(Err("sh: exit status: 3".into())));
     assert_eq!(announced(&state), "the hook failed: sh: exit status: 3");
+}
+
+/// `go test` (20) and what it started live in `/ci`; `/db` is tighter, and none of theirs.
+fn narrowed() -> State {
+    let mut state = warned(AlarmConfig { bell: true, ..AlarmConfig::default() });
+    state.list.roots = vec![id(20)];
+    later(&mut state, 1, |report| {
+        for process in &mut report.processes {
+            let mut identity = (*process.identity).clone();
+            let ours = matches!(process.id.pid.0, 20 | 30 | 31);
+            identity.cgroup = Some(CgroupPath::new(if ours { "/ci/job" } else { "/db" }));
+            process.identity = Arc::new(identity);
+        }
+        report.domains = ["/db", "/ci", "/"]
+            .map(|path| {
+                let kind = if path == "/" { DomainKind::Host } else { DomainKind::CgroupV2 };
+                DomainReport { candidates: 3, ..DomainReport::unranked(kind, CgroupPath::new(path)) }
+            })
+            .to_vec();
+    });
+    state
+}
+
+#[test]
+fn only_what_concerns_the_watched_processes_is_told_by_itself() {
+    let mut state = narrowed();
+    assert_eq!(state.tightest_domain().map(|domain| &*domain.path.0), Some(&b"/ci"[..]));
+    let of = |number: u64, pid: u32, warning: WarningState, path: Option<&str>| {
+        let mut alarm = AlarmReport::clone(&alarm(number, warning));
+        let newest = machine();
+        let process = newest.processes.iter().find(|process| process.id.pid.0 == pid);
+        alarm.portrait.as_mut().expect("of a process").process =
+            ProcessReport { warning, ..process.expect("is there").clone() };
+        alarm.domain = path.map(|path| {
+            let kind = if path == "/" { DomainKind::Host } else { DomainKind::CgroupV2 };
+            let level = Level::Critical;
+            AlarmDomain::of(&DomainReport { level, ..DomainReport::unranked(kind, CgroupPath::new(path)) }, &newest)
+        });
+        Arc::new(alarm)
+    };
+    let of_domain = |number: u64, path: &str| {
+        let mut alarm = AlarmReport::clone(&of(number, 30, WarningState::Quiet, Some(path)));
+        alarm.portrait = None;
+        Arc::new(alarm)
+    };
+    use WarningState::{Growing, Imminent, Leak};
+    for (alarm, is_told) in [
+        (of(1, 30, Growing, Some("/ci")), true),
+        (of(2, 10, Growing, Some("/db")), false),
+        (of(3, 10, Imminent, Some("/db")), false),
+        (of(4, 10, Imminent, Some("/")), true),
+        (of(5, 10, Leak, Some("/")), false),
+        (of_domain(6, "/db"), false),
+        (of_domain(7, "/ci"), true),
+        (of_domain(8, "/"), true),
+    ] {
+        state.news = None;
+        let (_, bells) = hear(&mut state, 1, &[Arc::clone(&alarm)]);
+        assert_eq!((!announced(&state).is_empty(), bells == 1), (is_told, is_told), "{alarm:?}");
+    }
+}
+
+#[test]
+fn only_kills_where_the_watched_processes_are_or_were_are_told_by_themselves() {
+    let mut state = narrowed();
+    // All of them are gone when the news come.
+    later(&mut state, 1, |report| report.processes.retain(|process| process.id.pid.0 == 10));
+    for (number, path, is_told) in
+        [(1, Some("/db"), false), (2, Some("/ci"), true), (3, Some("/"), true), (4, None, true)]
+    {
+        let mut kill = KillReport::unknown(number, Timestamp::from_secs(20), WallTime(0));
+        kill.domain = path.map(|path| KillDomain {
+            label: path.into(),
+            path: path.as_bytes().into(),
+            is_host: path == "/",
+            limit: None,
+            is_told: true,
+        });
+        state.news = None;
+        later(&mut state, 1, |report| report.kills.push(Arc::new(kill)));
+        assert_eq!(!announced(&state).is_empty(), is_told, "{path:?}");
+    }
+    assert_eq!(state.report.kills.len(), 4, "the list has them all");
 }

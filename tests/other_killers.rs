@@ -259,7 +259,7 @@ kill $small $big
         return;
     };
     let guest = guest.with(&earlyoom, "/earlyoom").expect("its libraries are known");
-    let (status, output) = guest.run(512, Duration::from_secs(300), SCRIPT);
+    let (status, output) = guest.run(512, Duration::from_secs(600), SCRIPT);
     let of =
         |what: &str| output.lines().filter_map(|line| line.strip_prefix(what)?.trim().parse::<u32>().ok()).collect();
     let (took, told): (Vec<_>, Vec<_>) = (of("took"), of("told"));

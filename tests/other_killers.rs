@@ -245,10 +245,17 @@ echo 100 >/proc/$small/oom_score_adj
 until [ "$(cut -d ' ' -f 2 /proc/$small/statm)" -ge 10000 ] && [ "$(cut -d ' ' -f 2 /proc/$big/statm)" -ge 17000 ]; do sleep 1; done
 for options in '-m 99 -s 100' '-m 99 -s 100 --prefer ^tail$' '-m 99,98 -s 100 -p'; do
     tail -f /dev/null & idle=$!
+    : >/tmp/told
+    until [ "$(cat /proc/$idle/comm)" = tail ]; do sleep 1; done
     /earlyoom --dryrun -r 0 $options >/tmp/log 2>&1 & daemon=$!
     until grep -q 'sending SIGTERM to process' /tmp/log; do sleep 1; done
-    echo "took $(sed -n 's/^sending SIGTERM to process \([0-9]*\) .*/\1/p' /tmp/log | head -1)"
-    echo "told $(/oomtop snapshot --json | grep -o '"takes_pid":[^,]*' | cut -d : -f 2)"
+    # It is asked until it has seen everybody: a first look may come before one of them had a name.
+    until told=$(cut -s -d = -f 2 /tmp/told) && [ -n "$told" ]; do
+        /oomtop snapshot --json >/tmp/snapshot
+        sed -n 's/.*"takes_pid":\([0-9][0-9]*\).*/takes=\1/p' /tmp/snapshot >/tmp/told
+    done
+    echo "took $(sed -n 's/^sending SIGTERM to process \([0-9]*\) .*/\1/p' /tmp/log | tail -n 1)"
+    echo "told $told"
     kill $daemon $idle; wait $daemon $idle
 done 2>/dev/null
 kill $small $big

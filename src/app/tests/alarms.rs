@@ -111,6 +111,8 @@ fn narrowed() -> State {
 
 #[test]
 fn only_what_concerns_the_watched_processes_is_told_by_itself() {
+    use WarningState::{Growing, Imminent, Leak};
+
     let mut state = narrowed();
     assert_eq!(state.tightest_domain().map(|domain| &*domain.path.0), Some(&b"/ci"[..]));
     let of = |number: u64, pid: u32, warning: WarningState, path: Option<&str>| {
@@ -131,7 +133,6 @@ fn only_what_concerns_the_watched_processes_is_told_by_itself() {
         alarm.portrait = None;
         Arc::new(alarm)
     };
-    use WarningState::{Growing, Imminent, Leak};
     for (alarm, is_told) in [
         (of(1, 30, Growing, Some("/ci")), true),
         (of(2, 10, Growing, Some("/db")), false),

@@ -6,7 +6,7 @@ use crate::text::printable;
 use crate::units::Bytes;
 
 use super::phase::Phase;
-use super::report::{Advice, Peak, ProcessLine, Room, RunReport, VerdictKind};
+use super::report::{Advice, Exit, Peak, ProcessLine, Room, RunReport, VerdictKind};
 use super::suspect;
 
 /// More than so many nobody tries.
@@ -115,7 +115,13 @@ impl<'a> Tight<'a> {
         needs.0 / 4 * 5 <= self.limit.0
     }
 
+    /// What others held when this process held the most. Where it was taken the limit was full: all that was not its own.
     fn beside(&self, report: &RunReport, process: &ProcessLine) -> Bytes {
+        if let (Some(victim), Some((held, _))) = (victim(report), process.peak)
+            && victim.id == process.id
+        {
+            return self.limit.saturating_sub(held);
+        }
         let others = self.peak.holders.iter().filter(|(place, _)| report.processes[*place].id != process.id);
         Bytes(others.map(|(_, rss)| rss.0).sum())
     }
@@ -126,13 +132,22 @@ fn fewer(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
     fewer_in_parallel(report, tight).or_else(|| fewer_at_once(report, tight))
 }
 
-/// What `-p` counts.
+/// What `-p` counts, and holds memory. Much of what a linker holds are pages of files, which go when memory is short: one
+/// that survived is no reason for anything.
 fn works(process: &ProcessLine) -> bool {
-    matches!(process.phase, Phase::Test | Phase::Link | Phase::Compile | Phase::Vet)
+    match process.phase {
+        Phase::Test | Phase::Compile | Phase::Vet => true,
+        Phase::Link => matches!(process.exit, Some(Exit::Signal(_))),
+        Phase::Go | Phase::Other => false,
+    }
 }
 
-/// How many of them there were at the peak.
+/// How many of them there were when one was taken, else at the peak.
 fn at_work(report: &RunReport, peak: &Peak) -> usize {
+    if let Some(end) = victim(report).and_then(|victim| victim.ended) {
+        let lived = |process: &&ProcessLine| process.started < end && process.ended.is_none_or(|ended| ended >= end);
+        return report.processes.iter().filter(|process| works(process)).filter(lived).count();
+    }
     peak.holders.iter().filter(|(place, _)| works(&report.processes[*place])).count()
 }
 
@@ -153,7 +168,7 @@ fn fewer_at_once(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
     Some(Advice {
         what: format!("go test -p {count}"),
         why: format!(
-            "{together} ran together at the peak; {who} and go need {}{} of {}",
+            "{together} ran together; {who} and go need {}{} of {}",
             at_least(report),
             needs(count),
             tight.limit
@@ -210,8 +225,7 @@ fn files_on_tmpfs(report: &RunReport) -> Option<Advice> {
     })
 }
 
-/// A linker was taken. One that survived is no reason: much of what it holds are pages of the file that it writes, which go
-/// when memory is short.
+/// A linker was taken.
 fn less_to_link(report: &RunReport) -> Option<Advice> {
     let linker = victim(report).filter(|victim| victim.phase == Phase::Link)?;
     let (held, _) = linker.peak?;

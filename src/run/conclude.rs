@@ -98,7 +98,8 @@ impl Run {
     }
 
     /// A linker has the package of the test binary that it made, a vet that of the compiler in the same directory. A linker
-    /// whose binary was never seen has the one package of the run whose test binary has such a name.
+    /// whose binary was never seen, and a test that was gone before it was looked at, has the one package of the run whose
+    /// test binary has such a name.
     fn name_packages(&mut self) {
         let mut known: HashMap<(bool, Box<str>), Box<str>> = HashMap::new();
         let mut packages: BTreeSet<Box<str>> = self.tests.packages().map(Into::into).collect();
@@ -123,8 +124,10 @@ impl Run {
             of_name.next().filter(|_| of_name.next().is_none()).cloned()
         };
         for process in self.processes.iter_mut().filter(|process| process.role.package.is_none()) {
-            let is_file = process.role.phase == Phase::Link;
-            if let (Phase::Link | Phase::Vet, Some(artifact)) = (process.role.phase, &process.role.artifact) {
+            let is_file = matches!(process.role.phase, Phase::Link | Phase::Test);
+            if let (Phase::Link | Phase::Test | Phase::Vet, Some(artifact)) =
+                (process.role.phase, &process.role.artifact)
+            {
                 let found = known.get(&(is_file, artifact.clone())).cloned();
                 process.role.package = found.or_else(|| by_name(artifact).filter(|_| is_file));
             }

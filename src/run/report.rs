@@ -98,7 +98,7 @@ impl RunReport {
         let (room, peak) = (self.room.as_ref().filter(|room| room.cgroup.is_some())?, self.peak.as_ref()?);
         (peak.total > room.limit).then(|| {
             format!(
-                "above the limit of {}, because RSS counts pages of programs that somebody else had read before; the \
+                "above the limit of {}, because RSS counts pages of files that somebody else had read before; the \
                  cgroup is not charged for them",
                 room.limit
             )

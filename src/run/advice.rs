@@ -32,7 +32,7 @@ pub(super) fn advise(report: &RunReport, race: bool) -> Vec<Advice> {
 fn after_a_kill(report: &RunReport, race: bool) -> impl Iterator<Item = Advice> {
     let tight = Tight::after_a_kill(report);
     let fits = tight.as_ref().and_then(|tight| fewer(report, tight));
-    let useless = fits.is_none() && report.peak.as_ref().is_some_and(|peak| at_work(report, peak) > 1);
+    let useless = tight.as_ref().is_some_and(|tight| at_work(report, tight.peak) > 1 && needs(report, 1) > tight.limit);
     let is_test = victim(report).is_some_and(|victim| victim.phase == Phase::Test);
     let race = (race && is_test).then(|| Advice {
         what: "run without -race where memory is short".into(),
@@ -151,26 +151,29 @@ fn at_work(report: &RunReport, peak: &Peak) -> usize {
     peak.holders.iter().filter(|(place, _)| works(&report.processes[*place])).count()
 }
 
+/// What so many of the biggest at once need, with the go command.
+fn needs(report: &RunReport, count: usize) -> Bytes {
+    let peaks = |wanted: &dyn Fn(&ProcessLine) -> bool| {
+        let wanted = report.processes.iter().filter(|process| wanted(process));
+        let mut peaks: Vec<u64> = wanted.filter_map(|process| Some(process.peak?.0.0)).collect();
+        peaks.sort_unstable_by(|a, b| b.cmp(a));
+        peaks
+    };
+    let go = peaks(&|process| process.phase == Phase::Go).first().copied().unwrap_or_default();
+    Bytes(peaks(&works).iter().take(count).sum::<u64>() + go)
+}
+
 /// Whether `-p` with a smaller number would have fitted: the biggest of those that ran at the peak, and the go command.
 fn fewer_at_once(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
     let together = at_work(report, tight.peak);
-    let sizes = |wanted: &dyn Fn(&&ProcessLine) -> bool| {
-        let peaks = report.processes.iter().filter(wanted).filter_map(|process| Some(process.peak?.0));
-        let mut sizes: Vec<Bytes> = peaks.collect();
-        sizes.sort_unstable_by(|a, b| b.cmp(a));
-        sizes
-    };
-    let go = sizes(&|process| process.phase == Phase::Go).first().copied().unwrap_or_default();
-    let biggest = sizes(&|process| works(process));
-    let needs = |count: usize| Bytes(biggest.iter().take(count).map(|peak| peak.0).sum::<u64>().saturating_add(go.0));
-    let count = (1..together).rev().find(|count| tight.fits(needs(*count)))?;
+    let count = (1..together).rev().find(|count| tight.fits(needs(report, *count)))?;
     let who = if count == 1 { "the biggest".to_owned() } else { format!("the {count} biggest") };
     Some(Advice {
         what: format!("go test -p {count}"),
         why: format!(
             "{together} ran together; {who} and go need {}{} of {}",
             at_least(report),
-            needs(count),
+            needs(report, count),
             tight.limit
         ),
     })

@@ -16,7 +16,7 @@ mod outside;
 pub mod own_cgroup;
 pub mod pprof;
 pub mod prober;
-mod profiles;
+pub mod profiles;
 mod protection;
 pub mod run;
 mod run_screen;

@@ -29,6 +29,8 @@ pub enum NetworkNamespace {
 pub struct ListeningSocket {
     /// Where.
     pub address: SocketAddr,
+    /// Its number in the kernel (sockfs): another that is bound there later has another.
+    pub inode: u64,
     /// Somebody else listens at the same port: who answers there cannot be told.
     pub is_shared: bool,
 }
@@ -84,7 +86,7 @@ mod tests {
     use super::*;
 
     fn socket(address: &str) -> ListeningSocket {
-        ListeningSocket { address: address.parse().expect("an address"), is_shared: false }
+        ListeningSocket { address: address.parse().expect("an address"), inode: 4711, is_shared: false }
     }
 
     #[test]

@@ -45,12 +45,15 @@ pub(super) fn of_process(tree: &mut Tree, id: ProcessId) -> Result<Listening, Un
     let mut sockets: Vec<_> = all
         .iter()
         .filter(is_ours)
-        .map(|(address, _)| ListeningSocket {
+        .map(|(address, inode)| ListeningSocket {
             address: *address,
+            inode: *inode,
             is_shared: all.iter().any(|other| other.0.port() == address.port() && !is_ours(&other)),
         })
         .collect();
     sockets.sort_unstable_by_key(|socket| (socket.address.port(), socket.address));
+    // What was read by its number was its own to the end.
+    is_there(tree, id)?;
     Ok(Listening { namespace: namespace(tree, id), sockets })
 }
 

@@ -11,6 +11,9 @@ use super::response::{self, Response};
 /// How long one asks at most, from connecting to the last byte.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the kernel may take to connect us: on loopback it answers for itself, unless nobody takes what comes.
+const CONNECTING: Duration = Duration::from_secs(1);
+
 /// How often it is looked whether it was given up.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -21,6 +24,10 @@ pub enum Refusal {
     Elsewhere,
     /// No connection.
     NotConnected(io::Error),
+    /// The program does not take its connections: those that wait fill the queue.
+    NotAccepted,
+    /// Who was to be asked does not listen there any more.
+    SomebodyElse,
     /// Not within this time.
     TimedOut(Duration),
     /// The user gave it up.
@@ -36,6 +43,10 @@ impl fmt::Display for Refusal {
         match self {
             Self::Elsewhere => f.write_str("it is not on loopback"),
             Self::NotConnected(error) => write!(f, "no connection: {error}"),
+            Self::NotAccepted => {
+                write!(f, "no connection within {} s: it takes none, and its queue is full", CONNECTING.as_secs())
+            }
+            Self::SomebodyElse => f.write_str("it does not listen there any more"),
             Self::TimedOut(patience) => write!(f, "no whole answer within {} s", patience.as_secs_f64()),
             Self::GivenUp => f.write_str("given up"),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
@@ -76,18 +87,26 @@ impl<'a> Leash<'a> {
     }
 }
 
-/// What stands at this path there.
+/// What stands at this path there. `is_still_there` is asked when a connection stands: whose it is.
 ///
 /// # Errors
 /// Why it was not got.
-pub fn get(address: SocketAddr, path: &str, leash: Leash<'_>) -> Result<Vec<u8>, Refusal> {
+pub fn get(
+    address: SocketAddr,
+    path: &str,
+    leash: Leash<'_>,
+    is_still_there: impl FnOnce() -> bool,
+) -> Result<Vec<u8>, Refusal> {
     if !address.ip().is_loopback() {
         return Err(Refusal::Elsewhere);
     }
-    let mut connection = TcpStream::connect_timeout(&address, leash.left()?).map_err(|error| match error.kind() {
-        ErrorKind::TimedOut => Refusal::TimedOut(leash.patience),
+    let mut connection = TcpStream::connect_timeout(&address, leash.left()?.min(CONNECTING)).map_err(|error| match error.kind() {
+        ErrorKind::TimedOut => Refusal::NotAccepted,
         _ => Refusal::NotConnected(error),
     })?;
+    if !is_still_there() {
+        return Err(Refusal::SomebodyElse);
+    }
     connection.set_write_timeout(Some(leash.left()?)).map_err(Refusal::Broken)?;
     let agent = concat!("oomtop/", env!("CARGO_PKG_VERSION"));
     let request = format!(

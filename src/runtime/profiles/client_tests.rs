@@ -47,6 +47,7 @@ fn without_end(connection: &mut TcpStream, begin: &[u8], more: &[u8], pause: Dur
 }
 
 const NEVER: fn() -> bool = || false;
+const ITS: fn() -> bool = || true;
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n";
 
 #[test]
@@ -57,7 +58,7 @@ fn a_good_answer_is_taken_whole_without_waiting_for_the_connection_to_end() {
         // Kept open until the other side closes it.
         let _ = connection.read(&mut [0; 8]);
     });
-    let got = get(address, "/debug/pprof/heap", Leash::new(PATIENCE * 6, &NEVER));
+    let got = get(address, "/debug/pprof/heap", Leash::new(PATIENCE * 6, &NEVER), ITS);
     assert_eq!(got.unwrap(), b"hello");
     let request = server.join().unwrap();
     assert!(request.starts_with("GET /debug/pprof/heap HTTP/1.1\r\nHost: 127.0.0.1:"), "{request}");
@@ -103,7 +104,7 @@ fn servers_that_do_not_end_are_left_in_words() {
     ];
     for (what, patience, serve, expected) in table {
         let (address, server) = server(serve);
-        let refusal = get(address, "/", Leash::new(patience, &NEVER)).unwrap_err();
+        let refusal = get(address, "/", Leash::new(patience, &NEVER), ITS).unwrap_err();
         assert_eq!(refusal.to_string(), expected, "{what}");
         server.join().unwrap();
     }
@@ -121,7 +122,7 @@ fn more_than_any_profile_has_is_not_taken_however_fast_it_comes() {
                 without_end(connection, &[OK, b"Transfer-Encoding: chunked\r\n\r\n"].concat(), &chunk, Duration::ZERO);
             }
         });
-        let refusal = get(address, "/", Leash::new(PATIENCE * 12, &NEVER)).unwrap_err();
+        let refusal = get(address, "/", Leash::new(PATIENCE * 12, &NEVER), ITS).unwrap_err();
         assert_eq!(refusal.to_string(), "its answer is larger than 64 MiB");
         server.join().unwrap();
     }
@@ -135,7 +136,7 @@ fn what_is_given_up_ends_at_once() {
         looks.set(looks.get() + 1);
         looks.get() > 5
     };
-    let refusal = get(address, "/", Leash::new(PATIENCE * 60, &given_up)).unwrap_err();
+    let refusal = get(address, "/", Leash::new(PATIENCE * 60, &given_up), ITS).unwrap_err();
     assert_eq!(refusal.to_string(), "given up");
     server.join().unwrap();
 }
@@ -143,8 +144,30 @@ fn what_is_given_up_ends_at_once() {
 #[test]
 fn nobody_is_there_or_not_on_loopback() {
     let (_kept, closed) = nobodys_port();
-    let refusal = get(closed, "/", Leash::new(PATIENCE * 60, &NEVER)).unwrap_err();
+    let refusal = get(closed, "/", Leash::new(PATIENCE * 60, &NEVER), ITS).unwrap_err();
     assert!(refusal.to_string().starts_with("no connection: "), "{refusal}");
-    let elsewhere = get("192.0.2.1:80".parse().unwrap(), "/", Leash::new(PATIENCE, &NEVER)).unwrap_err();
+    let elsewhere = get("192.0.2.1:80".parse().unwrap(), "/", Leash::new(PATIENCE, &NEVER), ITS).unwrap_err();
     assert_eq!(elsewhere.to_string(), "it is not on loopback");
+}
+
+/// A socket whose queue has room for none is full with one.
+#[test]
+fn who_takes_no_connection_is_not_waited_for() {
+    let (socket, address) = nobodys_port();
+    rustix::net::listen(&socket, 0).unwrap();
+    let waiting: Vec<_> = (0..3).map(|_| TcpStream::connect_timeout(&address, CONNECTING)).collect();
+    assert!(waiting[2].is_err(), "{waiting:?}");
+    let refusal = get(address, "/", Leash::new(PATIENCE * 60, &NEVER), ITS).unwrap_err();
+    assert_eq!(refusal.to_string(), "no connection within 1 s: it takes none, and its queue is full");
+}
+
+#[test]
+fn somebody_elses_answer_is_not_asked_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let refusal = get(address, "/", Leash::new(PATIENCE * 60, &NEVER), || false).unwrap_err();
+    assert_eq!(refusal.to_string(), "it does not listen there any more");
+    let mut asked = Vec::new();
+    listener.accept().unwrap().0.read_to_end(&mut asked).unwrap();
+    assert_eq!(asked, b"", "connected, and said nothing");
 }

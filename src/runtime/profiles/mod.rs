@@ -3,7 +3,7 @@
 //! is first needed. Refuses to ask a process unless it listens on our loopback there and nobody else does.
 
 mod client;
-mod response;
+pub mod response;
 mod save;
 
 use std::io;
@@ -143,7 +143,7 @@ fn fetch(proc_root: &Path, call: &ProfileCall, leash: Leash<'_>) -> Result<Fetch
     }
     let mut refusals = Vec::new();
     for socket in listening.reachable().filter(|socket| call.from.is_none_or(|from| from == socket.address)) {
-        match ask(socket, call, leash) {
+        match ask(proc_root, socket, call, leash) {
             Ok((from, bytes)) => match pprof::parse(&bytes) {
                 Ok(profile) => {
                     let base = call.base.as_ref().map(|base| &base.fetched.whole.profile);
@@ -163,11 +163,18 @@ fn fetch(proc_root: &Path, call: &ProfileCall, leash: Leash<'_>) -> Result<Fetch
 }
 
 /// The first address of the socket that takes a connection.
-fn ask(socket: &ListeningSocket, call: &ProfileCall, leash: Leash<'_>) -> Result<(SocketAddr, Vec<u8>), Refusal> {
+fn ask(
+    proc_root: &Path,
+    socket: &ListeningSocket,
+    call: &ProfileCall,
+    leash: Leash<'_>,
+) -> Result<(SocketAddr, Vec<u8>), Refusal> {
     let path = format!("/debug/pprof/{}", call.kind.word());
+    // While the socket is the process's own, no other can have taken the connection.
+    let is_its = || sockets::listening(proc_root, call.of).is_ok_and(|now| now.reachable().any(|known| known == socket));
     let mut outcome = Err(Refusal::Elsewhere);
     for address in socket.loopback() {
-        outcome = client::get(address, &path, leash).map(|bytes| (address, bytes));
+        outcome = client::get(address, &path, leash, is_its).map(|bytes| (address, bytes));
         if !matches!(outcome, Err(Refusal::NotConnected(_))) {
             break;
         }

@@ -87,3 +87,21 @@ fn what_is_under_way_can_be_given_up() {
     assert!(matches!(&told, Some(Event::Profiled { outcome: Err(why), .. }) if why == "given up"), "{told:?}");
     drop(connection);
 }
+
+#[test]
+fn a_port_that_was_taken_over_is_not_asked() {
+    let from = server(PROFILE);
+    let call = call(from);
+    let patient = Leash::new(PATIENCE * 60, &|| false);
+    let listening = sockets::listening(Path::new("/proc"), call.of).unwrap();
+    let socket = listening.reachable().find(|socket| socket.address == from).unwrap();
+    assert_eq!(ask(Path::new("/proc"), socket, &call, patient).unwrap().1, PROFILE);
+    // What was found there was another socket: its inode, or its owner, is not that of this one.
+    let before = ListeningSocket { inode: socket.inode + 1, ..*socket };
+    let mut reused = call.clone();
+    reused.of.start_time.0 += 1;
+    for (socket, call) in [(&before, &call), (socket, &reused)] {
+        let refusal = ask(Path::new("/proc"), socket, call, patient).unwrap_err();
+        assert!(matches!(refusal, Refusal::SomebodyElse), "{refusal}");
+    }
+}

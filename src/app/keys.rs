@@ -267,7 +267,7 @@ pub const KEYS: &[Binding] = &[
     bind(&[key(KeyCode::Enter)], A::Open, Moving, "in the kills (5): the story of the selected one").only_in(Kills).labelled("story"),
     bind(&[key(KeyCode::Enter)], A::Open, Moving, "in what its Go runtime says (6): which functions hold its heap (pprof)").only_in(Go).labelled("functions"),
     bind(&[C::of('r')], A::Refresh, Functions, "fetch a profile over loopback: a menu asks which, and from where").only_in(Profile).labelled("fetch"),
-    bind(&[C::of('t'), C::f(5)], A::Tree, Functions, "a table of functions, or a flame graph: who called whom, as wide as what they hold").only_in(Profile).labelled("flame graph"),
+    bind(&[C::of('t'), C::f(5)], A::Tree, Functions, "a table of functions, or a flame graph: who called whom, as wide as what they hold").only_in(Profile).labelled("table/flame"),
     bind(&[key(KeyCode::Enter)], A::Open, Functions, "where the function is in the flame graph; there: zoom, Esc goes back").only_in(Profile).labelled("zoom"),
     bind(&[C::of('v')], A::NextValues, Functions, "in use or allocated, bytes or objects, in turn").only_in(Profile).labelled("values"),
     bind(&[C::of('s'), C::f(6)], A::SortMenu, Functions, "by what they hold themselves (flat), or with all that they call (cum)").only_in(Profile).labelled("order"),

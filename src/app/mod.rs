@@ -44,7 +44,7 @@ use run::RunView;
 pub use alarms::{AlarmsTold, HookCall};
 pub use kills::KillsView;
 pub use profile::{
-    Extent, FetchedProfile, KeptProfile, Picture, ProfileCall, ProfileView, Reason, SaveCall, ShownProfile, frames,
+    Extent, FetchedProfile, KeptProfile, NotKnown, Picture, ProfileCall, ProfileView, Reason, SaveCall, ShownProfile, frames,
 };
 pub use text_field::TextField;
 pub use update::update;

@@ -134,6 +134,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
                 state.list_regions();
                 state.hold(held);
             }
+            state.go_on_with_wanted();
         }
         Event::Hooked(outcome) => state.hooked(outcome),
         Event::Profiled { call, outcome } => state.profiled(call, outcome),

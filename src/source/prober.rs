@@ -20,7 +20,7 @@ use super::go_memory::GoMemoryReader;
 use super::other_killers::OtherKillers;
 use super::programs::Programs;
 use super::recycler::Recycler;
-use super::regions::RegionReader;
+use super::regions::{RegionReader, Wish};
 use super::targets::{Due, Targets};
 use super::{SourceError, clock, smaps, sockets};
 
@@ -160,7 +160,8 @@ impl Prober {
         let tree = &mut self.proc_root;
         let (regions, go_memory, attention) = (&mut self.regions, &mut self.go_memory, &self.attention);
         attention.turn_to(selected, "smaps");
-        snapshot.mappings = regions.read_when_due(tree, (selected, resident), needs.refresh, |tree, mappings| {
+        let wish = Wish { insist: needs.refresh, sockets: needs.listening };
+        snapshot.mappings = regions.read_when_due(tree, (selected, resident), wish, |tree, mappings| {
             attention.turn_to(selected, "mem");
             let mut read = go_memory.read(tree, &mut self.programs, selected, mappings);
             if let Some(read) = read.as_mut().filter(|_| needs.listening) {
@@ -180,7 +181,7 @@ impl Prober {
             self.portrayed.push(*id);
             self.attention.turn_to(*id, "smaps");
             let (tree, mut reader) = (&mut self.proc_root, RegionReader::default());
-            snapshot.portrait = reader.read_when_due(tree, (*id, 0), true, |_, _| {});
+            snapshot.portrait = reader.read_when_due(tree, (*id, 0), Wish { insist: true, sockets: false }, |_, _| {});
             self.holding_up += duration_of(snapshot.portrait.as_ref());
         }
     }

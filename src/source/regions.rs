@@ -40,6 +40,17 @@ struct Visit {
     ended: Timestamp,
     took: Duration,
     refused: bool,
+    /// Where it listens was looked at too.
+    sockets: bool,
+}
+
+/// What somebody wants of a visit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wish {
+    /// Now: the user asked for it.
+    pub insist: bool,
+    /// Where it listens too.
+    pub sockets: bool,
 }
 
 /// Who was read when, and so who may be read again: also one that somebody went away from and comes back to.
@@ -58,20 +69,20 @@ impl Visits {
 
     /// Whether enough time has passed for the cost of the last read, or the user insists. `resident` is its size as
     /// last seen, in pages.
-    fn is_due(&self, budget: Budget, id: ProcessId, resident: u32, insist: bool, now: Timestamp) -> bool {
+    fn is_due(&self, budget: Budget, id: ProcessId, resident: u32, wish: Wish, now: Timestamp) -> bool {
         let Some((since, last)) = self.0.iter().rev().enumerate().find(|(_, visit)| visit.of == id) else {
             return true;
         };
-        let returned = since > 0;
-        let pause = if insist {
+        let (returned, more_wanted) = (since > 0, wish.sockets && !last.sockets);
+        let pause = if wish.insist {
             Self::REFRESH
         } else if last.refused && since >= Mappings::KEPT {
             // Nobody knows the reason any more.
             Duration::ZERO
         } else if last.refused {
             AFTER_REFUSAL
-        } else if returned {
-            // Another was read meanwhile: what is known is old, and only the cost speaks against reading at once.
+        } else if returned || more_wanted {
+            // Another was read meanwhile and what is known is old, or it is not all of it: only the cost speaks against reading at once.
             budget.pause_of_part(Budget::MAPPINGS, last.took, Duration::ZERO)
         } else {
             let at_least = if resident == last.resident { Self::STILL } else { Self::INTERVAL };
@@ -95,16 +106,17 @@ impl RegionReader {
         &mut self,
         tree: &mut Tree,
         (id, resident): (ProcessId, u32),
-        insist: bool,
+        wish: Wish,
         beside: impl FnOnce(&mut Tree, &Mappings),
     ) -> Option<Fact<Arc<Mappings>>> {
         let began = clock::now();
-        if !self.visits.is_due(self.budget, id, resident, insist, began) {
+        if !self.visits.is_due(self.budget, id, resident, wish, began) {
             return None;
         }
         let reading = self.read(tree, id, began, beside);
         let ended = clock::now();
-        self.visits.remember(Visit { of: id, resident, ended, took: ended.since(began), refused: reading.is_err() });
+        let (took, refused) = (ended.since(began), reading.is_err());
+        self.visits.remember(Visit { of: id, resident, ended, took, refused, sockets: wish.sockets });
         Some(Fact { id, at: ended, reading })
     }
 
@@ -220,6 +232,7 @@ mod tests {
 
     /// Half of it is for mappings.
     const BUDGET: Budget = Budget::of_percent(10);
+    const USUAL: Wish = Wish { insist: false, sockets: false };
 
     #[test]
     fn who_goes_to_and_fro_between_two_reads_neither_more_often_than_its_cost_allows() {
@@ -231,11 +244,12 @@ mod tests {
             ended: at(tenths),
             took: Duration::from_millis(took),
             refused: false,
+            sockets: false,
         };
         let mut visits = Visits::default();
         // A has sixty thousand mappings, B holds a few GiB, C is small.
         let (costly, dear, cheap) = (id(1), id(2), id(3));
-        assert!(visits.is_due(BUDGET, costly, 9, false, at(0)));
+        assert!(visits.is_due(BUDGET, costly, 9, USUAL, at(0)));
         visits.remember(visit(costly, 0, 250));
         visits.remember(visit(dear, 3, 80));
         visits.remember(visit(cheap, 4, 1));
@@ -253,18 +267,25 @@ mod tests {
             (cheap, 10, false, 14, true),
             (id(4), 0, false, 5, true),
         ] {
-            assert_eq!(visits.is_due(BUDGET, of, resident, insist, at(tenths)), due, "{of:?} after {tenths} tenths");
+            let wish = Wish { insist, ..USUAL };
+            assert_eq!(visits.is_due(BUDGET, of, resident, wish, at(tenths)), due, "{of:?} after {tenths} tenths");
         }
+        let with_sockets = Wish { sockets: true, ..USUAL };
+        for (tenths, due) in [(4, false), (5, true)] {
+            assert_eq!(visits.is_due(BUDGET, cheap, 9, with_sockets, at(tenths)), due, "where it listens was not seen");
+        }
+        visits.remember(Visit { sockets: true, ..visit(cheap, 5, 1) });
+        assert!(!visits.is_due(BUDGET, cheap, 9, with_sockets, at(15)), "it was");
         visits.remember(visit(dear, 5, 80));
         assert!(
-            visits.is_due(BUDGET, cheap, 9, false, at(6)),
+            visits.is_due(BUDGET, cheap, 9, USUAL, at(6)),
             "come back to: a read that costs nothing is not put off"
         );
         visits.remember(Visit { refused: true, ..visit(cheap, 6, 1) });
         assert!(
-            !visits.is_due(BUDGET, cheap, 9, false, at(6 + 299)) && visits.is_due(BUDGET, cheap, 9, false, at(6 + 300))
+            !visits.is_due(BUDGET, cheap, 9, USUAL, at(6 + 299)) && visits.is_due(BUDGET, cheap, 9, USUAL, at(6 + 300))
         );
-        let due_soon = |visits: &Visits| visits.is_due(BUDGET, cheap, 9, false, at(7));
+        let due_soon = |visits: &Visits| visits.is_due(BUDGET, cheap, 9, USUAL, at(7));
         for (pid, due) in [(20, false), (21, false), (22, false), (23, true)] {
             visits.remember(visit(id(pid), 6, 1));
             assert_eq!(due_soon(&visits), due, "the reason is known until {pid} was read");

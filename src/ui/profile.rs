@@ -7,10 +7,10 @@ use ratatui::layout::Rect;
 
 use crate::app::bands::{self, first_line};
 use crate::app::layout::Area;
-use crate::app::{Pane, Picture, ShownProfile, State};
+use crate::app::{NotKnown, Pane, Picture, ShownProfile, State};
 use crate::golang::pprof::{Flame, Function, Kind, Order, ValueType, short_name};
 use crate::monitor::report::GoReport;
-use crate::snapshot::listening::{Listening, NetworkNamespace};
+use crate::snapshot::listening::NetworkNamespace;
 use crate::text::{holds, printable};
 use crate::units::{Bytes, ProcessId, human_duration};
 
@@ -80,6 +80,10 @@ fn nothing(state: &State) -> Vec<(Cow<'static, str>, Role)> {
             Role::Plain,
         )];
     }
+    if state.profiles.is_wanted {
+        let line = format!("Looking for the sockets of {}: then a menu asks which profile. Esc gives up.", state.name_of(of));
+        return vec![(line.into(), Role::Plain)];
+    }
     if let Some((_, why)) = state.profiles.refusal.as_ref().filter(|(refused, _)| *refused == of) {
         lines.push((format!("! No profile: {}.", printable(why.as_bytes())).into(), Role::Warned));
     }
@@ -87,7 +91,7 @@ fn nothing(state: &State) -> Vec<(Cow<'static, str>, Role)> {
         Ok(offer) => lines.push((offer.into(), Role::Plain)),
         Err(obstacle) => lines.push((format!("{obstacle}.").into(), Role::Dim)),
     }
-    if let Some(listening) = listening(state, of).filter(|known| known.namespace == NetworkNamespace::Other) {
+    if let Some(listening) = state.listening().filter(|known| known.namespace == NetworkNamespace::Other) {
         let port = listening.sockets.first().map_or(6060, |socket| socket.address.port());
         let pid = of.pid;
         let line = format!(
@@ -98,14 +102,12 @@ fn nothing(state: &State) -> Vec<(Cow<'static, str>, Role)> {
     lines
 }
 
-fn listening(state: &State, of: ProcessId) -> Option<&Listening> {
-    let detail = state.detail.as_deref().filter(|detail| detail.id == of)?;
-    detail.go.as_ref().and_then(GoReport::listening)?.ok()
-}
-
 /// Where a profile may be had, or why none can.
 fn offer(state: &State, of: ProcessId) -> Result<String, String> {
-    let Some(listening) = listening(state, of) else { return Err(state.why_not_offered(of)) };
+    let Some(listening) = state.listening() else {
+        let (NotKnown::Yet(why) | NotKnown::Ever(why)) = state.why_not_offered(of);
+        return Err(why);
+    };
     if let Some(obstacle) = listening.obstacle() {
         return Err(format!("{} {obstacle}", state.name_of(of)));
     }

@@ -1,20 +1,16 @@
 //! What the keys mean in the pane of profiles: moving over functions and frames, which values, which profile, from when
 //! changes count. Refuses to fetch and to save: it asks for it.
 
-use crate::golang::pprof::{Flame, Frame, Kind, Order};
-use crate::monitor::report::GoReport;
-use crate::snapshot::listening::Listening;
+use crate::golang::pprof::{Flame, Frame, Order};
 use crate::text::holds;
-use crate::units::ProcessId;
 
 use super::super::bands;
-use super::super::dialog::{Dialog, Offer};
 use super::super::keys::{Action, Move};
 use super::super::layout::{self, Area};
 use super::super::list::Direction;
-use super::super::{Effect, Mode, Pane, State, Tone};
+use super::super::{Effect, Pane, State, Tone};
 use super::frames::{PlacedFrame, placed, root_that_shows};
-use super::{Extent, Picture, ProfileCall, Reason, SaveCall, widest};
+use super::{Extent, Picture, SaveCall, widest};
 
 impl State {
     /// The pane was opened: it shows the selected process, or the victim of the kill that one looks at.
@@ -28,6 +24,7 @@ impl State {
             (self.profiles.cursor, self.profiles.frame, self.profiles.root) = (0, Flame::ROOT, Flame::ROOT);
         }
         self.profiles.of = of;
+        self.profiles.is_wanted = false;
         self.profiles.back = Some(self.focus).filter(|pane| *pane != Pane::Profile);
         self.focus_on(Pane::Profile);
     }
@@ -36,7 +33,10 @@ impl State {
     pub(in super::super) fn leave_profiles(&mut self, effects: &mut Vec<Effect>) {
         if self.profiles.under_way.is_some() {
             effects.push(Effect::GiveUpProfiles);
-        } else if self.profiles.search.take().is_some() {
+        } else if std::mem::take(&mut self.profiles.is_wanted) {
+            self.say(Tone::Plain, "given up");
+        } else if let Some(needle) = self.profiles.search.take() {
+            self.say(Tone::Plain, format!("{needle} is not looked for any more; Esc again goes back"));
         } else if self.profiles.picture == Picture::Flame && self.profiles.root != Flame::ROOT {
             let parent = self.profiles.shown().and_then(|shown| shown.digest.flame.parent(self.profiles.root));
             self.profiles.root = parent.unwrap_or(Flame::ROOT);
@@ -50,7 +50,7 @@ impl State {
     /// Whether this key means something of its own here.
     pub(in super::super) fn act_on_profiles(&mut self, action: Action, effects: &mut Vec<Effect>) -> bool {
         match action {
-            Action::Open => self.open_frame(),
+            Action::Open => effects.extend(self.open_frame()),
             Action::Leave => self.leave_profiles(effects),
             Action::Tree => self.show_as(match self.profiles.picture {
                 Picture::Table => Picture::Flame,
@@ -60,7 +60,7 @@ impl State {
             Action::NextValues => self.next_values(),
             Action::Growth => self.toggle_growth(),
             Action::Mark => self.mark_profile(),
-            Action::Refresh => self.offer_profiles(),
+            Action::Refresh => effects.extend(self.want_profile()),
             Action::Save => effects.extend(self.save_profile()),
             Action::Sideways(direction) => match self.profiles.picture {
                 Picture::Table => self.show_other_profile(direction),
@@ -129,12 +129,13 @@ impl State {
     }
 
     /// In the table: where the function is in the flame graph. There: it fills the width.
-    fn open_frame(&mut self) {
+    fn open_frame(&mut self) -> Option<Effect> {
         match self.profiles.picture {
             Picture::Table if self.profiles.shown().is_some() => self.show_as(Picture::Flame),
-            Picture::Table => self.offer_profiles(),
+            Picture::Table => return self.want_profile(),
             Picture::Flame => self.profiles.root = self.profiles.frame,
         }
+        None
     }
 
     pub(in super::super) fn move_in_profiles(&mut self, movement: Move) {
@@ -242,82 +243,6 @@ impl State {
         let name = format!("{} {}", call.who, call.kind.word());
         let taken = shown.kept.fetched.whole.profile.taken;
         Some(Effect::SaveProfile(SaveCall { name, taken, bytes: shown.kept.fetched.bytes.clone() }))
-    }
-
-    /// Where the process that is shown listens, as far as that was looked at.
-    fn listening(&self) -> Option<&Listening> {
-        let detail = self.detail.as_deref().filter(|detail| Some(detail.id) == self.profiles.of)?;
-        detail.go.as_ref().and_then(GoReport::listening)?.ok()
-    }
-
-    /// Asks which profile to fetch, and from where.
-    pub(in super::super) fn offer_profiles(&mut self) {
-        let Some(of) = self.profiles.of else { return self.say(Tone::Plain, "no process is selected") };
-        if self.profiles.under_way.is_some() {
-            return self.say(Tone::Plain, "one is being fetched; Esc gives it up");
-        }
-        let Some(listening) = self.listening() else {
-            let why = self.why_not_offered(of);
-            return self.say(Tone::Plain, why);
-        };
-        if let Some(obstacle) = listening.obstacle() {
-            let why = format!("{} {obstacle}", self.name_of(of));
-            return self.say(Tone::Bad, why);
-        }
-        let offer = |from| Kind::ALL.map(|kind| Offer { from, kind });
-        let offers: Vec<_> = listening.reachable().flat_map(|socket| offer(socket.address)).collect();
-        let last = self.profiles.newest_of(of).map(|kept| &kept.call);
-        let same = |offer: &Offer| last.is_some_and(|last| last.from == Some(offer.from) && last.kind == offer.kind);
-        let cursor = offers.iter().position(same).unwrap_or(0);
-        self.mode = Mode::Dialog(Dialog::Profile { of, offers, cursor });
-    }
-
-    /// Why it is not known where a process listens.
-    #[must_use]
-    pub fn why_not_offered(&self, of: ProcessId) -> String {
-        let name = self.name_of(of);
-        let detail = self.detail.as_deref().filter(|detail| detail.id == of);
-        match (self.report.process(of), detail.map(|detail| detail.go.as_ref())) {
-            (None, _) => format!("{name} has ended"),
-            (Some(process), _) if process.has_ended() => format!("{name} has ended"),
-            (Some(_), Some(Some(go))) => match go.listening() {
-                Some(Err(reason)) => format!("where {name} listens is not known: {}", reason.reason()),
-                _ => format!("where {name} listens is being looked for"),
-            },
-            (Some(process), Some(None)) if process.identity.executable.is_some() => {
-                format!("{name} is no Go program")
-            }
-            (Some(_), _) => format!("{name} is being looked at"),
-        }
-    }
-
-    /// An offer was taken.
-    pub(in super::super) fn fetch_profile(&mut self, of: ProcessId, offer: Offer) -> Effect {
-        let who = self.name_of(of);
-        let kind = offer.kind.word();
-        self.say(Tone::Plain, format!("asking {} for the {kind} profile of {who}; Esc gives up", offer.from));
-        let call = ProfileCall {
-            of,
-            who: who.into(),
-            from: Some(offer.from),
-            kind: offer.kind,
-            reason: Reason::Asked,
-            base: self.profiles.base(of, offer.kind),
-        };
-        self.profiles.under_way = Some(ProfileCall { base: None, ..call.clone() });
-        Effect::FetchProfile(call)
-    }
-
-    /// One of the heap for an alarm, from whichever of its sockets serves it.
-    pub(in super::super) fn fetch_for_alarm(&self, of: ProcessId, who: String, alarm: u64) -> Effect {
-        Effect::FetchProfile(ProfileCall {
-            of,
-            who: who.into(),
-            from: None,
-            kind: Kind::Heap,
-            reason: Reason::Alarm(alarm),
-            base: self.profiles.base(of, Kind::Heap),
-        })
     }
 
     /// The selected function and how many there are, for a search.

@@ -1,6 +1,7 @@
 //! Profiles of Go programs: which were fetched and are kept, and what of them the pane shows. Refuses to fetch, to parse
 //! and to sum: that is done off the event loop, and comes here ready to be shown.
 
+mod fetch;
 pub mod frames;
 mod keys;
 
@@ -11,6 +12,8 @@ use crate::golang::pprof::{Digest, Flame, Frame, Function, Kind, Order, Top, Val
 use crate::units::{ProcessId, Timestamp};
 
 use super::{Pane, State, Tone};
+
+pub use fetch::NotKnown;
 
 /// A profile that is wanted.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +91,8 @@ pub struct ProfileView {
     kept: Vec<Arc<KeptProfile>>,
     /// How many there ever were.
     count: u64,
+    /// The user wants one, and where the process listens is not known yet: what to ask is asked when it is.
+    pub is_wanted: bool,
     /// The one that the user waits for.
     pub under_way: Option<ProfileCall>,
     /// Why the last one that the user wanted did not come.

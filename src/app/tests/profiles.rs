@@ -32,31 +32,42 @@ fn build() -> GoBuild {
 
 /// That machine, on which a.test (30) is a Go program that listens, selected.
 fn go_program(listening: Result<Listening, Unreadable>) -> State {
+    let mut state = go_program_not_looked_at();
+    is_seen(&mut state, Some(listening), MappingsState::Waiting);
+    state
+}
+
+fn go_program_not_looked_at() -> State {
     let mut state = state();
-    let go = GoReport {
-        build: build(),
-        test_package: None,
-        read: Some(GoRead {
-            at: Timestamp::from_secs(100),
-            environment: Ok(GoEnvironment::default()),
-            numbers: Err(NoNumbers::NotFound),
-            listening: Some(listening),
-        }),
-        stacks: None,
-        not_touched: None,
-        parts: Vec::new(),
-        ceiling: None,
-        advice: None,
-    };
     later(&mut state, 1, |report| {
         let identity = Arc::make_mut(&mut report.processes[3].identity);
         identity.executable = Some(Arc::new(Executable { go: Some(build()), ..Executable::default() }));
     });
     press(&mut state, "/a.test<enter>");
     assert_eq!(selected(&state), Some(30));
-    let detail = ProcessDetail { go: Some(go), mappings: MappingsState::Waiting, ..detail_of(id(30)) };
-    update(&mut state, Event::Detail(Some(Arc::new(detail))));
     state
+}
+
+/// The Go program was looked at; `listening`: where it listens too.
+fn is_seen(state: &mut State, listening: Option<Result<Listening, Unreadable>>, mappings: MappingsState) {
+    let read = GoRead {
+        at: Timestamp::from_secs(100),
+        environment: Ok(GoEnvironment::default()),
+        numbers: Err(NoNumbers::NotFound),
+        listening,
+    };
+    let go = GoReport {
+        build: build(),
+        test_package: None,
+        read: Some(read),
+        stacks: None,
+        not_touched: None,
+        parts: Vec::new(),
+        ceiling: None,
+        advice: None,
+    };
+    let detail = ProcessDetail { go: Some(go), mappings, ..detail_of(id(30)) };
+    update(state, Event::Detail(Some(Arc::new(detail))));
 }
 
 fn detail_of(id: ProcessId) -> ProcessDetail {
@@ -136,10 +147,53 @@ fn who_cannot_be_asked_is_told_why() {
         assert!(said(&state).starts_with(expected), "{}", said(&state));
         assert_eq!(state.mode, Mode::Normal);
     }
-    // A process that is no Go program, or of which nothing is known yet.
-    let mut state = state();
-    press(&mut state, "/postgres<enter>9r");
-    assert_eq!(said(&state), "postgres 40 is being looked at");
+    // The kernel lets nobody look at it: that will not be known.
+    let mut state = go_program_not_looked_at();
+    is_seen(&mut state, None, MappingsState::Unreadable(Unreadable::Denied));
+    press(&mut state, "9r");
+    assert!(said(&state).starts_with("where a.test 30 listens is not known: permission denied"), "{}", said(&state));
+}
+
+#[test]
+fn what_is_wanted_before_it_is_known_where_it_listens_is_not_forgotten() {
+    let looking = "looking for the sockets of a.test 30; Esc gives up";
+    let is_asked = |state: &State| matches!(&state.mode, Mode::Dialog(Dialog::Profile { .. }));
+    let refused = MappingsState::Unreadable(Unreadable::Gone);
+    for (listening, mappings, asked, told) in [
+        (Some(Ok(here())), MappingsState::Waiting, true, looking),
+        (None, MappingsState::Waiting, false, looking),
+        (Some(Ok(Listening::default())), MappingsState::Waiting, false, "a.test 30 does not listen for TCP connections"),
+        (None, refused, false, "where a.test 30 listens is not known: the process ended"),
+    ] {
+        let mut state = go_program_not_looked_at();
+        press(&mut state, "9");
+        let effects = update(&mut state, Event::Key(key("r")));
+        assert!(matches!(&effects[..], [Effect::Require(needs)] if needs.refresh && needs.listening), "{effects:?}");
+        assert_eq!((said(&state), is_asked(&state)), (looking, false));
+        is_seen(&mut state, listening, mappings);
+        assert_eq!((said(&state), is_asked(&state)), (told, asked));
+    }
+    // Who gives up, or goes away, is not asked later.
+    for keys in ["<esc>", "3"] {
+        let mut state = go_program_not_looked_at();
+        press(&mut state, "9r");
+        press(&mut state, keys);
+        is_seen(&mut state, Some(Ok(here())), MappingsState::Waiting);
+        press(&mut state, "9");
+        is_seen(&mut state, Some(Ok(here())), MappingsState::Waiting);
+        assert!(!is_asked(&state), "after {keys}");
+    }
+}
+
+#[test]
+fn a_search_that_is_left_says_so() {
+    let mut state = fetched();
+    press(&mut state, "/work<enter>");
+    press(&mut state, "<esc>");
+    assert_eq!(said(&state), "work is not looked for any more; Esc again goes back");
+    assert_eq!((state.focus, state.profiles.search()), (Pane::Profile, None));
+    press(&mut state, "<esc>");
+    assert_eq!(state.focus, Pane::Top);
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub struct Config {
     pub warning: WarningConfig,
     /// What is done then.
     pub alarm: AlarmConfig,
-    /// Where profiles are saved.
+    /// Where profiles are saved, first of all.
     pub profile_directory: PathBuf,
 }
 
@@ -107,7 +107,7 @@ pub struct AlarmConfig {
     pub hook_every: Duration,
     /// It is killed after this.
     pub hook_timeout: Duration,
-    /// Fetch a heap profile of a Go program that begins to warn, and keep it.
+    /// Fetch a heap profile of a Go program that begins to warn, keep it and save it.
     pub heap_profile: bool,
 }
 

@@ -44,7 +44,8 @@ use run::RunView;
 pub use alarms::{AlarmsTold, HookCall};
 pub use kills::KillsView;
 pub use profile::{
-    Extent, FetchedProfile, KeptProfile, NotKnown, Picture, ProfileCall, ProfileView, Reason, SaveCall, ShownProfile, frames,
+    Extent, FetchedProfile, KeptProfile, NotKnown, Picture, ProfileCall, ProfileView, Reason, SaveCall, SavedProfile,
+    ShownProfile, frames,
 };
 pub use text_field::TextField;
 pub use update::update;
@@ -335,7 +336,7 @@ pub enum Event {
         outcome: Result<Box<FetchedProfile>, String>,
     },
     /// A profile was saved to this file, or why not.
-    ProfileSaved(Result<String, String>),
+    ProfileSaved(Result<SavedProfile, String>),
     /// We did not stop: no shell with job control could continue us.
     NotSuspended,
     /// A signal was sent, or not: for each target.

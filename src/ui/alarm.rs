@@ -9,6 +9,7 @@ use ratatui::layout::Rect;
 use crate::app::State;
 use crate::monitor::alarm::{AlarmReport, Classes, Portrait};
 use crate::monitor::report::{MappingsState, ProcessDetail};
+use crate::text::printable;
 use crate::units::{Bytes, Timestamp, human_duration};
 
 use super::canvas::Canvas;
@@ -37,7 +38,8 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, state: &State, detail: &
     let mut pen = canvas.pen(area, 0);
     pen.gap(1).put(&sentence(alarm, portrait, state.report.time, lines == 0), Role::Dim);
     if let Some(kept) = state.profiles.of_alarm(alarm.number) {
-        pen.whole(&format!("  {} profile kept: 9", kept.call.kind.word()), Role::Dim);
+        let file = kept.fetched.file().map_or_else(String::new, |file| format!(", {file}"));
+        pen.put(&format!("  {} profile: 9{}", kept.call.kind.word(), printable(file.as_bytes())), Role::Dim);
     }
     let Classes::Known(classes) = &portrait.classes else { return };
     for (line, class) in (1..area.height).zip(classes.iter().take(lines)) {

@@ -164,8 +164,9 @@ fn story(canvas: &mut Canvas<'_>, area: Rect, state: &State, kill: &KillReport) 
 fn profile_before(state: &State, kill: &KillReport) -> Option<(Cow<'static, str>, Role)> {
     let kept = state.profiles.newest_of(kill.victim.as_ref()?.id?)?;
     let before = human_duration(kill.at.since(kept.at));
-    let text =
-        format!("Its {} profile of {before} before is kept: 9 shows which functions held it.", kept.call.kind.word());
+    let file = kept.fetched.file().map_or_else(|| "kept".into(), |file| format!("in {}", printable(file.as_bytes())));
+    let kind = kept.call.kind.word();
+    let text = format!("Its {kind} profile of {before} before is {file}: 9 shows which functions held it.");
     Some((text.into(), Role::Plain))
 }
 

@@ -81,7 +81,8 @@ fn nothing(state: &State) -> Vec<(Cow<'static, str>, Role)> {
         )];
     }
     if state.profiles.is_wanted {
-        let line = format!("Looking for the sockets of {}: then a menu asks which profile. Esc gives up.", state.name_of(of));
+        let line =
+            format!("Looking for the sockets of {}: then a menu asks which profile. Esc gives up.", state.name_of(of));
         return vec![(line.into(), Role::Plain)];
     }
     if let Some((_, why)) = state.profiles.refusal.as_ref().filter(|(refused, _)| *refused == of) {
@@ -160,19 +161,31 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, state: &State, shown: ShownProfil
         }
     }
     if area.height > 1 {
-        canvas.pen(area, 1).gap(1).put(&moment(state, shown, area.width >= WITH_SOURCE), Role::Dim);
+        let text = moment(state, shown, area.width >= WITH_SOURCE, canvas.glyphs.tag);
+        canvas.pen(area, 1).gap(1).put(&text, Role::Dim);
     }
 }
 
-/// Of which moment it is, and what it leaves out; zoomed in: into what.
-fn moment(state: &State, shown: ShownProfile<'_>, has_room: bool) -> String {
+/// Of which moment it is, and what it leaves out; zoomed in: into what; what the sign of those that were found means.
+fn moment(state: &State, shown: ShownProfile<'_>, has_room: bool, found: &str) -> String {
     if state.profiles.picture == Picture::Flame && state.profiles.root != Flame::ROOT {
         let root = state.profiles.root;
         let name = printable(short_name(shown.name_of(root)).as_bytes()).into_owned();
         let (value, total) =
             (shown.digest.flame.value(root, shown.value_type), shown.digest.flame.value(Flame::ROOT, shown.value_type));
         let share = ValueType::share(value, total);
-        return format!("zoomed into {name}: {} ({share}%); Esc goes back", amount(state, shown.counted(), value));
+        let found = state
+            .profiles
+            .search()
+            .map_or_else(String::new, |needle| format!("; {found}: has {}", printable(needle.as_bytes())));
+        return format!(
+            "zoomed into {name}: {} ({share}%){found}; Esc goes back",
+            amount(state, shown.counted(), value)
+        );
+    }
+    if let Some(needle) = state.profiles.search() {
+        let needle = printable(needle.as_bytes());
+        return format!("{found}: has {needle}; n goes to the next, Esc ends the search");
     }
     let call = &shown.kept.call;
     let profile = &shown.digest.profile;
@@ -300,6 +313,16 @@ fn flame(canvas: &mut Canvas<'_>, list: Rect, state: &State, shown: ShownProfile
     }
 }
 
+/// The end of a path, which says more than its beginning, from the name of a folder on.
+fn end_of_path<'a>(path: &'a str, room: u16, ellipsis: &str) -> Cow<'a, str> {
+    if columns(path) <= room {
+        return path.into();
+    }
+    let ends = path.match_indices('/').map(|(at, _)| format!("{ellipsis}{}", &path[at..]));
+    let name = path.rsplit('/').next().unwrap_or(path);
+    ends.into_iter().find(|end| columns(end) <= room).map_or(name.into(), Cow::Owned)
+}
+
 /// The selected function whole, with its line of the source.
 fn selected_function(canvas: &mut Canvas<'_>, area: Rect, state: &State, shown: ShownProfile<'_>) {
     let (counted, profile) = (shown.counted(), &shown.digest.profile);
@@ -326,17 +349,13 @@ fn selected_function(canvas: &mut Canvas<'_>, area: Rect, state: &State, shown: 
         (None, None) => String::new(),
     };
     let source = function.and_then(|function| profile.source(function));
-    let source = source.map(|(path, line)| format!("{path}:{line}"));
+    let source = source.map(|(path, line)| printable(format!("{path}:{line}").as_bytes()).into_owned());
     if area.height > 1 {
         pen.gap(1).put(&printable(name.as_bytes()), Role::Strong);
         let mut pen = canvas.pen(area, 1);
         pen.gap(1).put(&sums, Role::Plain);
-        let source = source.unwrap_or_default();
-        let room = usize::from(pen.room().saturating_sub(2));
-        // The end of a path says more than its beginning.
-        let skipped = source.chars().count().saturating_sub(room);
-        let end: String = source.chars().skip(skipped).collect();
-        pen.gap(1).put(&printable(end.as_bytes()), Role::Dim);
+        let (room, ellipsis) = (pen.room().saturating_sub(2), pen.glyphs().ellipsis);
+        pen.gap(1).put(&end_of_path(&source.unwrap_or_default(), room, ellipsis), Role::Dim);
     } else {
         pen.end(&sums, Role::Dim);
         pen.gap(1).put(&printable(name.as_bytes()), Role::Strong);

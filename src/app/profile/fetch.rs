@@ -51,7 +51,9 @@ impl State {
 
     /// Asks which profile to fetch, and from where, once that is known; tells why it never will be.
     pub(in super::super) fn go_on_with_wanted(&mut self) {
-        let Some(of) = self.profiles.of.filter(|_| self.profiles.is_wanted && self.mode == Mode::Normal) else { return };
+        let Some(of) = self.profiles.of.filter(|_| self.profiles.is_wanted && self.mode == Mode::Normal) else {
+            return;
+        };
         if self.focus != Pane::Profile {
             self.profiles.is_wanted = false;
             return;

@@ -10,7 +10,7 @@ use super::super::layout::{self, Area};
 use super::super::list::Direction;
 use super::super::{Effect, Pane, State, Tone};
 use super::frames::{PlacedFrame, placed, root_that_shows};
-use super::{Extent, Picture, SaveCall, widest};
+use super::{Extent, Picture, widest};
 
 impl State {
     /// The pane was opened: it shows the selected process, or the victim of the kill that one looks at.
@@ -36,7 +36,7 @@ impl State {
         } else if std::mem::take(&mut self.profiles.is_wanted) {
             self.say(Tone::Plain, "given up");
         } else if let Some(needle) = self.profiles.search.take() {
-            self.say(Tone::Plain, format!("{needle} is not looked for any more; Esc again goes back"));
+            self.say(Tone::Plain, format!("the search for {needle} is over; Esc again goes back"));
         } else if self.profiles.picture == Picture::Flame && self.profiles.root != Flame::ROOT {
             let parent = self.profiles.shown().and_then(|shown| shown.digest.flame.parent(self.profiles.root));
             self.profiles.root = parent.unwrap_or(Flame::ROOT);
@@ -239,10 +239,7 @@ impl State {
             self.say(Tone::Plain, "no profile is there to be saved; r fetches one");
             return None;
         };
-        let call = &shown.kept.call;
-        let name = format!("{} {}", call.who, call.kind.word());
-        let taken = shown.kept.fetched.whole.profile.taken;
-        Some(Effect::SaveProfile(SaveCall { name, taken, bytes: shown.kept.fetched.bytes.clone() }))
+        Some(Effect::SaveProfile(shown.kept.call.to_save(&shown.kept.fetched)))
     }
 
     /// The selected function and how many there are, for a search.

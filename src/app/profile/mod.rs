@@ -52,6 +52,25 @@ pub struct FetchedProfile {
     pub whole: Digest,
     /// What changed since the base.
     pub growth: Option<Digest>,
+    /// For an alarm it is saved as soon as it is there, before anybody can be killed: where, or why not.
+    pub saved: Option<Result<SavedProfile, String>>,
+}
+
+impl FetchedProfile {
+    /// The file that it was saved to by itself.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        self.saved.as_ref()?.as_ref().ok().map(|saved| &*saved.path)
+    }
+}
+
+/// A profile that was saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedProfile {
+    /// The file.
+    pub path: String,
+    /// Why it is not where it should be.
+    pub not_there: Option<String>,
 }
 
 /// A profile that is kept.
@@ -67,6 +86,15 @@ pub struct KeptProfile {
     pub since: Option<Timestamp>,
     /// What came.
     pub fetched: FetchedProfile,
+}
+
+impl ProfileCall {
+    /// To save this of it.
+    #[must_use]
+    pub fn to_save(&self, fetched: &FetchedProfile) -> SaveCall {
+        let name = format!("{} {}", self.who, self.kind.word());
+        SaveCall { name, taken: fetched.whole.profile.taken, bytes: fetched.bytes.clone() }
+    }
 }
 
 /// A profile that is to be saved.
@@ -263,13 +291,19 @@ impl State {
         }
         match (outcome, reason) {
             (Ok(fetched), _) => {
+                let saved = fetched.saved.clone();
                 let held = self.held_function();
                 self.profiles.keep(call, self.now, *fetched);
                 if reason == Reason::Asked {
                     self.profiles.shown = None;
                     self.say(Tone::Good, format!("the {kind} profile of {who} is here; w saves it"));
                 } else {
-                    self.announce(Tone::Plain, format!("{who} warns; its {kind} profile is kept: 9 shows it"));
+                    let where_to = match saved {
+                        Some(Ok(saved)) => format!("is in {}", saved.path),
+                        Some(Err(why)) => format!("is kept, not saved: {why}"),
+                        None => "is kept".into(),
+                    };
+                    self.announce(Tone::Plain, format!("{who} warns; its {kind} profile {where_to}: 9 shows it"));
                 }
                 self.hold_function(held);
             }
@@ -283,9 +317,12 @@ impl State {
         }
     }
 
-    pub(super) fn profile_saved(&mut self, outcome: Result<String, String>) {
+    pub(super) fn profile_saved(&mut self, outcome: Result<SavedProfile, String>) {
         match outcome {
-            Ok(path) => self.say(Tone::Good, format!("saved: go tool pprof {path}")),
+            Ok(SavedProfile { path, not_there: None }) => self.say(Tone::Good, format!("saved: go tool pprof {path}")),
+            Ok(SavedProfile { path, not_there: Some(why) }) => {
+                self.say(Tone::Good, format!("saved: go tool pprof {path} (not {why})"));
+            }
             Err(why) => self.say(Tone::Bad, format!("not saved: {why}")),
         }
     }

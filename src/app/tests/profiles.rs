@@ -95,7 +95,7 @@ fn arrives(state: &mut State, call: ProfileCall, whole: Digest) {
         .base
         .as_ref()
         .map(|base| Digest::of(whole.profile.since(&base.fetched.whole.profile).expect("the same types")));
-    let fetched = FetchedProfile { from: address(), bytes: b"packed".as_slice().into(), whole, growth };
+    let fetched = FetchedProfile { from: address(), bytes: b"packed".as_slice().into(), whole, growth, saved: None };
     update(state, Event::Profiled { call, outcome: Ok(Box::new(fetched)) });
 }
 
@@ -162,7 +162,12 @@ fn what_is_wanted_before_it_is_known_where_it_listens_is_not_forgotten() {
     for (listening, mappings, asked, told) in [
         (Some(Ok(here())), MappingsState::Waiting, true, looking),
         (None, MappingsState::Waiting, false, looking),
-        (Some(Ok(Listening::default())), MappingsState::Waiting, false, "a.test 30 does not listen for TCP connections"),
+        (
+            Some(Ok(Listening::default())),
+            MappingsState::Waiting,
+            false,
+            "a.test 30 does not listen for TCP connections",
+        ),
         (None, refused, false, "where a.test 30 listens is not known: the process ended"),
     ] {
         let mut state = go_program_not_looked_at();
@@ -190,7 +195,7 @@ fn a_search_that_is_left_says_so() {
     let mut state = fetched();
     press(&mut state, "/work<enter>");
     press(&mut state, "<esc>");
-    assert_eq!(said(&state), "work is not looked for any more; Esc again goes back");
+    assert_eq!(said(&state), "the search for work is over; Esc again goes back");
     assert_eq!((state.focus, state.profiles.search()), (Pane::Profile, None));
     press(&mut state, "<esc>");
     assert_eq!(state.focus, Pane::Top);
@@ -299,8 +304,10 @@ fn a_profile_is_saved_under_the_name_of_its_process() {
     let saved = press(&mut state, "w");
     let expected = SaveCall { name: "a.test 30 heap".into(), taken: None, bytes: b"packed".as_slice().into() };
     assert_eq!(saved, [Effect::SaveProfile(expected)]);
-    update(&mut state, Event::ProfileSaved(Ok("./a.pb.gz".into())));
-    assert_eq!(said(&state), "saved: go tool pprof ./a.pb.gz");
+    for (not_there, remark) in [(None, ""), (Some(".: Permission denied".to_owned()), " (not .: Permission denied)")] {
+        update(&mut state, Event::ProfileSaved(Ok(SavedProfile { path: "/t/a.pb.gz".into(), not_there })));
+        assert_eq!(said(&state), format!("saved: go tool pprof /t/a.pb.gz{remark}"));
+    }
     update(&mut state, Event::ProfileSaved(Err("a: No space left".into())));
     assert_eq!(said(&state), "not saved: a: No space left");
     // Also when the process is gone, and the table shows another.

@@ -78,7 +78,7 @@ impl Kind {
         match self {
             Self::Heap => "who holds what is in use",
             Self::Allocs => "who allocated the most since it started",
-            Self::Goroutine => "where its goroutines are (stops it for a moment)",
+            Self::Goroutine => "where its goroutines are; pauses it",
         }
     }
 }

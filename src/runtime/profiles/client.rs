@@ -100,10 +100,11 @@ pub fn get(
     if !address.ip().is_loopback() {
         return Err(Refusal::Elsewhere);
     }
-    let mut connection = TcpStream::connect_timeout(&address, leash.left()?.min(CONNECTING)).map_err(|error| match error.kind() {
-        ErrorKind::TimedOut => Refusal::NotAccepted,
-        _ => Refusal::NotConnected(error),
-    })?;
+    let mut connection =
+        TcpStream::connect_timeout(&address, leash.left()?.min(CONNECTING)).map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => Refusal::NotAccepted,
+            _ => Refusal::NotConnected(error),
+        })?;
     if !is_still_there() {
         return Err(Refusal::SomebodyElse);
     }

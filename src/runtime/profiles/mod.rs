@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::app::{Event, FetchedProfile, ProfileCall, SaveCall};
+use crate::app::{Event, FetchedProfile, ProfileCall, Reason, SaveCall};
 use crate::golang::pprof::{self, Digest};
 use crate::snapshot::listening::ListeningSocket;
 use crate::source::sockets;
@@ -25,6 +25,8 @@ use client::{Leash, PATIENCE, Refusal};
 
 /// Orders that may wait, and outcomes.
 const WAITING: usize = 8;
+/// Files that are made without anybody's key: a program that warns again and again fills no disk.
+const MOST_OF_ALARMS: usize = 64;
 
 #[derive(Debug)]
 enum Order {
@@ -54,7 +56,8 @@ pub struct Profiles {
 #[derive(Clone, Debug)]
 struct Worker {
     proc_root: PathBuf,
-    directory: PathBuf,
+    /// Where files go: to the first that takes them.
+    directories: Vec<PathBuf>,
     tell: mpsc::Sender<Event>,
     patience: Duration,
     /// Orders up to this one were given up.
@@ -62,11 +65,12 @@ struct Worker {
 }
 
 impl Profiles {
-    /// Ready to start the thread. Files go to `directory`. What became of each order comes as an event.
+    /// Ready to start the thread. Files go to `directory`, or where it takes none to that of temporary files. What became of each order comes as an event.
     #[must_use]
     pub fn new(proc_root: PathBuf, directory: PathBuf) -> (Self, mpsc::Receiver<Event>) {
         let (tell, outcomes) = mpsc::channel(WAITING);
-        let worker = Worker { proc_root, directory, tell, patience: PATIENCE, given_up: Arc::default() };
+        let directories = vec![directory, std::env::temp_dir()];
+        let worker = Worker { proc_root, directories, tell, patience: PATIENCE, given_up: Arc::default() };
         (Self { worker, orders: None, count: 0 }, outcomes)
     }
 
@@ -116,16 +120,23 @@ impl Worker {
     }
 
     fn work(&self, orders: &Receiver<(u64, Order)>) {
+        let mut of_alarms = 0;
         while let Ok((number, order)) = orders.recv() {
             let event = match order {
                 Order::Fetch(call) => {
                     let is_given_up = || self.given_up.load(Ordering::Relaxed) >= number;
-                    let outcome = fetch(&self.proc_root, &call, Leash::new(self.patience, &is_given_up));
+                    let mut outcome = fetch(&self.proc_root, &call, Leash::new(self.patience, &is_given_up));
+                    if let (Ok(fetched), Reason::Alarm(_)) = (&mut outcome, call.reason) {
+                        of_alarms += 1;
+                        fetched.saved = Some(if of_alarms <= MOST_OF_ALARMS {
+                            save::save(&self.directories, &call.to_save(fetched))
+                        } else {
+                            Err(format!("{MOST_OF_ALARMS} of alarms were saved already"))
+                        });
+                    }
                     Event::Profiled { outcome: outcome.map(Box::new), call }
                 }
-                Order::Save(call) => {
-                    Event::ProfileSaved(save::save(&self.directory, &call).map(|path| path.display().to_string()))
-                }
+                Order::Save(call) => Event::ProfileSaved(save::save(&self.directories, &call)),
             };
             if self.tell.blocking_send(event).is_err() {
                 return;
@@ -148,7 +159,13 @@ fn fetch(proc_root: &Path, call: &ProfileCall, leash: Leash<'_>) -> Result<Fetch
                 Ok(profile) => {
                     let base = call.base.as_ref().map(|base| &base.fetched.whole.profile);
                     let growth = base.and_then(|base| profile.since(base).ok()).map(Digest::of);
-                    return Ok(FetchedProfile { from, bytes: bytes.into(), whole: Digest::of(profile), growth });
+                    return Ok(FetchedProfile {
+                        from,
+                        bytes: bytes.into(),
+                        whole: Digest::of(profile),
+                        growth,
+                        saved: None,
+                    });
                 }
                 Err(refusal) => refusals.push(format!("what came from {from} is no profile: {refusal}")),
             },
@@ -171,7 +188,8 @@ fn ask(
 ) -> Result<(SocketAddr, Vec<u8>), Refusal> {
     let path = format!("/debug/pprof/{}", call.kind.word());
     // While the socket is the process's own, no other can have taken the connection.
-    let is_its = || sockets::listening(proc_root, call.of).is_ok_and(|now| now.reachable().any(|known| known == socket));
+    let is_its =
+        || sockets::listening(proc_root, call.of).is_ok_and(|now| now.reachable().any(|known| known == socket));
     let mut outcome = Err(Refusal::Elsewhere);
     for address in socket.loopback() {
         outcome = client::get(address, &path, leash, is_its).map(|bytes| (address, bytes));

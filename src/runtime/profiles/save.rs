@@ -1,22 +1,36 @@
 //! Writes a profile where `go tool pprof` opens it: a new file, for its owner alone. Refuses to write over anything.
 
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::app::SaveCall;
+use crate::app::{SaveCall, SavedProfile};
 use crate::export::json::rfc3339;
 use crate::units::WallTime;
 
 /// More files of one name and one second than this are no accident.
 const MOST: u32 = 100;
 
-/// Writes it into this directory; which file it is.
+/// Writes it into the first of these directories that takes it.
 ///
 /// # Errors
 /// Why not, in words.
-pub fn save(directory: &Path, call: &SaveCall) -> Result<PathBuf, String> {
+pub fn save(directories: &[PathBuf], call: &SaveCall) -> Result<SavedProfile, String> {
+    let mut refusals = Vec::new();
+    for directory in directories {
+        match save_in(directory, call) {
+            Ok(path) => {
+                let not_there = (!refusals.is_empty()).then(|| refusals.join("; "));
+                return Ok(SavedProfile { path: path.display().to_string(), not_there });
+            }
+            Err(why) => refusals.push(why),
+        }
+    }
+    Err(refusals.join("; "))
+}
+
+fn save_in(directory: &Path, call: &SaveCall) -> Result<PathBuf, String> {
     let name = file_name(call);
     for number in 1..=MOST {
         let number = if number == 1 { String::new() } else { format!("-{number}") };
@@ -24,7 +38,7 @@ pub fn save(directory: &Path, call: &SaveCall) -> Result<PathBuf, String> {
         let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-            Err(error) => return Err(format!("{}: {error}", path.display())),
+            Err(error) => return Err(format!("{}: {}", directory.display(), in_words(&error))),
         };
         return match file.write_all(&call.bytes) {
             Ok(()) => Ok(path),
@@ -36,6 +50,12 @@ pub fn save(directory: &Path, call: &SaveCall) -> Result<PathBuf, String> {
         };
     }
     Err(format!("{}: there are {MOST} of them already", directory.join(name).display()))
+}
+
+/// Without the number.
+fn in_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// `a.test-30987-heap-20261121T180805`: what a name may not have in a file is a dash.
@@ -76,15 +96,20 @@ mod tests {
     fn nothing_is_overwritten_and_nobody_else_may_read() {
         let directory = tempfile::tempdir().unwrap();
         let elsewhere = directory.path().join("elsewhere");
-        let first = save(directory.path(), &call("a", b"one")).unwrap();
+        let first = save_in(directory.path(), &call("a", b"one")).unwrap();
         std::os::unix::fs::symlink(&elsewhere, directory.path().join("a-20251121T180805-2.pb.gz")).unwrap();
-        let second = save(directory.path(), &call("a", b"two")).unwrap();
+        let second = save_in(directory.path(), &call("a", b"two")).unwrap();
         assert_eq!(second.file_name().unwrap(), "a-20251121T180805-3.pb.gz", "a link is not written through");
         assert!(!elsewhere.exists());
         let read = |path: &PathBuf| std::fs::read(path).unwrap();
         assert_eq!((read(&first), read(&second)), (b"one".to_vec(), b"two".to_vec()));
         assert_eq!(std::fs::metadata(&first).unwrap().permissions().mode() & 0o7777, 0o600);
-        let refused = save(&directory.path().join("missing"), &call("a", b"")).unwrap_err();
-        assert!(refused.contains("missing/a-2025") && refused.contains("No such file"), "{refused}");
+        // Where it cannot be written it goes elsewhere, and that is said.
+        let missing = directory.path().join("missing");
+        let saved = save(&[missing.clone(), directory.path().into()], &call("b", b"three")).unwrap();
+        assert_eq!(saved.path, directory.path().join("b-20251121T180805.pb.gz").display().to_string());
+        assert_eq!(saved.not_there.unwrap(), format!("{}: No such file or directory", missing.display()));
+        let refused = save(&[missing.clone(), missing], &call("a", b"")).unwrap_err();
+        assert_eq!(refused.matches("missing: No such file or directory").count(), 2, "{refused}");
     }
 }

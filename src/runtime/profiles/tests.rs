@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use super::client::tests::nobodys_port;
 use super::*;
-use crate::app::Reason;
+use crate::app::SavedProfile;
 use crate::control::identify;
 use crate::golang::pprof::Kind;
 use crate::units::Pid;
@@ -39,17 +39,23 @@ fn server(body: &'static [u8]) -> SocketAddr {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "looks at the file that was written")]
 fn a_profile_is_fetched_summed_and_saved() {
     let directory = tempfile::tempdir().unwrap();
     let (mut profiles, mut outcomes) = started(directory.path());
     let from = server(PROFILE);
     profiles.fetch(call(from)).unwrap();
     let Some(Event::Profiled { outcome: Ok(fetched), .. }) = outcomes.blocking_recv() else { panic!("not fetched") };
-    assert_eq!((fetched.from, &*fetched.bytes, fetched.growth), (from, PROFILE, None));
+    assert_eq!((fetched.from, &*fetched.bytes, fetched.growth, fetched.saved), (from, PROFILE, None, None));
     assert_eq!(fetched.whole.top(0, pprof::Order::Flat).unwrap().total, 7);
     profiles.save(SaveCall { name: "us".into(), taken: None, bytes: fetched.bytes }).unwrap();
-    let saved = directory.path().join("us.pb.gz").display().to_string();
-    assert_eq!(outcomes.blocking_recv(), Some(Event::ProfileSaved(Ok(saved))));
+    let saved = |name: &str| SavedProfile { path: directory.path().join(name).display().to_string(), not_there: None };
+    assert_eq!(outcomes.blocking_recv(), Some(Event::ProfileSaved(Ok(saved("us.pb.gz")))));
+    // For an alarm nobody needs to press a key.
+    profiles.fetch(ProfileCall { reason: Reason::Alarm(1), ..call(from) }).unwrap();
+    let Some(Event::Profiled { outcome: Ok(fetched), .. }) = outcomes.blocking_recv() else { panic!("not fetched") };
+    assert_eq!(fetched.saved, Some(Ok(saved("us-heap.pb.gz"))));
+    assert_eq!(std::fs::read(directory.path().join("us-heap.pb.gz")).unwrap(), PROFILE);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::app::tests::press;
-use crate::app::{FetchedProfile, ProfileCall, Reason};
+use crate::app::{FetchedProfile, ProfileCall, Reason, SavedProfile};
 use crate::golang::pprof::{Digest, Kind, Profile, fixture as profiles};
 use crate::snapshot::listening::{Listening, NetworkNamespace};
 use crate::units::Timestamp;
@@ -47,7 +47,7 @@ fn shown(size: (u16, u16), look: Look, keys: &str, later: bool) -> State {
         base: None,
     };
     let fetched = |profile: Profile, growth| {
-        Box::new(FetchedProfile { from, bytes: Arc::default(), whole: Digest::of(profile), growth })
+        Box::new(FetchedProfile { from, bytes: Arc::default(), whole: Digest::of(profile), growth, saved: None })
     };
     update(&mut state, Event::Profiled { call: call.clone(), outcome: Ok(fetched(profile(200), None)) });
     if later {
@@ -127,9 +127,11 @@ fn a_profile_from_before_is_told_with_the_alarm_and_with_the_kill() {
 
     let of_alarm = state.profiles.newest_of(fixture::LEAKING).cloned().expect("it was fetched");
     let call = ProfileCall { reason: Reason::Alarm(1), ..of_alarm.call };
-    update(&mut state, Event::Profiled { call, outcome: Ok(Box::new(of_alarm.fetched)) });
+    let saved = Some(Ok(SavedProfile { path: "/profiles/a.pb.gz".into(), not_there: None }));
+    let fetched = FetchedProfile { saved, ..of_alarm.fetched };
+    update(&mut state, Event::Profiled { call, outcome: Ok(Box::new(fetched)) });
     (state.focus, state.zoomed, state.detail) = (Pane::Growth, true, Some(fixture::detail()));
-    assert!(screen(&state).contains("heap profile kept: 9"), "{}", screen(&state));
+    assert!(screen(&state).contains("heap profile: 9, /profiles/a.pb.gz"), "{}", screen(&state));
 }
 
 #[test]

@@ -3,9 +3,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "reads fixtures and runs the program")]
 
-#[path = "fuzzed/check.rs"]
-mod check;
-
 use std::path::{Path, PathBuf};
 
 use oomtop::oom_log::{Domain, Episode, Form, LogReader, Outcome, Span};
@@ -566,20 +563,6 @@ proptest! {
             // All that is made of it can be said.
             let _ = (words::headline(&story), words::why(&story), words::who_asked(&story), words::usage(&story));
         }
-    }
-}
-
-/// A fuzzer made these out of the logs: a few for each path through the parser (see `fuzz/Cargo.toml`).
-#[test]
-fn what_a_fuzzer_found_worth_keeping_is_survived() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fuzzed-logs");
-    let logs: Vec<_> =
-        std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
-    assert!(logs.len() > 100, "{}", logs.len());
-    for path in logs.iter().chain(&logs_of_the_corpus()) {
-        let log = std::fs::read(path).expect("a log");
-        let outcome = std::panic::catch_unwind(|| check::check(&log));
-        assert!(outcome.is_ok(), "{}", path.display());
     }
 }
 

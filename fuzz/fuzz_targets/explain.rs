@@ -1,10 +1,10 @@
-//! Any bytes as a kernel log: see `check`.
+//! Any bytes as a kernel log: see `log::check`.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../tests/fuzzed/check.rs"]
-mod check;
+#[path = "../../tests/fuzzed/log.rs"]
+mod log;
 
-fuzz_target!(|log: &[u8]| check::check(log));
+fuzz_target!(|bytes: &[u8]| log::check(bytes));

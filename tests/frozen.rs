@@ -72,14 +72,15 @@ fn files_that_never_answer_hold_up_nobody() {
     assert!(terminal.ended(PATIENCE).expect("it ends").success());
 }
 
-/// Lets nobody read a file, for as long as it lives: who tries hangs in the kernel, as with a lock that is held.
+/// Lets nobody read these files, for as long as it lives: who tries hangs in the kernel, as with a lock that is held.
 const HOLDER: &str = "
 import ctypes, os, signal, sys, time
 libc = ctypes.CDLL(None, use_errno=True)
 libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
 listener = libc.fanotify_init(5, os.O_RDONLY)  # FAN_CLOEXEC | FAN_CLASS_CONTENT
 # FAN_MARK_ADD, FAN_ACCESS_PERM, AT_FDCWD
-marked = listener >= 0 and libc.fanotify_mark(listener, 1, ctypes.c_uint64(0x20000), -100, sys.argv[1].encode()) == 0
+mark = lambda path: libc.fanotify_mark(listener, 1, ctypes.c_uint64(0x20000), -100, path.encode()) == 0
+marked = listener >= 0 and all(mark(path) for path in sys.argv[1:])
 print('ready' if marked else os.strerror(ctypes.get_errno()), flush=True)
 time.sleep(3600)
 ";
@@ -92,17 +93,7 @@ fn a_read_that_hangs_in_the_kernel_is_told_and_others_are_read_meanwhile() {
     let fake = FakeProc::new();
     fake.put(&FakeProcess { name: b"steady".to_vec(), ..FakeProcess::new(20) });
     fake.put(&FakeProcess { name: b"stuck".to_vec(), anonymous: 90_000, size: 100_000, ..FakeProcess::new(30) });
-    let file = fake.proc().join("30/smaps");
-    std::fs::write(&file, "").unwrap();
-    let mut holder = Command::new("python3");
-    holder.args(["-c", HOLDER, file.to_str().unwrap()]).stdout(Stdio::piped());
-    let mut holder = holder.spawn().unwrap();
-    let said = first_line(&mut holder);
-    let holder = Killed(holder);
-    if said != "ready\n" {
-        require::missing("fanotify", &format!("no reads can be held back here: {said}"));
-        return;
-    }
+    let Some(holder) = held_back(&fake, &["30/smaps"]) else { return };
     let mut terminal = look_at_stuck(&fake);
     until_row(&mut terminal, |row| row.contains("smaps of stuck 30: no answer for"));
     until_row(&mut terminal, |row| row.contains("Its smaps gives no answer for"));
@@ -120,6 +111,52 @@ fn a_read_that_hangs_in_the_kernel_is_told_and_others_are_read_meanwhile() {
     answered.unwrap();
     terminal.press("q");
     assert!(terminal.ended(PATIENCE).expect("it ends").success());
+}
+
+#[test]
+fn a_snapshot_gives_up_what_does_not_answer_and_says_so() {
+    if !require::tool("python3") || !require::root() {
+        return;
+    }
+    let fake = FakeProc::new();
+    let rollup = b"00400000-7ff00000 ---p 00000000 00:00 0 [rollup]\nRss: 100 kB\nPss: 70 kB\nLocked: 0 kB\n";
+    for (pid, name) in [(20, b"steady".to_vec()), (30, b"stuck".to_vec()), (40, b"quiet".to_vec())] {
+        fake.put(&FakeProcess { name, ..FakeProcess::new(pid) });
+        std::fs::write(fake.proc().join(format!("{pid}/smaps_rollup")), rollup).unwrap();
+    }
+    let Some(_holder) = held_back(&fake, &["30/smaps", "30/smaps_rollup"]) else { return };
+    let (proc_root, sys_root) = (fake.proc(), fake.sys());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oomtop"));
+    command.args(["snapshot", "--proc", proc_root.to_str().unwrap(), "--sys", sys_root.to_str().unwrap()]);
+    let output = command.args(["--json", "--mappings", "30"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let pss = |pid: u64| {
+        let row = told["processes"].as_array().unwrap().iter().find(|row| row["pid"] == pid).unwrap();
+        row["pss_bytes"].clone()
+    };
+    assert_eq!((pss(20), pss(30), pss(40)), ((70 << 10).into(), serde_json::Value::Null, (70 << 10).into()), "{told}");
+    let reasons = told["unreadable"].as_array().unwrap();
+    let of_pss = reasons.iter().find(|entry| entry["field"] == "pss_bytes").unwrap();
+    assert_eq!((&of_pss["reason"], &of_pss["pids"]), (&"the read did not come back in time".into(), &[30].into()));
+    assert_eq!(told["mappings"]["rss_bytes"], serde_json::Value::Null, "{told}");
+    assert!(told["mappings"].to_string().contains("the read did not come back in time"), "{told}");
+}
+
+/// Nobody reads these files of the tree; `None` where that cannot be done here, which is said.
+fn held_back(fake: &FakeProc, files: &[&str]) -> Option<Killed> {
+    let paths = files.iter().map(|file| fake.proc().join(file));
+    let paths: Vec<_> = paths.inspect(|path| std::fs::write(path, "").unwrap()).collect();
+    let mut holder = Command::new("python3");
+    holder.args(["-c", HOLDER]).args(paths).stdout(Stdio::piped());
+    let mut holder = holder.spawn().unwrap();
+    let said = first_line(&mut holder);
+    let holder = Killed(holder);
+    if said != "ready\n" {
+        require::missing("fanotify", &format!("no reads can be held back here: {said}"));
+        return None;
+    }
+    Some(holder)
 }
 
 fn first_line(child: &mut Child) -> String {

@@ -1,5 +1,5 @@
-//! `oomtop snapshot`: source, prober, Monitor and exporter in one thread, one after the other. Needs no terminal, no
-//! home and no event loop. Refuses to print anything before it has looked: output is whole or there is none.
+//! `oomtop snapshot`: source, prober, Monitor and exporter, one after the other. Needs no terminal, no home and no event
+//! loop. Refuses to print anything before it has looked: output is whole or there is none.
 
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -17,12 +17,13 @@ use crate::snapshot::Unreadable;
 use crate::snapshot::needs::{FactGroups, Needs};
 use crate::source::Source as _;
 use crate::source::live::Live;
-use crate::source::prober::{Budget, Prober};
 use crate::table::COLUMNS;
 use crate::text::printable;
 use crate::units::ProcessId;
 
 use super::asked::{self, Asked};
+use super::patient::PatientProber;
+use super::prober_of;
 
 /// Looks as often as asked and prints to standard output. A reader that leaves early is no failure.
 ///
@@ -65,7 +66,7 @@ pub fn print(text: &str) -> Result<()> {
 /// What takes the looks and remembers them.
 struct Look {
     live: Live,
-    prober: Prober,
+    prober: PatientProber,
     monitor: Monitor,
     list: List,
 }
@@ -76,9 +77,7 @@ impl Look {
         list.roots = asked.found;
         Ok(Self {
             live: Live::open(&config.proc_root, &config.sys_root)?,
-            prober: Prober::open(&config.proc_root)?
-                .looking_into(config.go_memory)
-                .spending(Budget::of_percent(config.smaps_share)),
+            prober: PatientProber::start(prober_of(config))?,
             monitor: Monitor::new(MonitorConfig::with_warning(&config.warning)),
             list,
         })
@@ -119,9 +118,8 @@ impl Look {
 
     /// Reads what is expensive until nothing more is due.
     fn probe(&mut self, needs: &Needs) -> Arc<Report> {
-        while let Some(facts) = self.prober.probe(needs) {
-            self.monitor.absorb(&facts);
-        }
+        let monitor = &mut self.monitor;
+        self.prober.probe(needs, |facts| drop(monitor.absorb(facts)));
         self.monitor.report()
     }
 

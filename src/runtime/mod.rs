@@ -14,6 +14,7 @@ pub mod input;
 pub mod latest;
 mod outside;
 pub mod own_cgroup;
+mod patient;
 pub mod pprof;
 pub mod prober;
 pub mod profiles;

@@ -1,10 +1,11 @@
 //! A live Go program that serves its profiles: what the screen shows of it is what `go tool pprof` says of the file that
-//! the screen saves, and so is what changed between two of them.
+//! the screen saves, and so is what changed between two of them; and so is what an alarm leaves behind.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use oomtop::units::Bytes;
 
@@ -126,4 +127,44 @@ fn what_the_screen_shows_and_saves_is_what_go_tool_pprof_says() {
         assert!(terminal.ended(PATIENCE).is_some_and(|status| status.success()));
         println!("{:?}: {} functions, {} changed", toolchain.version, whole.len(), growth.len());
     }
+}
+
+#[test]
+fn an_alarm_leaves_a_profile_that_go_tool_pprof_reads() {
+    let Some(toolchain) = toolchains().pop() else { return };
+    let mut served = Served::start(&toolchain.build_package("./served", Build::Plain));
+    let directory = tempfile::tempdir().expect("a directory");
+    let saved = directory.path().join("saved");
+    std::fs::create_dir(&saved).expect("a directory");
+    let config = directory.path().join("config.toml");
+    let wishes = "[warning]\nwindow = \"1m\"\nleak_fit = 0.5\n\n[alarm]\nkinds = [\"leak\"]\nheap_profile = true\n";
+    std::fs::write(&config, format!("{wishes}\n[profile]\ndirectory = {saved:?}\n")).expect("written");
+    let (pid, config) = (served.program.pid().to_string(), config.display().to_string());
+    let mut terminal = start(&["-p", &pid, "--config", &config], 200, 40);
+    until_live(&mut terminal);
+    terminal.press("2\r");
+
+    // A mebibyte at a time, over the shortest window that may be set and what a slow machine needs beside it.
+    let named = (0..600).any(|_| {
+        assert_eq!(served.program.ask("little"), "done");
+        let named = terminal.until(Duration::from_millis(500), |screen| {
+            let (_, columns) = screen.size();
+            screen.rows(0, columns.get()).any(|row| row.contains("heap profile: 9, ") && row.contains("(leak)"))
+        });
+        named.is_ok()
+    });
+    let screen = terminal.text().join("\n");
+    assert!(named, "{screen}");
+    let files: Vec<_> =
+        std::fs::read_dir(&saved).expect("it is there").map(|file| file.expect("a file").path()).collect();
+    let [file] = &files[..] else { panic!("{files:?}") };
+    assert!(screen.contains(&file.display().to_string()), "{} in\n{screen}", file.display());
+    let told = by_go(&toolchain, file, None, "inuse_space");
+    assert!(told["main.leakFast"].0 >> 20 == 12 && told.contains_key("main.leakTouched"), "{told:?}");
+    assert_eq!(by_oomtop(file, None, "inuse_space").0, told);
+    println!("{}: main.leakTouched holds {}", file.display(), Bytes(told["main.leakTouched"].0.unsigned_abs()));
+    terminal.press("9");
+    until_row(&mut terminal, |row| row.contains("main.leakFast") && row.contains("12.0M"));
+    terminal.press("q");
+    assert!(terminal.ended(PATIENCE).is_some_and(|status| status.success()));
 }

@@ -1,4 +1,4 @@
-// Served holds memory in two functions that leak at a command on its standard input, and serves net/http/pprof on a port
+// Served holds memory in functions that leak at a command on its standard input, and serves net/http/pprof on a port
 // of the loopback that it prints.
 package main
 
@@ -30,6 +30,17 @@ func work(rounds int) {
 	runtime.GC()
 }
 
+// What is touched is resident: it grows as one sees from outside.
+//
+//go:noinline
+func leakTouched() {
+	part := make([]byte, 1<<20)
+	for i := range part {
+		part[i] = 1
+	}
+	leaked = append(leaked, part)
+}
+
 func main() {
 	// Every allocation is sampled: what is told is what there is.
 	runtime.MemProfileRate = 1
@@ -43,7 +54,11 @@ func main() {
 	fmt.Println(listener.Addr())
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		work(4)
+		if lines.Text() == "little" {
+			leakTouched()
+		} else {
+			work(4)
+		}
 		fmt.Println("done")
 	}
 }

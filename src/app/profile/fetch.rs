@@ -95,7 +95,6 @@ impl State {
         let looked_for = || NotKnown::Yet(format!("where {name} listens is being looked for"));
         let unreadable = |reason: &str| NotKnown::Ever(format!("where {name} listens is not known: {reason}"));
         match detail.map(|detail| (detail.go.as_ref(), &detail.mappings)) {
-            None => looked_for(),
             Some((Some(go), mappings)) => match (go.listening(), mappings) {
                 (Some(Err(reason)), _) => unreadable(reason.reason()),
                 (None, MappingsState::Unreadable(reason)) => unreadable(reason.reason()),
@@ -105,7 +104,7 @@ impl State {
                 NotKnown::Ever(format!("{name} is no Go program"))
             }
             Some((None, MappingsState::Unreadable(reason))) => unreadable(reason.reason()),
-            Some((None, _)) => looked_for(),
+            None | Some((None, _)) => looked_for(),
         }
     }
 

@@ -6,7 +6,7 @@
 mod require;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -118,23 +118,70 @@ fn files_arguments_and_environment_pass_untouched() {
     assert!(with.stderr.starts_with(&without.stderr) && with.stderr.len() > without.stderr.len());
 }
 
-#[test]
-fn much_output_comes_whole() {
-    let script = "head -c 104857600 /dev/zero | tr '\\0' x";
-    let mut child =
-        command(true, &["sh", "-c", script]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
-    let mut stdout = child.stdout.take().expect("piped");
-    let (mut chunk, mut length) = (vec![0; 1 << 20], 0);
+/// How much goes through each of the three files.
+const MUCH: usize = 100 << 20;
+
+/// Reads two streams side by side and compares them, to the end of the first; what the second has beyond.
+fn compare(mut without: impl Read, mut with: impl Read) -> (usize, Vec<u8>) {
+    let (mut ours, mut theirs, mut length) = (vec![0; 1 << 16], vec![0; 1 << 16], 0);
     loop {
-        let read = stdout.read(&mut chunk).expect("reads");
+        let read = without.read(&mut theirs).expect("reads");
         if read == 0 {
             break;
         }
-        assert!(chunk[..read].iter().all(|byte| *byte == b'x'));
+        with.read_exact(&mut ours[..read]).expect("as much with oomtop");
+        assert!(ours[..read] == theirs[..read], "another byte between {length} and {}", length + read);
         length += read;
     }
-    assert_eq!(length, 104_857_600);
-    assert!(child.wait().expect("ends").success());
+    let mut rest = Vec::new();
+    with.read_to_end(&mut rest).expect("reads");
+    (length, rest)
+}
+
+/// Numbers through standard input to standard output, others to standard error at the same time: no two pieces of them are
+/// the same, so none can be lost, doubled or changed unseen.
+#[test]
+fn much_passes_through_all_three_files_byte_for_byte() {
+    let script = format!("seq 20000000 90000000 | head -c {MUCH} >&2 & cat; wait");
+    let start = |watched| {
+        let feed = format!("seq 20000000 | head -c {MUCH}");
+        let mut feed = Command::new("sh").args(["-c", &feed]).stdout(Stdio::piped()).spawn().expect("starts");
+        let stdin = feed.stdout.take().expect("piped");
+        let mut command = command(watched, &["sh", "-c", &script]);
+        let child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+        (feed, child)
+    };
+    let mut both = [start(false), start(true)];
+    let [outputs, errors] = {
+        let [without, with] = &mut both;
+        let output = |child: &mut Child| child.stdout.take().expect("piped");
+        let error = |child: &mut Child| child.stderr.take().expect("piped");
+        let outputs = (output(&mut without.1), output(&mut with.1));
+        let errors = (error(&mut without.1), error(&mut with.1));
+        [
+            std::thread::spawn(move || compare(outputs.0, outputs.1)),
+            std::thread::spawn(move || compare(errors.0, errors.1)),
+        ]
+    };
+    assert_eq!(outputs.join().expect("the same"), (MUCH, Vec::new()));
+    let (length, report) = errors.join().expect("the same");
+    assert!(length == MUCH && report.starts_with(b"oomtop: OK"), "{}", String::from_utf8_lossy(&report));
+    for (mut feed, mut child) in both {
+        assert!(feed.wait().expect("ends").success() && child.wait().expect("ends").success());
+    }
+}
+
+/// Who writes to nobody is ended by SIGPIPE, as ever.
+#[test]
+fn a_reader_that_leaves_ends_the_command() {
+    let [without, with] = [false, true].map(|watched| {
+        let mut command = command(watched, &["seq", "100000000"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
+        assert_eq!(first_line(&mut child).0, "1");
+        child.wait().expect("ends")
+    });
+    assert_eq!(without.signal(), Some(13));
+    assert_eq!(with.code(), Some(128 + 13));
 }
 
 /// Waits until the child has written a line.

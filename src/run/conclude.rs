@@ -1,15 +1,19 @@
 //! From all that was seen of a run to what is told of it, once. Refuses to look at anything more.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use crate::snapshot::Unreadable;
 use crate::text::joined;
-use crate::units::{ProcessId, Timestamp};
+use crate::units::{ProcessId, Timestamp, human_duration};
 
 use super::phase::{Phase, Role, test_binary};
-use super::report::{Exit, Peak, ProcessLine, RunReport, Sight, Verdict};
+use super::report::{Evidence, Exit, Peak, ProcessLine, RunReport, Sight, Verdict};
 use super::watched::Watched;
 use super::{Moment, Run, advice, budget, verdict};
+
+/// A standstill of less is none that somebody meant.
+const WORTH_TELLING: Duration = Duration::from_millis(100);
 
 impl Run {
     /// What is to be told, now that the command has ended.
@@ -45,6 +49,7 @@ impl Run {
         });
 
         self.name_tests(&mut verdict);
+        verdict.evidence.extend(self.standstill());
         let gone = |process: &&Watched| process.role.phase == Phase::Test && process.ended.is_some();
         for process in self.processes.iter().filter(gone) {
             if let (Some(package), Some(ended)) = (&process.role.package, process.ended) {
@@ -80,6 +85,15 @@ impl Run {
         let exits = || roots.iter().map(|id| self.processes[*self.index.get(id)?].exit());
         let bad = exits().flatten().find(|exit| *exit != Exit::Code(0));
         bad.or_else(|| exits().all(|exit| exit.is_some()).then_some(Exit::Code(0)))
+    }
+
+    /// That the command was stopped for a while, and did not run all the time that it took.
+    fn standstill(&self) -> Option<Evidence> {
+        let told = human_duration(self.stood_still);
+        (self.stood_still >= WORTH_TELLING).then(|| Evidence {
+            source: "job control",
+            text: format!("it was stopped for {told} in all (^Z, SIGSTOP)"),
+        })
     }
 
     /// Which test ran when a test binary was taken: one alone, or all that ran together.

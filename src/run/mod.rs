@@ -70,6 +70,8 @@ pub struct Run {
     kills: Vec<Story>,
     tests: Tests,
     signals: Vec<Signalled>,
+    /// How long the command was stopped.
+    stood_still: Duration,
     surroundings: Surroundings,
     kernel_log: Result<(), Unreadable>,
     own_pid: Option<Pid>,
@@ -115,6 +117,7 @@ impl Run {
             kills: Vec::new(),
             tests: Tests::default(),
             signals: Vec::new(),
+            stood_still: Duration::ZERO,
             surroundings: Surroundings::default(),
             kernel_log: Err(Unreadable::Unsupported),
             own_pid: None,
@@ -127,6 +130,7 @@ impl Run {
     /// Takes one pass over the tree.
     pub fn absorb(&mut self, snapshot: &Snapshot) {
         self.began.get_or_insert((snapshot.began, snapshot.wall));
+        self.stand_still(snapshot);
         self.now = snapshot.ended;
         self.passes += 1;
         self.own_cpu = snapshot.cost.own_cpu;
@@ -177,6 +181,18 @@ impl Run {
     #[must_use]
     pub fn limit(&self) -> Option<Bytes> {
         self.surroundings.room(None).filter(|room| room.cgroup.is_some()).map(|room| room.limit)
+    }
+
+    /// While the command was stopped, time did not pass for its tree.
+    fn stand_still(&mut self, snapshot: &Snapshot) {
+        if snapshot.events.contains(&OutsideEvent::Continued) {
+            for process in self.processes.iter_mut().filter(|process| process.ended.is_none()) {
+                process.is_stopped = true;
+            }
+        }
+        if self.processes.first().is_some_and(|command| command.is_stopped) {
+            self.stood_still += snapshot.began.since(self.now);
+        }
     }
 
     fn place(&mut self, id: ProcessId, parent: Pid, name: Name, at: Timestamp) -> usize {
@@ -315,6 +331,8 @@ impl Run {
                 OutsideEvent::Signalled { signal, by_key, .. } => {
                     self.signals.push(Signalled { signal: *signal, by_key: *by_key });
                 }
+                // Told before anything was measured.
+                OutsideEvent::Continued => {}
             }
         }
         while let Some(episode) = self.log.next_episode() {

@@ -71,6 +71,8 @@ pub struct Watched {
     pub(super) squeeze: Looks,
     /// It still runs in its parent's memory: it forked and has not executed anything.
     pub is_embryo: bool,
+    /// It was stopped at the last look (^Z, SIGSTOP), or has been since.
+    pub is_stopped: bool,
     sampled: Option<(Timestamp, Bytes)>,
     high_water: Option<Bytes>,
     accounted: Option<Bytes>,
@@ -102,6 +104,7 @@ impl Watched {
             address_space_limit: None,
             squeeze: Looks::default(),
             is_embryo: false,
+            is_stopped: false,
             sampled: None,
             high_water: None,
             accounted: None,
@@ -112,6 +115,8 @@ impl Watched {
 
     /// Takes one look at it.
     pub(super) fn observe(&mut self, at: Timestamp, stat: &Stat, status: Option<&Status>) {
+        let stood_still = if self.is_stopped { at.since(self.last_seen) } else { Duration::ZERO };
+        self.is_stopped = stat.state == b'T';
         self.last_seen = at;
         self.name = stat.name;
         self.address_space = self.address_space.max(stat.virtual_size);
@@ -122,6 +127,9 @@ impl Watched {
         self.last_rss = Some(rss);
         self.high_water = self.high_water.max(status.and_then(|status| status.peak_rss));
         let (began, from) = *self.rise.get_or_insert((at, rss));
+        // Who is stopped neither grows nor fails to.
+        let began = began.after(stood_still);
+        self.rise = Some((began, from));
         if rss < from {
             self.rise = Some((at, rss));
         }
@@ -237,6 +245,28 @@ mod tests {
         let (took, rate) = watched.growth().expect("rose for a second");
         assert_eq!(took, Duration::from_secs(1));
         assert!((rate.per_second() - 100.0 * 1024.0 * 1024.0).abs() < 1.0, "{rate}");
+    }
+
+    #[test]
+    fn time_for_which_it_was_stopped_does_not_count() {
+        let stopped = Stat { state: b'T', ..Stat::default() };
+        // Seen stopped; and stopped between two looks, as we were ourselves.
+        for seen in [true, false] {
+            let mut watched = watched();
+            look(&mut watched, 0, 10, None);
+            look(&mut watched, 500, 60, None);
+            if seen {
+                let status = Status { rss: Some(Bytes::from_mib(60)), ..Status::default() };
+                watched.observe(Timestamp::from_secs(1).after(Duration::from_millis(500)), &stopped, Some(&status));
+            } else {
+                watched.is_stopped = true;
+            }
+            look(&mut watched, 60_500, 60, None);
+            look(&mut watched, 61_000, 110, None);
+            let (took, rate) = watched.growth().expect("rose");
+            assert_eq!(took, Duration::from_secs(1), "{seen}");
+            assert!((rate.per_second() - 100.0 * 1024.0 * 1024.0).abs() < 1.0, "{rate}");
+        }
     }
 
     #[test]

@@ -10,15 +10,15 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use rustix::process::{
-    Pid, Signal, WaitOptions, getpgrp, kill_process, kill_process_group, set_child_subreaper, setsid, wait,
-};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, set_child_subreaper, setsid, wait};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::{START, StartConfig};
 use crate::golang::test_events::TestEvent;
 use crate::units;
+
+use super::job::{self, Job};
 
 /// Why a command could not be started, as a shell tells it apart.
 #[derive(Debug)]
@@ -58,13 +58,19 @@ impl Child {
         units::Pid(self.pid.as_raw_nonzero().get().unsigned_abs())
     }
 
+    /// The job that it and we are, where it is in our process group.
+    #[must_use]
+    pub fn job(&self) -> Option<Job> {
+        (!self.apart).then(|| Job::of(self.pid))
+    }
+
     /// Passes a signal on, unless the terminal has sent it to both of us: to the command, or to all of its process group
     /// where that is not ours. It is not reaped yet: nobody else can have its number.
     pub fn pass_on(&self, signal: i32) {
         let Some(named) = Signal::from_named_raw(signal) else { return };
         let _ = match self.apart {
             true => kill_process_group(self.pid, named),
-            false if terminal_sends_to_both(signal) => Ok(()),
+            false if TERMINAL_SENDS.contains(&named) && job::is_in_foreground() => Ok(()),
             false => kill_process(self.pid, named),
         };
     }
@@ -93,22 +99,43 @@ fn status_of(cause: &io::Error) -> u8 {
     if cause.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
 }
 
-/// Takes the status of everyone who has ended: number and wait status.
-pub fn reap(mut each: impl FnMut(units::Pid, i32)) {
-    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-        each(units::Pid(pid.as_raw_nonzero().get().unsigned_abs()), status.as_raw());
+/// What wait(2) tells of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It has ended, with this wait status.
+    Ended(i32),
+    /// It was stopped.
+    Stopped,
+    /// It goes on.
+    Continued,
+}
+
+/// Takes what has become of our children.
+pub fn reap(mut each: impl FnMut(units::Pid, Change)) {
+    const WANTED: WaitOptions = WaitOptions::NOHANG.union(WaitOptions::UNTRACED).union(WaitOptions::CONTINUED);
+    while let Ok(Some((pid, status))) = wait(WANTED) {
+        let change = if status.stopped() {
+            Change::Stopped
+        } else if status.continued() {
+            Change::Continued
+        } else {
+            Change::Ended(status.as_raw())
+        };
+        each(units::Pid(pid.as_raw_nonzero().get().unsigned_abs()), change);
     }
 }
 
 /// What comes from outside while a command runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Notice {
-    /// Some child has ended.
-    ChildEnded,
+    /// Some child has ended, was stopped or goes on.
+    Child,
     /// This signal was sent to us.
     Signal(i32),
     /// The user asked by a key that the command get this signal.
     Key(i32),
+    /// The screen is left for the shell: the command is to be stopped, and this told when it is.
+    Stop(std::sync::mpsc::SyncSender<()>),
     /// A test told this.
     Test(TestEvent),
     /// No test will tell more.
@@ -119,20 +146,21 @@ pub enum Notice {
 /// also for the command, which inherits that.
 const PASSED_ON: [Signal; 6] = [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2];
 
-/// Listens; must be called inside a tokio runtime, before the command is started.
+/// Those of them that come of keys.
+const TERMINAL_SENDS: [Signal; 2] = [Signal::INT, Signal::QUIT];
+
+/// Listens, for a command that is apart or not; must be called inside a tokio runtime, before the command is started.
 ///
 /// # Errors
 /// The kernel refused.
-pub fn listen(ignored: u64, sender: &mpsc::Sender<Notice>) -> io::Result<()> {
-    let mut ended = signal(SignalKind::child())?;
+pub fn listen(apart: bool, sender: &mpsc::Sender<Notice>) -> io::Result<()> {
+    let mut changed = signal(SignalKind::child())?;
     let children = sender.clone();
-    tokio::spawn(
-        async move { while ended.recv().await.is_some() && children.send(Notice::ChildEnded).await.is_ok() {} },
-    );
-    for number in PASSED_ON.map(Signal::as_raw) {
-        if ignored >> (number - 1) & 1 == 1 {
-            continue;
-        }
+    tokio::spawn(async move { while changed.recv().await.is_some() && children.send(Notice::Child).await.is_ok() {} });
+    // A command apart stops with the screen.
+    let stop = (!apart).then_some(Signal::TSTP);
+    let taken = PASSED_ON.into_iter().chain(stop).filter(|signal| !job::is_ignored(*signal));
+    for number in taken.map(Signal::as_raw) {
         let mut arrived = signal(SignalKind::from_raw(number))?;
         let sender = sender.clone();
         tokio::spawn(async move {
@@ -140,25 +168,6 @@ pub fn listen(ignored: u64, sender: &mpsc::Sender<Notice>) -> io::Result<()> {
         });
     }
     Ok(())
-}
-
-/// Signals that are ignored by us now: the SigIgn line of /proc/self/status (proc(5)).
-#[must_use]
-#[expect(clippy::disallowed_methods, reason = "asks how we were started")]
-pub fn ignored_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
-}
-
-/// Whether the terminal sends a signal to the command as well as to us: then passing it on would be once too often.
-#[must_use]
-fn terminal_sends_to_both(signal: i32) -> bool {
-    if ![Signal::INT.as_raw(), Signal::QUIT.as_raw()].contains(&signal) {
-        return false;
-    }
-    let terminal = OpenOptions::new().read(true).open("/dev/tty");
-    terminal.is_ok_and(|terminal| rustix::termios::tcgetpgrp(&terminal).is_ok_and(|foreground| foreground == getpgrp()))
 }
 
 /// Whether an oom_score_adj may be given, asked of a process that ends at once: a command that cannot be started as it was

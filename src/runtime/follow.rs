@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use color_eyre::Result;
 use color_eyre::eyre::eyre;
+use rustix::process::Signal;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, sleep};
 
@@ -20,12 +21,15 @@ use crate::snapshot::kernel_event::OutsideEvent;
 use crate::source::tree::TreeSource;
 use crate::units::{Bytes, Pid, Timestamp};
 
-use super::child::{self, Child, NotStarted, Notice};
+use super::child::{self, Change, Child, NotStarted, Notice};
 use super::go_test;
+use super::job::Job;
 use super::own_cgroup::OwnCgroup;
 
 /// How long the kernel may take to write of a kill that it counted.
 const LOG_COMES: Duration = Duration::from_millis(300);
+/// ^Z.
+const STOP: i32 = Signal::TSTP.as_raw();
 /// How long after the end of the command its tests may tell.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -33,6 +37,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Followed {
     child: Child,
+    /// Where it is one with us.
+    job: Option<Job>,
     source: TreeSource,
     run: Run,
     notices: Receiver<Notice>,
@@ -60,7 +66,7 @@ impl Followed {
             source.pass(Vec::new(), false);
         }
         let (sender, notices) = channel(64);
-        child::listen(child::ignored_signals(), &sender)?;
+        child::listen(apart.is_some(), &sender)?;
         let cgroup = asked.memory_max.map(|limit| OwnCgroup::make(limit, asked.swap_max)).transpose()?;
         let mut run = Run::new(plan(asked, cgroup.as_ref()));
         run.absorb(&source.pass(Vec::new(), true));
@@ -73,7 +79,7 @@ impl Followed {
         let told =
             if asked.tests { Some(go_test::tell_through(asked, &mut start, apart, sender.clone())?) } else { None };
         let started = child::find(&asked.command[0]).and_then(|()| Child::start(start, is_apart));
-        Ok(started.map(|child| Self { child, source, run, notices, sender, told, _cgroup: cgroup }))
+        Ok(started.map(|child| Self { job: child.job(), child, source, run, notices, sender, told, _cgroup: cgroup }))
     }
 
     /// The number of the command. It is not reaped before it was followed to its end: nobody else can have it.
@@ -116,40 +122,83 @@ impl Followed {
     /// Looks at the tree until the command has ended; its wait status.
     async fn until_end(&mut self, look_on: &mut impl FnMut(&Run)) -> i32 {
         let mut events = Vec::new();
-        loop {
+        let status = loop {
             let snapshot = self.source.pass(std::mem::take(&mut events), false);
             self.run.absorb(&snapshot);
             look_on(&self.run);
-            let at = snapshot.ended;
-            let pause = sleep(self.source.pause());
-            tokio::pin!(pause);
-            loop {
-                tokio::select! {
-                    () = &mut pause => break,
-                    notice = self.notices.recv() => match notice {
-                        Some(Notice::ChildEnded) => {
-                            if let Some(status) = take_statuses(&self.child, &self.source, at, &mut events) {
-                                self.run.absorb(&self.source.pass(events, false));
-                                return status;
-                            }
-                        }
-                        Some(notice @ (Notice::Signal(signal) | Notice::Key(signal))) => {
-                            let by_key = matches!(notice, Notice::Key(_));
-                            events.push(OutsideEvent::Signalled { signal, by_key, at });
-                            self.child.pass_on(signal);
-                        }
-                        Some(Notice::Test(event)) => {
-                            self.source.hurry();
-                            self.run.absorb(&self.source.pass(std::mem::take(&mut events), false));
-                            self.run.take_test(&event);
-                        }
-                        Some(Notice::TestsEnded) => self.told = None,
-                        // We hold a sender ourselves.
-                        None => break,
-                    },
+            if let Some(job) = &mut self.job {
+                job.follow_command();
+            }
+            if let Some(status) = self.until_next_look(snapshot.ended, &mut events).await {
+                break status;
+            }
+        };
+        self.run.absorb(&self.source.pass(events, false));
+        status
+    }
+
+    /// Takes what comes until it is time to look again; the wait status of the command, if that ends first.
+    async fn until_next_look(&mut self, at: Timestamp, events: &mut Vec<OutsideEvent>) -> Option<i32> {
+        let pause = sleep(self.source.pause());
+        tokio::pin!(pause);
+        loop {
+            let notice = tokio::select! {
+                // What was stopped until now is to be known before it is looked at.
+                () = &mut pause => return self.take_statuses(at, events),
+                notice = self.notices.recv() => notice,
+            };
+            match notice {
+                Some(Notice::Child) => {
+                    let ended = self.take_statuses(at, events);
+                    if ended.is_some() {
+                        return ended;
+                    }
                 }
+                Some(notice @ (Notice::Signal(signal) | Notice::Key(signal))) => match &mut self.job {
+                    Some(job) if signal == STOP => job.asked_to_stop(),
+                    _ => {
+                        let by_key = matches!(notice, Notice::Key(_));
+                        events.push(OutsideEvent::Signalled { signal, by_key, at });
+                        self.child.pass_on(signal);
+                    }
+                },
+                Some(Notice::Stop(done)) => {
+                    self.child.pass_on(Signal::STOP.as_raw());
+                    let _ = done.send(());
+                }
+                Some(Notice::Test(event)) => {
+                    self.source.hurry();
+                    self.run.absorb(&self.source.pass(std::mem::take(events), false));
+                    self.run.take_test(&event);
+                }
+                Some(Notice::TestsEnded) => self.told = None,
+                // We hold a sender ourselves.
+                None => return None,
             }
         }
+    }
+
+    /// Takes what has become of whom; the wait status of the command, when it has ended.
+    fn take_statuses(&mut self, at: Timestamp, events: &mut Vec<OutsideEvent>) -> Option<i32> {
+        let mut own = None;
+        let (command, source, job) = (self.child.pid(), &self.source, &mut self.job);
+        // It may have ended before it could be told that it went on.
+        let mut went_on = job.as_mut().is_some_and(Job::was_continued);
+        child::reap(|pid, change| match change {
+            Change::Ended(wait_status) => {
+                own = own.or((pid == command).then_some(wait_status));
+                events.extend(source.identity(pid).map(|id| OutsideEvent::ChildExit { id, at, wait_status }));
+            }
+            Change::Stopped | Change::Continued if pid == command => {
+                went_on |= change == Change::Continued;
+                if let Some(job) = job {
+                    job.command_changed(change == Change::Stopped);
+                }
+            }
+            Change::Stopped | Change::Continued => {}
+        });
+        events.extend(went_on.then_some(OutsideEvent::Continued));
+        own
     }
 }
 
@@ -220,20 +269,6 @@ fn command(
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
     }
     Ok(command)
-}
-
-/// Takes the status of whoever has ended; that of the command, when it is among them.
-fn take_statuses(child: &Child, source: &TreeSource, at: Timestamp, events: &mut Vec<OutsideEvent>) -> Option<i32> {
-    let mut own = None;
-    child::reap(|pid, wait_status| {
-        if pid == child.pid() {
-            own = Some(wait_status);
-        }
-        if let Some(id) = source.identity(pid) {
-            events.push(OutsideEvent::ChildExit { id, at, wait_status });
-        }
-    });
-    own
 }
 
 /// The last look: at counters, records and the log. The kernel sends the signal first and writes of it then.

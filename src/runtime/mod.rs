@@ -11,6 +11,7 @@ mod go_test;
 pub mod headless;
 mod hook;
 pub mod input;
+pub mod job;
 pub mod latest;
 mod outside;
 pub mod own_cgroup;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use color_eyre::Result;
 use color_eyre::eyre::eyre;
+use rustix::process::Signal;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
@@ -25,6 +26,7 @@ use super::asked::Asked;
 use super::child;
 use super::hook::Hook;
 use super::input::Decoder;
+use super::job;
 use super::outside::{self, Wanted};
 use super::prober::Prober;
 use super::profiles::Profiles;
@@ -46,6 +48,9 @@ const BELL: &[u8] = b"\x07";
 
 /// How long actions that still run may delay the end, once the terminal is given back.
 const LAST_ACTIONS: Duration = Duration::from_millis(500);
+
+/// How long the thread that follows a command may take to stop it.
+const STOPS_WITHIN: Duration = Duration::from_secs(1);
 
 const READ_ONLY: &str = "read-only: nothing is sent or written (started with --read-only)";
 
@@ -347,17 +352,27 @@ impl Session {
         }
     }
 
-    /// Gives the terminal to the shell and stops, with the whole job, until somebody continues us. In the process group
-    /// of the session's leader there is nobody left who could: it is us, or a shell without job control that would
-    /// stop with us (`ssh -t host 'oomtop; true'`).
+    /// Gives the terminal to the shell and stops, with the whole job and a command of ours, until somebody continues us.
     fn suspend(&mut self) {
-        if rustix::process::getsid(None) == Ok(rustix::process::getpgrp()) {
+        if !job::may_be_continued() {
             return self.tell(Event::NotSuspended);
         }
         self.terminal.leave();
         self.stopped = true;
-        let _ = rustix::process::kill_current_process_group(rustix::process::Signal::STOP);
+        self.stop_command();
+        let _ = rustix::process::kill_current_process_group(Signal::STOP);
+        self.signal_command(Signal::CONT.as_raw());
         self.retake();
+    }
+
+    /// Stops the command, and waits until that is done: we stop next, and could not do it any more.
+    fn stop_command(&self) {
+        let (done, is_done) = std::sync::mpsc::sync_channel(1);
+        if let Some(command) = &self.command
+            && command.try_send(child::Notice::Stop(done)).is_ok()
+        {
+            let _ = is_done.recv_timeout(STOPS_WITHIN);
+        }
     }
 
     fn retake(&mut self) {

@@ -30,6 +30,9 @@ pub enum OutsideEvent {
         /// When.
         at: Timestamp,
     },
+    /// A command that we run was stopped (^Z, SIGSTOP) and goes on: its tree stood still since the pass before, at the
+    /// latest.
+    Continued,
 }
 
 /// A record of taskstats (include/uapi/linux/taskstats.h), written when a thread of a process ended; that of the last

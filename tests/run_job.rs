@@ -1,0 +1,329 @@
+//! `oomtop run` in a terminal that it leaves to the command: as one job of a shell both stop and go on together, a command
+//! that has the screen to itself has it whole, and each time the same is done without oomtop and compared.
+
+#![allow(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
+
+mod program;
+mod require;
+mod terminal;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use terminal::Terminal;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const PROMPT: &str = "what next?";
+
+/// With oomtop before it, and without.
+const BOTH: [bool; 2] = [false, true];
+
+/// Words of a shell that start a command.
+fn prefix(watched: bool) -> String {
+    if watched { format!("'{}' run --headless -- ", env!("CARGO_BIN_EXE_oomtop")) } else { String::new() }
+}
+
+/// A shell with job control, at its prompt.
+fn shell() -> Terminal {
+    let mut command = Command::new("env");
+    program::know_the_environment(&mut command);
+    command.args(["--default-signal", "sh", "-i"]).env("PS1", format!("{PROMPT} ")).env("ENV", "");
+    let mut terminal = Terminal::start(command, 100, 30);
+    says(&mut terminal, PROMPT);
+    terminal
+}
+
+/// Waits until this was written since the last line that was typed.
+fn says(terminal: &mut Terminal, what: &str) {
+    let found = terminal.until(PATIENCE, |screen| screen.contents().contains(what));
+    assert!(found.is_ok(), "no {what:?} on\n{}", terminal.text().join("\n"));
+}
+
+/// Types a line, on a screen that is empty before.
+fn type_line(terminal: &mut Terminal, line: &str) {
+    terminal.press("clear() { printf '\\033[2J\\033[H'; }; clear; echo cle''ared\r");
+    says(terminal, "cleared");
+    terminal.press(&format!("{line}\r"));
+}
+
+/// Waits for the prompt that comes after what is on the screen.
+fn is_asked(terminal: &mut Terminal, after: &str) {
+    let found = terminal.until(PATIENCE, |screen| {
+        let text = screen.contents();
+        text.rfind(after).is_some_and(|at| text[at..].contains(PROMPT))
+    });
+    assert!(found.is_ok(), "no prompt behind {after:?} on\n{}", terminal.text().join("\n"));
+}
+
+/// A number that the command told as `name=NUMBER`.
+fn told(terminal: &mut Terminal, name: &str) -> u32 {
+    let find = |screen: &vt100::Screen| {
+        let text = screen.contents();
+        let digits = |part: &str| part.chars().take_while(char::is_ascii_digit).collect::<String>();
+        text.split(&format!("{name}=")).skip(1).find_map(|part| digits(part).parse().ok())
+    };
+    says(terminal, &format!("{name}="));
+    terminal.until(PATIENCE, |screen| find(screen).is_some()).expect("told");
+    find(terminal.screen()).expect("a number")
+}
+
+/// The state of a process (proc(5)): `T` is stopped.
+fn state(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(") ").next()?.split(' ').next().map(ToOwned::to_owned)
+}
+
+fn until_state(pid: u32, what: &str, wanted: impl Fn(&str) -> bool) {
+    let begin = Instant::now();
+    loop {
+        let now = state(pid).unwrap_or_else(|| panic!("{what}: {pid} is gone"));
+        if wanted(&now) {
+            return;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{what}: {pid} is in state {now}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn kill(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).expect("a number")).expect("not 0");
+    kill_process(pid, signal).expect("is there");
+}
+
+/// What releases a command: a pipe with a name, on which it waits without ever being in the middle of a fork.
+struct Gate(tempfile::TempDir);
+
+impl Gate {
+    fn new() -> Self {
+        let gate = Self(tempfile::tempdir().expect("a folder"));
+        let made = Command::new("mkfifo").arg(gate.path()).status().expect("mkfifo");
+        assert!(made.success());
+        gate
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.0.path().join("gate")
+    }
+
+    /// A command line of a shell that does `first`, waits, and does `last`.
+    fn holds(&self, first: &str, last: &str) -> String {
+        format!("sh -c 'exec 3<>\"$0\"; {first}; until read x <&3; do :; done; {last}' '{}'", self.path().display())
+    }
+
+    fn open(&self) {
+        std::fs::write(self.path(), "\n").expect("somebody waits");
+    }
+}
+
+/// It counts what continues it.
+const SLEEPER: [&str; 2] = [
+    "v=ued; trap \"echo contin$v\" CONT; sleep 1000 & echo own=$$ child=$! parent=$PPID",
+    "echo wo\"\"ke; kill -KILL $!; exit 7",
+];
+
+#[test]
+fn a_job_is_stopped_and_brought_back_as_one() {
+    for watched in BOTH {
+        let mut terminal = shell();
+        let found = terminal.modes();
+        let gate = Gate::new();
+        type_line(&mut terminal, &format!("{}{}", prefix(watched), gate.holds(SLEEPER[0], SLEEPER[1])));
+        let [own, child, parent] = ["own", "child", "parent"].map(|name| told(&mut terminal, name));
+        terminal.press("\x1a");
+        is_asked(&mut terminal, "Stopped");
+        for (pid, what) in [(own, "the command"), (child, "its child")] {
+            until_state(pid, what, |state| state == "T");
+        }
+        if watched {
+            until_state(parent, "oomtop", |state| state == "T");
+        }
+        terminal.press("fg\r");
+        says(&mut terminal, "continued");
+        gate.open();
+        is_asked(&mut terminal, "woke");
+        terminal.press("echo status=$?\r");
+        assert_eq!(told(&mut terminal, "status"), 7);
+        assert_eq!(terminal.screen().contents().matches("continued").count(), 1, "by one SIGCONT");
+        assert_eq!(terminal.modes(), found);
+    }
+}
+
+/// As less and vi do: the terminal is put in order first, and the shell must not have it before.
+#[test]
+fn who_first_puts_the_terminal_in_order_is_waited_for() {
+    let script = "v=ck; trap \"echo order; sleep 1; echo ordered; kill -STOP $$; echo ba$v\" TSTP; echo own=$$";
+    for watched in BOTH {
+        let mut terminal = shell();
+        let gate = Gate::new();
+        type_line(&mut terminal, &format!("{}{}", prefix(watched), gate.holds(script, "echo wo\"\"ke; exit 7")));
+        told(&mut terminal, "own");
+        terminal.press("\x1a");
+        is_asked(&mut terminal, "Stopped");
+        let text = terminal.screen().contents();
+        let place = |what: &str| text.rfind(what).unwrap_or_else(|| panic!("no {what} on\n{text}"));
+        assert!(place("\nordered") < place("Stopped"), "{text}");
+        terminal.press("fg\r");
+        says(&mut terminal, "\nback");
+        gate.open();
+        is_asked(&mut terminal, "woke");
+        terminal.press("echo status=$?\r");
+        assert_eq!(told(&mut terminal, "status"), 7);
+    }
+}
+
+/// kill(1) from elsewhere, with the number that the shell knows: the command's without us, ours with us.
+#[test]
+fn a_stop_that_is_sent_to_us_stops_both() {
+    for watched in BOTH {
+        let mut terminal = shell();
+        let gate = Gate::new();
+        type_line(&mut terminal, &format!("{}{}", prefix(watched), gate.holds(SLEEPER[0], SLEEPER[1])));
+        let [own, parent] = ["own", "parent"].map(|name| told(&mut terminal, name));
+        let job = if watched { parent } else { own };
+        kill(job, Signal::TSTP);
+        is_asked(&mut terminal, "Stopped");
+        until_state(own, "the command", |state| state == "T");
+        until_state(job, "the job", |state| state == "T");
+        kill(job, Signal::CONT);
+        says(&mut terminal, "continued");
+        gate.open();
+        says(&mut terminal, "woke");
+        assert_eq!(terminal.screen().contents().matches("continued").count(), 1, "by one SIGCONT");
+    }
+}
+
+/// Nobody can pass SIGSTOP on. The command notices nothing, and its report comes when we are there again.
+#[test]
+fn a_command_goes_on_while_we_alone_are_stopped() {
+    let mut terminal = shell();
+    let script = "echo parent=$PPID; while ! test -e \"$0\"; do sleep 0.05; done; echo fre\"\"e; exit 7";
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("go");
+    type_line(&mut terminal, &format!("{}sh -c '{script}' '{}'", prefix(true), file.display()));
+    let oomtop = told(&mut terminal, "parent");
+    kill(oomtop, Signal::STOP);
+    is_asked(&mut terminal, "Stopped");
+    std::fs::write(&file, "").expect("written");
+    says(&mut terminal, "free");
+    terminal.press("fg\r");
+    says(&mut terminal, "exit status 7");
+    terminal.press("echo status=$?\r");
+    assert_eq!(told(&mut terminal, "status"), 7);
+}
+
+/// The screen leaves the terminal to the shell, and the command stops with it.
+#[test]
+fn a_command_under_the_screen_is_stopped_with_it() {
+    let mut terminal = shell();
+    let gate = Gate::new();
+    let number = gate.0.path().join("number");
+    let first = format!("echo $$ >\"{}\"", number.display());
+    let oomtop = env!("CARGO_BIN_EXE_oomtop");
+    type_line(&mut terminal, &format!("'{oomtop}' run -- {}", gate.holds(&first, "exit 7")));
+    says(&mut terminal, " RISK ");
+    let begin = Instant::now();
+    let own = loop {
+        if let Ok(own) = std::fs::read_to_string(&number).unwrap_or_default().trim().parse() {
+            break own;
+        }
+        assert!(begin.elapsed() < PATIENCE, "the command tells nothing");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    terminal.press("\x1a");
+    is_asked(&mut terminal, "Stopped");
+    until_state(own, "the command", |state| state == "T");
+    terminal.press("fg\r");
+    says(&mut terminal, " RISK ");
+    until_state(own, "it goes on", |state| state != "T");
+    gate.open();
+    says(&mut terminal, "exit status 7");
+    terminal.press("q");
+    is_asked(&mut terminal, "FAILED");
+    terminal.press("echo status=$?\r");
+    assert_eq!(told(&mut terminal, "status"), 7);
+}
+
+/// The time for which a command was stopped is none in which it failed to grow: it is told.
+#[test]
+fn how_long_a_command_was_stopped_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("run.json");
+    let oomtop = format!("'{}' run --headless --report '{}' --", env!("CARGO_BIN_EXE_oomtop"), file.display());
+    let mut terminal = shell();
+    let gate = Gate::new();
+    type_line(&mut terminal, &format!("{oomtop} {}", gate.holds("echo own=$$", "echo wo\"\"ke")));
+    told(&mut terminal, "own");
+    terminal.press("\x1a");
+    is_asked(&mut terminal, "Stopped");
+    // No test of how fast anything is: a standstill is what lasts, whatever else is slow.
+    std::thread::sleep(Duration::from_secs(4));
+    terminal.press("fg\r");
+    gate.open();
+    is_asked(&mut terminal, "woke");
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).expect("a report")).expect("JSON");
+    let evidence = report["verdict"]["evidence"].as_array().expect("a list");
+    let told = evidence.iter().find(|one| one["source"] == "job control").expect("the standstill is told");
+    let text = told["text"].as_str().expect("text").trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    let seconds: String = text.chars().take_while(char::is_ascii_digit).collect();
+    assert!(seconds.parse::<u32>().expect("seconds") >= 3, "{told}");
+}
+
+/// The screen of a full-screen command, at every step, and the modes of its terminal.
+fn screens(command: &str, steps: &[(&str, &str)]) -> Vec<(String, terminal::Modes)> {
+    let mut terminal = shell();
+    let found = terminal.modes();
+    type_line(&mut terminal, command);
+    let mut seen = Vec::new();
+    for (awaited, keys) in steps {
+        says(&mut terminal, awaited);
+        // What it draws beyond that follows at once.
+        terminal.watch(Duration::from_millis(300));
+        seen.push((terminal.screen().contents(), terminal.modes()));
+        terminal.press(keys);
+    }
+    is_asked(&mut terminal, PROMPT);
+    terminal.press("echo status=$?\r");
+    assert_eq!(told(&mut terminal, "status"), 0);
+    assert_eq!(terminal.modes(), found, "{command} gave the terminal back as it was");
+    assert!(!terminal.screen().alternate_screen());
+    seen
+}
+
+fn compare(program: &str, arguments: &str, prepare: impl Fn(), steps: &[(&str, &str)]) {
+    if !require::tool(program) {
+        return;
+    }
+    let [without, with] = BOTH.map(|watched| {
+        prepare();
+        screens(&format!("{}{program} {arguments}", prefix(watched)), steps)
+    });
+    for (step, (without, with)) in without.iter().zip(&with).enumerate() {
+        assert_eq!(without, with, "{program}, step {step}");
+    }
+}
+
+fn lines(file: &Path) {
+    let text: String = (1..=200).map(|number| format!("line {number} of a text\n")).collect();
+    std::fs::write(file, text).expect("written");
+}
+
+#[test]
+fn a_pager_has_the_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("text");
+    let name = format!("'{}'", file.display());
+    compare("less", &name, || lines(&file), &[("line 1 of", "G"), ("line 200 of", "g"), ("line 1 of", "q")]);
+}
+
+#[test]
+fn an_editor_has_the_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("text");
+    let name = format!("'{}'", file.display());
+    let steps = [("line 1 of", "ohello from the keyboard\x1b"), ("hello from", ":wq\r")];
+    compare("vi", &name, || lines(&file), &steps);
+    let written = std::fs::read_to_string(&file).expect("readable");
+    assert_eq!(written.lines().nth(1), Some("hello from the keyboard"));
+}

@@ -136,6 +136,8 @@ pub enum Notice {
     Key(i32),
     /// The screen is left for the shell: the command is to be stopped, and this told when it is.
     Stop(std::sync::mpsc::SyncSender<()>),
+    /// The screen is back: the command is to go on.
+    Continue,
     /// A test told this.
     Test(TestEvent),
     /// No test will tell more.

@@ -166,6 +166,7 @@ impl Followed {
                     self.child.pass_on(Signal::STOP.as_raw());
                     let _ = done.send(());
                 }
+                Some(Notice::Continue) => self.child.pass_on(Signal::CONT.as_raw()),
                 Some(Notice::Test(event)) => {
                     self.source.hurry();
                     self.run.absorb(&self.source.pass(std::mem::take(events), false));

@@ -361,7 +361,9 @@ impl Session {
         self.stopped = true;
         self.stop_command();
         let _ = rustix::process::kill_current_process_group(Signal::STOP);
-        self.signal_command(Signal::CONT.as_raw());
+        if let Some(command) = &self.command {
+            let _ = command.try_send(child::Notice::Continue);
+        }
         self.retake();
     }
 

@@ -305,8 +305,8 @@ fn compare(program: &str, arguments: &str, prepare: impl Fn(), steps: &[(&str, &
 }
 
 fn lines(file: &Path) {
-    let text: String = (1..=200).map(|number| format!("line {number} of a text\n")).collect();
-    std::fs::write(file, text).expect("written");
+    let text: Vec<String> = (1..=200).map(|number| format!("line {number} of a text")).collect();
+    std::fs::write(file, text.join("\n") + "\n").expect("written");
 }
 
 #[test]

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+/// The status of a machine whose time was up.
+const LATE: i32 = 124;
+
 /// What every run needs: files and where the guest has them.
 pub struct Guest {
     boot: PathBuf,
@@ -41,7 +44,9 @@ impl Guest {
         Some(self)
     }
 
-    /// Boots, runs the script, and gives its status and what it printed.
+    /// Boots, runs the script, and gives its status and what it printed. Of some three hundred machines one did not come
+    /// back, and no other of its seed: it runs under emulation. One that is late is shown with what it then said of itself
+    /// (memory, blocked tasks, processors), and another is started once.
     pub fn run(&self, mib: u32, most: Duration, script: &str) -> (i32, String) {
         let mut command = Command::new(&self.boot);
         command.args(["run", "-t", &most.as_secs().to_string(), "-m", &mib.to_string()]);
@@ -50,8 +55,17 @@ impl Guest {
         }
         let script =
             format!("export OOMTOP_TEST_BIN=/oomtop OOMTOP_TEST_HOG=/hog OOMTOP_REQUIRE=root,cgroup\n{script}");
-        let output = command.arg("--").arg(script).output().expect("the script starts");
-        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+        command.arg("--").arg(script);
+        let mut ended = || {
+            let output = command.output().expect("the script starts");
+            (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+        let first = ended();
+        if first.0 != LATE {
+            return first;
+        }
+        println!("{}\nthe machine did not end within {most:?}: another is started", first.1);
+        ended()
     }
 }
 

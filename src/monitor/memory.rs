@@ -21,7 +21,8 @@ pub(super) struct Memory {
     pub stat_rss: Option<u32>,
     /// What could not be read.
     pub refused: Refused,
-    /// `stat` was read together with RSS: in the pass in which `statm` last said something new, or later.
+    /// `stat` was read together with RSS: in the pass in which `statm` last said something new, or later. Whose sum of
+    /// pages is the same in two passes is taken not to have moved them between its counters' processors either.
     pub stat_is_fresh: bool,
     /// So was `status`.
     pub status_is_fresh: bool,

@@ -127,18 +127,18 @@ pub fn hanging(lead: &str, text: &str, width: Option<usize>) -> String {
     shown
 }
 
-/// The end of a text in at most so many columns, behind two dots where some is missing: of a path the end says most.
+/// The end of a text in at most so many columns, behind a sign where some is missing: of a path the end says most.
 #[must_use]
-pub fn end_of(text: &str, width: usize) -> Cow<'_, str> {
+pub fn end_of<'a>(text: &'a str, width: usize, missing: &str) -> Cow<'a, str> {
     if columns(text) <= width {
         return Cow::Borrowed(text);
     }
-    let (mut from, mut room) = (text.len(), width.saturating_sub(2));
+    let (mut from, mut room) = (text.len(), width.saturating_sub(columns(missing)));
     for (place, letter) in text.char_indices().rev() {
         let Some(left) = room.checked_sub(letter.width().unwrap_or(0)) else { break };
         (from, room) = (place, left);
     }
-    Cow::Owned(format!("..{}", &text[from..]))
+    Cow::Owned(format!("{missing}{}", &text[from..]))
 }
 
 #[cfg(test)]
@@ -173,10 +173,11 @@ mod tests {
 
     #[test]
     fn of_a_path_the_end_is_kept() {
-        assert_eq!(end_of("encoding/json", 13), "encoding/json");
-        assert_eq!(end_of("encoding/json", 12), "..oding/json");
-        assert_eq!(end_of("ab漢字", 5), "..字");
-        assert_eq!(end_of("abc", 1), "..");
+        assert_eq!(end_of("encoding/json", 13, ".."), "encoding/json");
+        assert_eq!(end_of("encoding/json", 12, ".."), "..oding/json");
+        assert_eq!(end_of("ab漢字", 5, ".."), "..字");
+        assert_eq!(end_of("abc", 1, ".."), "..");
+        assert_eq!(end_of("abc", 2, "…"), "…c");
     }
 
     proptest! {
@@ -194,7 +195,7 @@ mod tests {
         #[test]
         fn no_text_is_too_wide(text in any::<String>(), width in 2..40_usize) {
             let text = printable(text.as_bytes());
-            prop_assert!(columns(&end_of(&text, width)) <= width);
+            prop_assert!(columns(&end_of(&text, width, "..")) <= width);
             prop_assert_eq!(wrap(&text, width).join(" "), text);
         }
     }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "starts processes to look at, and adjusts them")]
 
+#[path = "oom/cgroup.rs"]
+mod cgroup;
 mod program;
 mod require;
 mod session;
@@ -14,7 +16,8 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use oomtop::monitor::report::{DomainReport, Report};
+use cgroup::MemoryCgroup;
+use oomtop::monitor::report::{DomainKind, DomainReport, Report};
 use oomtop::monitor::{Monitor, MonitorConfig};
 use oomtop::snapshot::needs::Needs;
 use oomtop::source::Source as _;
@@ -100,25 +103,34 @@ fn host(report: &Report) -> &DomainReport {
     report.host().expect("the machine is a domain")
 }
 
-/// Those of these that are among the first victims, the first of them first.
-fn order(report: &Report, children: &[&Sleeper]) -> Vec<u32> {
-    let ranked = host(report).victims.iter().filter(|victim| victim.immune.is_none());
+/// Those of these that are among the first victims of this cgroup, the first of them first.
+fn order(report: &Report, cgroup: &MemoryCgroup, children: &[&Sleeper]) -> Vec<u32> {
+    let is_meant =
+        |domain: &&DomainReport| domain.kind != DomainKind::Host && *domain.path.0 == *cgroup.path().as_bytes();
+    let ranked = report.domains.iter().find(is_meant).map_or(&[][..], |domain| &domain.victims[..]);
+    let ranked = ranked.iter().filter(|victim| victim.immune.is_none());
     ranked.map(|victim| victim.id.pid.0).filter(|pid| children.iter().any(|child| child.0.id() == *pid)).collect()
 }
 
+/// In a cgroup of their own: of the whole machine only the first victims are told, and others may be before these.
 #[test]
 fn a_candidate_that_others_adjust_takes_its_place_within_two_passes() {
     let Some([low, middle, high]) = steps() else { return };
+    let Some(root) = require::memory_cgroups() else { return };
+    let cgroup = MemoryCgroup::new(&root, "adjusted", Some(64 << 20)).expect("made");
     let (first, second) = (Sleeper::start(), Sleeper::start());
     first.adjust(middle);
     second.adjust(low);
     let (one, other) = (first.0.id(), second.0.id());
+    for child in [one, other] {
+        cgroup.adopt(child).expect("moves");
+    }
     let mut watch = Watch::open();
     watch.until("both, the one that was raised more before the other", |report| {
-        (order(report, &[&first, &second]) == [one, other]).then_some(())
+        (order(report, &cgroup, &[&first, &second]) == [one, other]).then_some(())
     });
     second.adjust(high);
-    let passes = [watch.pass(), watch.pass()].map(|report| order(&report, &[&first, &second]));
+    let passes = [watch.pass(), watch.pass()].map(|report| order(&report, &cgroup, &[&first, &second]));
     assert!(passes.contains(&vec![other, one]), "{passes:?}, where {other} is before {one} by now");
 }
 

@@ -13,7 +13,7 @@ mod vm;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -181,6 +181,16 @@ fn nohang_by_its_file_and_nothing_made_up_without_it() {
     assert_eq!(killer["headroom_bytes"], json!((4_u64 << 30) + (512 << 20)));
 }
 
+/// Ends with the test, however that ends.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// It prints its thresholds when it begins. Far from any that could be reached here, and in dry run.
 #[test]
 fn earlyoom_itself_says_the_thresholds_that_are_told() {
@@ -196,7 +206,8 @@ fn earlyoom_itself_says_the_thresholds_that_are_told() {
         let mut daemon = Command::new(&earlyoom);
         let said = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("earlyoom-{}", std::process::id()));
         daemon.args(["--dryrun", "-r", "3600"]).args(options).stdin(Stdio::null()).stdout(Stdio::null());
-        let mut daemon = daemon.stderr(File::create(&said).expect("our own")).spawn().expect("starts");
+        let daemon = daemon.stderr(File::create(&said).expect("our own"));
+        let daemon = Daemon(daemon.spawn().expect("starts"));
         let deadline = Instant::now() + Duration::from_secs(60);
         let told = loop {
             // sending SIGTERM when mem <=  2.00% and swap <=  3.00%,
@@ -207,10 +218,9 @@ fn earlyoom_itself_says_the_thresholds_that_are_told() {
             }
             sleep(Duration::from_millis(20));
         };
-        let pid = daemon.id();
+        let pid = daemon.0.id();
         let seen = snapshot(&[]);
-        daemon.kill().expect("our own");
-        daemon.wait().expect("our own");
+        drop(daemon);
         fs::remove_file(&said).expect("our own");
         let told = told.expect("it says its thresholds");
         let percents: Vec<f64> =

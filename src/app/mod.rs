@@ -49,6 +49,7 @@ pub use profile::{
 };
 pub use text_field::TextField;
 pub use update::update;
+pub use watched::Places;
 
 /// Everything that the screen shows, and nothing else.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,8 +88,8 @@ pub struct State {
     pub run: Option<RunView>,
     /// What was told of alarms.
     pub alarms: AlarmsTold,
-    /// The cgroups in which the watched processes are or were; empty where all are watched.
-    pub watched_in: Vec<CgroupPath>,
+    /// Where the watched processes are and were.
+    pub places: Places,
     /// What the keyboard means just now.
     pub mode: Mode,
     /// Outcome of the last action, for the footer.

@@ -21,7 +21,7 @@ use super::layout;
 use super::list::{Arrangement, Direction, List, Row};
 use super::run::{RunView, Stage};
 use super::{
-    AlarmsTold, Effect, Event, KillsView, MappingsView, Mode, Pane, ProfileView, RiskView, State, Temporality,
+    AlarmsTold, Effect, Event, KillsView, MappingsView, Mode, Pane, Places, ProfileView, RiskView, State, Temporality,
     TextField, Tone, UnderWay,
 };
 
@@ -48,7 +48,7 @@ impl State {
             profiles: ProfileView::default(),
             run: None,
             alarms: AlarmsTold::default(),
-            watched_in: Vec::new(),
+            places: Places::default(),
             mode: Mode::Normal,
             outcome: None,
             news: None,

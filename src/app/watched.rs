@@ -2,6 +2,9 @@
 //! `oomtop run`), the memory domains that those are in. What happens elsewhere is in the lists and tells nothing by
 //! itself. Refuses to forget where a process was that is gone: the news of its death come later.
 
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
 use crate::monitor::alarm::AlarmReport;
 use crate::monitor::kill_report::KillReport;
 use crate::monitor::report::{DomainKind, DomainReport, WarningState};
@@ -9,33 +12,62 @@ use crate::snapshot::process::CgroupPath;
 
 use super::State;
 
-/// Cgroups that are remembered: the newest.
-const MOST: usize = 64;
+/// The cgroups in which the watched processes are or were; empty where all are watched.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Places {
+    /// Where they are, by the newest report.
+    living: HashSet<CgroupPath>,
+    /// Those, and all that these lie in.
+    domains: HashSet<Arc<[u8]>>,
+    /// Where they were and are no more: the newest, last.
+    left: VecDeque<CgroupPath>,
+}
+
+impl Places {
+    /// So many of those that were left are remembered.
+    const LEFT: usize = 64;
+
+    /// Learns where they all are by now.
+    fn learn(&mut self, living: HashSet<CgroupPath>) {
+        self.left.retain(|path| !living.contains(path));
+        self.left.extend(self.living.difference(&living).cloned());
+        self.left.drain(..self.left.len().saturating_sub(Self::LEFT));
+        self.domains.clear();
+        for path in &living {
+            let mut domain = &*path.0;
+            // What one that is known lies in is known as well.
+            while self.domains.insert(domain.into()) {
+                let Some(end) = domain.iter().rposition(|byte| *byte == b'/') else { break };
+                domain = &domain[..end];
+            }
+        }
+        self.living = living;
+    }
+
+    /// Whether one of them is, or was, in this cgroup or below it.
+    fn holds(&self, domain: &[u8]) -> bool {
+        let above = domain.strip_suffix(b"/").unwrap_or(domain);
+        let path = CgroupPath::new(domain);
+        self.domains.contains(above) || self.left.iter().any(|left| left.is_within(&path))
+    }
+}
 
 impl State {
     /// Learns from a report where the watched processes are.
     pub(super) fn learn_places(&mut self) {
         if self.list.roots.is_empty() {
-            self.watched_in.clear();
+            self.places = Places::default();
             return;
         }
-        let newest = self.newest().clone();
-        let mut met: Vec<&CgroupPath> = Vec::new();
-        for process in newest.processes.iter().filter(|process| self.list.is_below_a_root(&newest, process)) {
-            met.extend(process.identity.cgroup.as_ref().filter(|path| !met.contains(path)));
-        }
-        for path in met {
-            if !self.watched_in.contains(path) {
-                self.watched_in.push(path.clone());
-            }
-        }
-        self.watched_in.drain(..self.watched_in.len().saturating_sub(MOST));
+        let newest = self.newest();
+        let watched = newest.processes.iter().filter(|process| self.list.is_below_a_root(newest, process));
+        let living = watched.filter_map(|process| process.identity.cgroup.clone()).collect();
+        self.places.learn(living);
     }
 
     /// Whether a watched process is, or was, in this domain; the machine holds them all.
-    fn is_watched_in(&self, is_host: bool, path: &[u8]) -> bool {
-        let path = CgroupPath::new(path);
-        self.list.roots.is_empty() || is_host || self.watched_in.iter().any(|place| place.is_within(&path))
+    pub(super) fn is_watched_in(&self, is_host: bool, path: &[u8]) -> bool {
+        self.list.roots.is_empty() || is_host || self.places.holds(path)
     }
 
     /// The memory domain with the least left of those that matter here and that somebody lives in: an empty cgroup with a

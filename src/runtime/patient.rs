@@ -13,12 +13,13 @@ use crate::source::SourceError;
 use crate::source::attention::Attention;
 use crate::units::ProcessId;
 
-use super::prober::Probe;
+use super::prober::{Probe, Prober, start_thread};
 
 /// Reads slice by slice, in a thread that can be left behind.
 pub struct PatientProber {
     spawn: Box<dyn Fn() -> io::Result<Thread>>,
-    thread: Thread,
+    /// The one at work; none once a read of it hangs, for what nobody takes any more may be given to nobody.
+    thread: Option<Thread>,
     /// The newest pass, for a thread that comes later.
     seen: Option<Arc<Snapshot>>,
     given_up: Vec<ProcessId>,
@@ -37,17 +38,13 @@ enum Order {
 }
 
 impl PatientProber {
-    /// How often it is looked whether the same read is still under way, and how often it may be.
+    /// How often it is looked whether the same read is still under way.
     const LOOK: Duration = Duration::from_secs(1);
-    const LOOKS: u32 = 6;
-    /// So many processes may hold it up; then nothing more is read.
-    const MOST: usize = 5;
 
     /// Starts the thread, which opens its prober.
     ///
     /// # Errors
-    /// No thread could be started. A prober that cannot be opened only means that nothing comes: the sampler reads the
-    /// same tree and says why it cannot be read.
+    /// No thread could be started.
     pub fn start<P: Probe>(
         open: impl Fn(Attention) -> Result<P, SourceError> + Send + Sync + 'static,
     ) -> io::Result<Self> {
@@ -55,43 +52,47 @@ impl PatientProber {
         let spawn = move || {
             let (orders, take) = sync_channel(1);
             let (tell, slices) = sync_channel(1);
-            let attention = Attention::default();
-            let (open, watched) = (Arc::clone(&open), attention.clone());
-            let work = move || {
-                if let Ok(prober) = open(watched) {
-                    obey(prober, &take, &tell);
-                }
-            };
-            std::thread::Builder::new().name("prober".into()).spawn(work)?;
+            let (attention, _) = start_thread(&open, move |prober| obey(prober, &take, &tell))?;
             Ok(Thread { orders, slices, attention })
         };
-        let thread = spawn()?;
+        let thread = Some(spawn()?);
         Ok(Self { spawn: Box::new(spawn), thread, seen: None, given_up: Vec::new() })
     }
 
     /// Learns from a pass who is there.
     pub fn observe(&mut self, pass: &Arc<Snapshot>) {
         self.seen = Some(Arc::clone(pass));
-        // Who is not there to listen has nothing to tell either.
-        let _ = self.thread.orders.send(Order::Observe(Arc::clone(pass)));
+        if let Some(thread) = &self.thread {
+            // Who is not there to listen has nothing to tell either.
+            let _ = thread.orders.send(Order::Observe(Arc::clone(pass)));
+        }
     }
 
     /// Has all read that is due; what was read, and what was given up, goes to `absorb`.
     pub fn probe(&mut self, needs: &Needs, mut absorb: impl FnMut(&Snapshot)) {
-        while self.given_up.len() < Self::MOST {
+        while self.given_up.len() < Prober::THREADS {
             let needs = Needs { avoided: self.given_up.clone(), ..needs.clone() };
-            if self.thread.orders.send(Order::Probe(needs.clone())).is_err() {
+            let Some(thread) = self.at_work() else { return };
+            if thread.orders.send(Order::Probe(needs.clone())).is_err() {
                 return;
             }
-            let Some(read) = self.thread.until_hanging(&mut absorb) else { return };
+            let Some(read) = thread.until_hanging(&mut absorb) else { return };
             absorb(&unanswered(read, &needs));
             self.given_up.push(read.id);
-            let Ok(next) = (self.spawn)() else { return };
-            self.thread = next;
-            if let Some(seen) = &self.seen {
-                let _ = self.thread.orders.send(Order::Observe(Arc::clone(seen)));
-            }
+            self.thread = None;
         }
+    }
+
+    /// The thread at work, or another in its place; `None` where none can be started.
+    fn at_work(&mut self) -> Option<&Thread> {
+        if self.thread.is_none() {
+            let next = (self.spawn)().ok()?;
+            if let Some(seen) = &self.seen {
+                let _ = next.orders.send(Order::Observe(Arc::clone(seen)));
+            }
+            self.thread = Some(next);
+        }
+        self.thread.as_ref()
     }
 }
 
@@ -107,7 +108,7 @@ impl Thread {
                     let on = self.attention.on();
                     looks = if on == before { looks + 1 } else { 1 };
                     before = on;
-                    if looks >= PatientProber::LOOKS && on.is_some() {
+                    if PatientProber::LOOK * looks >= Prober::PATIENCE && on.is_some() {
                         return on;
                     }
                 }
@@ -150,4 +151,52 @@ fn unanswered(read: Unanswered, needs: &Needs) -> Snapshot {
         snapshot.mappings = Some(none(read));
     }
     snapshot
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::units::Timestamp;
+
+    /// A read of it comes back when the gate is gone.
+    struct Hanging {
+        attention: Attention,
+        gate: Arc<Mutex<Receiver<()>>>,
+    }
+
+    impl Probe for Hanging {
+        fn observe(&mut self, _: &Snapshot) {}
+
+        fn probe(&mut self, _: &Needs) -> Option<Arc<Snapshot>> {
+            let read = Unanswered { id: ProcessId::new(7, 1), file: "smaps", since: Timestamp::from_secs(1) };
+            self.attention.set(Some(read));
+            let _ = self.gate.lock().unwrap().recv();
+            None
+        }
+    }
+
+    #[test]
+    fn nothing_waits_for_a_thread_that_hangs_where_no_other_can_be_started() {
+        let (gate, closed) = channel::<()>();
+        let closed = Arc::new(Mutex::new(closed));
+        let open = move |attention| Ok(Hanging { attention, gate: Arc::clone(&closed) });
+        let (done, is_done) = channel();
+        std::thread::spawn(move || {
+            let mut prober = PatientProber::start(open).unwrap();
+            prober.spawn = Box::new(|| Err(io::Error::other("too many threads")));
+            let mut given_up = Vec::new();
+            for _ in 0..3 {
+                prober.observe(&Arc::default());
+                prober.observe(&Arc::default());
+                prober.probe(&Needs::default(), |told| given_up.extend(told.rollups.iter().map(|fact| fact.id)));
+            }
+            done.send(given_up)
+        });
+        let given_up = is_done.recv_timeout(Duration::from_secs(120)).expect("it waits for ever");
+        assert_eq!(given_up, [ProcessId::new(7, 1)]);
+        drop(gate);
+    }
 }

@@ -80,19 +80,35 @@ impl Probe for source::prober::Prober {
     }
 }
 
+/// Starts a thread that opens its prober, with who watches over its reads, and works with it. A prober that cannot be
+/// opened only means that nothing comes: the sampler reads the same tree and says why it cannot be read.
+pub(super) fn start_thread<P: Probe>(
+    open: &Arc<impl Fn(Attention) -> Result<P, SourceError> + Send + Sync + 'static>,
+    work: impl FnOnce(P) + Send + 'static,
+) -> io::Result<(Attention, JoinHandle<()>)> {
+    let attention = Attention::default();
+    let (open, watched) = (Arc::clone(open), attention.clone());
+    let run = move || {
+        if let Ok(prober) = open(watched) {
+            work(prober);
+        }
+    };
+    let handle = std::thread::Builder::new().name("prober".into()).spawn(run)?;
+    Ok((attention, handle))
+}
+
 impl Prober {
     /// A read that takes this long is told, and no longer waited for: of 200 GB in small pages one was seen to take 4.5 s.
-    const PATIENCE: Duration = Duration::from_secs(6);
+    pub(super) const PATIENCE: Duration = Duration::from_secs(6);
     /// So many reads may hang; then nothing more is read, which is told as well.
-    const THREADS: usize = 5;
+    pub(super) const THREADS: usize = 5;
     /// How long who answered at last is left alone, at the least; else as long as it took.
     const REST: Duration = Duration::from_secs(30);
 
     /// Starts the first thread; each opens a prober of its own.
     ///
     /// # Errors
-    /// No thread could be started. A prober that cannot be opened only means that nothing comes: the sampler reads
-    /// the same tree and says why it cannot be read.
+    /// No thread could be started.
     pub fn start<P: Probe>(
         open: impl Fn(Attention) -> Result<P, SourceError> + Send + Sync + 'static,
     ) -> io::Result<Self> {
@@ -100,14 +116,8 @@ impl Prober {
         let open = Arc::new(open);
         let spawn = move || {
             let (put, take) = latest::<Order>();
-            let attention = Attention::default();
-            let (open, tell, watched) = (Arc::clone(&open), tell.clone(), attention.clone());
-            let work = move || {
-                if let Ok(prober) = open(watched) {
-                    probe(prober, &take, &tell);
-                }
-            };
-            let handle = std::thread::Builder::new().name("prober".into()).spawn(work)?;
+            let tell = tell.clone();
+            let (attention, handle) = start_thread(&open, move |prober| probe(prober, &take, &tell))?;
             Ok(Thread { orders: Some(put), attention, handle })
         };
         let first = spawn()?;

@@ -11,7 +11,7 @@ use crate::app::{NotKnown, Pane, Picture, ShownProfile, State};
 use crate::golang::pprof::{Flame, Function, Kind, Order, ValueType, short_name};
 use crate::monitor::report::GoReport;
 use crate::snapshot::listening::NetworkNamespace;
-use crate::text::{holds, printable};
+use crate::text::{end_of, holds, printable};
 use crate::units::{Bytes, ProcessId, human_duration};
 
 use super::canvas::{Canvas, columns};
@@ -313,16 +313,6 @@ fn flame(canvas: &mut Canvas<'_>, list: Rect, state: &State, shown: ShownProfile
     }
 }
 
-/// The end of a path, which says more than its beginning, from the name of a folder on.
-fn end_of_path<'a>(path: &'a str, room: u16, ellipsis: &str) -> Cow<'a, str> {
-    if columns(path) <= room {
-        return path.into();
-    }
-    let ends = path.match_indices('/').map(|(at, _)| format!("{ellipsis}{}", &path[at..]));
-    let name = path.rsplit('/').next().unwrap_or(path);
-    ends.into_iter().find(|end| columns(end) <= room).map_or(name.into(), Cow::Owned)
-}
-
 /// The selected function whole, with its line of the source.
 fn selected_function(canvas: &mut Canvas<'_>, area: Rect, state: &State, shown: ShownProfile<'_>) {
     let (counted, profile) = (shown.counted(), &shown.digest.profile);
@@ -355,7 +345,7 @@ fn selected_function(canvas: &mut Canvas<'_>, area: Rect, state: &State, shown: 
         let mut pen = canvas.pen(area, 1);
         pen.gap(1).put(&sums, Role::Plain);
         let (room, ellipsis) = (pen.room().saturating_sub(2), pen.glyphs().ellipsis);
-        pen.gap(1).put(&end_of_path(&source.unwrap_or_default(), room, ellipsis), Role::Dim);
+        pen.gap(1).put(&end_of(&source.unwrap_or_default(), room.into(), ellipsis), Role::Dim);
     } else {
         pen.end(&sums, Role::Dim);
         pen.gap(1).put(&printable(name.as_bytes()), Role::Strong);

@@ -266,7 +266,7 @@ fn peak(process: &ProcessLine) -> String {
 
 /// A subject in exactly so many columns.
 fn fitted(subject: &str, room: usize) -> String {
-    let shown = end_of(subject, room);
+    let shown = end_of(subject, room, "..");
     format!("{shown}{}", " ".repeat(room.saturating_sub(usize::from(columns(&shown)))))
 }
 

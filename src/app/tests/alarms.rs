@@ -171,3 +171,34 @@ fn only_kills_where_the_watched_processes_are_or_were_are_told_by_themselves() {
     }
     assert_eq!(state.report.kills.len(), 4, "the list has them all");
 }
+
+/// On a node with a hundred pods below one root none of them is forgotten while somebody lives there; of those that were
+/// left the newest are remembered.
+#[test]
+fn no_place_of_a_living_watched_process_is_forgotten_for_there_are_many() {
+    let mut state = narrowed();
+    let pods: Vec<u32> = (0..100).collect();
+    let path = |pod: u32| format!("/pods/{pod}");
+    let populate = |report: &mut Report| {
+        report.processes.retain(|process| process.id.pid.0 < 1000);
+        for pod in &pods {
+            let cgroup = Some(CgroupPath::new(format!("{}/container", path(*pod))));
+            let identity = Identity { name: b"pod".as_slice().into(), cgroup, ..Identity::default() };
+            report.processes.push(ProcessReport {
+                parent: Pid(20),
+                identity: Arc::new(identity),
+                ..ProcessReport::unread(id(1000 + pod))
+            });
+        }
+    };
+    let heard_of = |state: &State| pods.iter().filter(|pod| state.is_watched_in(false, path(**pod).as_bytes())).count();
+    for _ in 0..3 {
+        later(&mut state, 1, populate);
+        assert_eq!(heard_of(&state), 100);
+        assert!(!state.is_watched_in(false, b"/pods/10/other") && !state.is_watched_in(false, b"/pod"));
+    }
+    later(&mut state, 1, |report| report.processes.retain(|process| process.id.pid.0 < 1000));
+    assert_eq!(heard_of(&state), 64, "of the dead");
+    later(&mut state, 1, populate);
+    assert_eq!(heard_of(&state), 100);
+}

@@ -78,7 +78,7 @@ fn room_for_names(names: impl Iterator<Item = usize>, rest: usize, width: Option
 
 /// A name in exactly so many columns.
 fn fitted(name: &str, room: usize) -> String {
-    let shown = end_of(name, room);
+    let shown = end_of(name, room, "..");
     format!("{shown}{}", " ".repeat(room.saturating_sub(columns(&shown))))
 }
 

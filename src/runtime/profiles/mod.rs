@@ -20,13 +20,36 @@ use crate::app::{Event, FetchedProfile, ProfileCall, Reason, SaveCall};
 use crate::golang::pprof::{self, Digest};
 use crate::snapshot::listening::ListeningSocket;
 use crate::source::sockets;
+use crate::units::Bytes;
 
 use client::{Leash, PATIENCE, Refusal};
 
 /// Orders that may wait, and outcomes.
 const WAITING: usize = 8;
-/// Files that are made without anybody's key: a program that warns again and again fills no disk.
-const MOST_OF_ALARMS: usize = 64;
+/// What may be saved without anybody's key: a program that warns again and again fills no disk, and no memory where
+/// temporary files are in memory.
+#[derive(Debug)]
+struct Allowance {
+    files: usize,
+    bytes: usize,
+}
+
+impl Allowance {
+    const OF_ALARMS: Self = Self { files: 64, bytes: 64 << 20 };
+
+    /// Takes a file of so many bytes out of it.
+    fn take(&mut self, bytes: usize) -> Result<(), String> {
+        let Self { files, bytes: most } = Self::OF_ALARMS;
+        match (self.files.checked_sub(1), self.bytes.checked_sub(bytes)) {
+            (Some(files), Some(bytes)) => {
+                *self = Self { files, bytes };
+                Ok(())
+            }
+            (None, _) => Err(format!("{files} of alarms were saved already")),
+            (_, None) => Err(format!("those of alarms would take more than {} together", Bytes(most as u64))),
+        }
+    }
+}
 
 #[derive(Debug)]
 enum Order {
@@ -120,19 +143,16 @@ impl Worker {
     }
 
     fn work(&self, orders: &Receiver<(u64, Order)>) {
-        let mut of_alarms = 0;
+        let mut of_alarms = Allowance::OF_ALARMS;
         while let Ok((number, order)) = orders.recv() {
             let event = match order {
                 Order::Fetch(call) => {
                     let is_given_up = || self.given_up.load(Ordering::Relaxed) >= number;
                     let mut outcome = fetch(&self.proc_root, &call, Leash::new(self.patience, &is_given_up));
                     if let (Ok(fetched), Reason::Alarm(_)) = (&mut outcome, call.reason) {
-                        of_alarms += 1;
-                        fetched.saved = Some(if of_alarms <= MOST_OF_ALARMS {
-                            save::save(&self.directories, &call.to_save(fetched))
-                        } else {
-                            Err(format!("{MOST_OF_ALARMS} of alarms were saved already"))
-                        });
+                        let allowed = of_alarms.take(fetched.bytes.len());
+                        fetched.saved =
+                            Some(allowed.and_then(|()| save::save(&self.directories, &call.to_save(fetched))));
                     }
                     Event::Profiled { outcome: outcome.map(Box::new), call }
                 }

@@ -111,3 +111,16 @@ fn a_port_that_was_taken_over_is_not_asked() {
         assert!(matches!(refusal, Refusal::SomebodyElse), "{refusal}");
     }
 }
+
+#[test]
+fn what_alarms_save_fills_no_memory() {
+    let mut left = Allowance::OF_ALARMS;
+    assert_eq!((left.take(40 << 20), left.take(24 << 20)), (Ok(()), Ok(())));
+    assert_eq!(left.take(1).unwrap_err(), "those of alarms would take more than 64.0M together");
+    let mut left = Allowance::OF_ALARMS;
+    let refused = left.take((64 << 20) + 1);
+    assert!(refused.is_err() && left.take(64 << 20).is_ok(), "what does not fit takes nothing");
+    let mut left = Allowance::OF_ALARMS;
+    assert_eq!((0..64).map(|_| left.take(1)).filter(Result::is_err).count(), 0);
+    assert_eq!(left.take(1).unwrap_err(), "64 of alarms were saved already");
+}

@@ -84,22 +84,21 @@ pub fn tabs(state: &State, shown: Pane) -> String {
     names.collect::<Vec<_>>().join(" ")
 }
 
-/// Draws the last row: what is being typed, else the keys of the focused pane; over it what is said of actions and
-/// events. Returns where the cursor stands.
+/// Draws the last row: what is being typed, else the keys of the focused pane; above it, for it says how to go on from
+/// there, what is said of actions and events. Returns where the cursor stands.
 pub fn footer(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Option<(u16, u16)> {
-    let (cursor, above) = match &state.mode {
-        Mode::Search(field) => (typing(canvas, area, "Find: ", field, "Enter keeps it  Esc goes back"), 1),
-        Mode::Filter(field) => (typing(canvas, area, "Filter: ", field, "Enter keeps it  Esc drops it"), 1),
+    said(canvas, Rect { y: area.y.saturating_sub(1), ..area }, state);
+    match &state.mode {
+        Mode::Search(field) => typing(canvas, area, "Find: ", field, "Enter keeps it  Esc goes back"),
+        Mode::Filter(field) => typing(canvas, area, "Filter: ", field, "Enter keeps it  Esc drops it"),
         Mode::Normal | Mode::Dialog(_) => {
             let mut pen = canvas.pen(area, 0);
             pen.gap(1).end("quit ", Role::Dim);
             pen.end("q", Role::Key);
             keys_of(&mut pen, state);
-            (None, 0)
+            None
         }
-    };
-    said(canvas, Rect { y: area.y.saturating_sub(above), ..area }, state);
-    cursor
+    }
 }
 
 /// Most rows that what is said takes.

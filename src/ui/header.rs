@@ -145,9 +145,9 @@ fn own_cost(state: &State, wide: bool) -> String {
     if wide && report.cost.pinned > Bytes(0) {
         let _ = write!(text, " +{} pinned", report.cost.pinned);
     }
-    // Of the time, beside what may be spent; less is not worth its columns.
+    // Of the time, and what it may be; less is not worth its columns.
     if let Some(share) = report.holding_up.filter(|share| wide && *share >= 0.001) {
-        let _ = write!(text, ", smaps {:.1}% of {}%", share * 100.0, state.config.smaps_share);
+        let _ = write!(text, ", smaps reads {:.1}% (max {}%)", share * 100.0, state.config.smaps_share);
     }
     text
 }

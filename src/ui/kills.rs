@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use crate::app::State;
 use crate::app::bands::{self, first_line};
 use crate::app::layout::Area;
-use crate::monitor::kill_report::{AllSpared, Confidence, KillReport, Killed, Spared};
+use crate::monitor::kill_report::{AllSpared, Confidence, Evidence, KillReport, Killed, Spared};
 use crate::monitor::report::UnreadableReport;
 use crate::text::printable;
 use crate::units::{Bytes, Pages, counted, human_duration};
@@ -177,8 +177,13 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
     if let Some(held) = kill.held {
         let tables = held.page_tables.map_or_else(String::new, |tables| format!(", {tables} of page tables"));
         let swap = held.swap.filter(|swap| swap.0 > 0).map_or_else(String::new, |swap| format!(", {swap} in swap"));
-        let by = if held.is_told { "as the kernel's log says" } else { "at our last look" };
-        say(format!("It held {} of RSS{tables}{swap} ({by}).", held.rss), Role::Strong);
+        let by = if held.is_told { "as the kernel's log says".to_owned() } else { last_look(kill) };
+        let limit = kill.domain.as_ref().filter(|domain| !domain.is_host).and_then(|domain| domain.limit);
+        // mm/memcontrol.c: a page is charged once. The RSS of everybody who maps it has it.
+        let beyond = limit
+            .filter(|limit| held.rss > *limit)
+            .map_or("", |_| " More than the limit: a page that others map too counts where it was first touched.");
+        say(format!("It held {} of RSS{tables}{swap} ({by}).{beyond}", held.rss), Role::Strong);
     }
     match &kill.why {
         Some(why) => say(format!("Why this one: {why}."), Role::Plain),
@@ -233,6 +238,16 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
     lines
 }
 
+/// When it was that we looked: what grows fast held more when it was killed than the last look saw.
+fn last_look(kill: &KillReport) -> String {
+    let before = kill.evidence.iter().find_map(|evidence| match evidence {
+        Evidence::Gone { after, by } => Some(by.since(*after)),
+        _ => None,
+    });
+    let before = before.map(|before| format!(", up to {:.1}s before", before.as_secs_f64()));
+    format!("at our last look{}", before.unwrap_or_default())
+}
+
 /// Who died with it, by name as far as there is room.
 fn together(kill: &KillReport) -> Option<String> {
     const NAMES: usize = 6;
@@ -257,7 +272,10 @@ fn to_have_lived(spared: &Spared) -> String {
 /// What would have put it off for everybody, and what that rests on. Nobody knows whether it would have been enough.
 fn to_put_it_off(kill: &KillReport, all: &AllSpared) -> Option<String> {
     let what = if kill.domain.as_ref().is_some_and(|domain| domain.is_host) { "RAM or swap" } else { "limit" };
-    let more = all.per_minute.map(|size| format!("{size} more of {what} for each minute at that growth"));
+    // By all that is in it and over longer than the victim's growth, which stands above.
+    let more = all.per_minute.map(|size| {
+        format!("{size} more of {what} for each minute, as fast as that filled lately ({}/s)", Bytes(size.0 / 60))
+    });
     let go = all.go.as_ref().map(|advice| format!("{} ({})", advice.what, advice.why));
     let ways: Vec<_> = more.into_iter().chain(go).collect();
     (!ways.is_empty()).then(|| format!("To put it off: {}.", ways.join(", or ")))

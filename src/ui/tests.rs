@@ -82,8 +82,8 @@ fn how_much_of_pss_is_known_stands_with_the_table() {
     (report.coverage, report.holding_up) = (Coverage { known: 5, readable: 12 }, Some(0.012));
     assert!(!screen(&state).contains("PSS of"), "the column is not there");
     state.required.of_visible = FactGroups::ROLLUP;
-    assert!(screen(&state).contains("PSS of 41% (smaps 1.2% of 5%)"), "{}", screen(&state));
-    assert!(screen(&state).contains("pinned, smaps 1.2% of 5%"), "{}", screen(&state));
+    assert!(screen(&state).contains("PSS of 41% (smaps reads 1.2% of the time, max 5%)"), "{}", screen(&state));
+    assert!(screen(&state).contains("pinned, smaps reads 1.2% (max 5%)"), "{}", screen(&state));
     Arc::make_mut(&mut state.report).coverage.known = 12;
     assert!(!screen(&state).contains("PSS of"), "there is nothing to wait for");
 }

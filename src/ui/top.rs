@@ -108,7 +108,7 @@ fn coverage(state: &State) -> Option<String> {
     let shown = state.required.of_visible.union(state.required.of_everyone).contains(FactGroups::ROLLUP);
     let percent = state.report.coverage.percent().filter(|percent| shown && *percent < 100)?;
     let spent = state.report.holding_up.unwrap_or_default() * 100.0;
-    Some(format!("PSS of {percent}% (smaps {spent:.1}% of {}%)", state.config.smaps_share))
+    Some(format!("PSS of {percent}% (smaps reads {spent:.1}% of the time, max {}%)", state.config.smaps_share))
 }
 
 /// Draws the column titles and the rows.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::{ASCII, UNICODE, screen};
 use crate::app::{Pane, State};
 use crate::config::Look;
-use crate::monitor::kill_report::{AllSpared, KillGroup, Killed, Spared};
+use crate::monitor::kill_report::{AllSpared, Evidence, Held, KillGroup, Killed, Spared};
 use crate::monitor::report::UnreadableReport;
 use crate::snapshot::Unreadable;
 use crate::snapshot::process::CgroupPath;
 use crate::ui::fixture;
-use crate::units::{Pid, Timestamp};
+use crate::units::{Bytes, Pid, Timestamp};
 
 /// The screen after two kills, with the pane of kills in front.
 fn after_kills(size: (u16, u16), look: Look, opened: bool) -> State {
@@ -54,6 +54,21 @@ fn a_group_that_died_is_one_kill_with_its_names() {
     assert!(shown.contains("Killed with it: 8 others of /ci (memory.oom.group)"), "{shown}");
     assert!(shown.contains("t 40, t 41") && shown.contains("t 45, ...") && !shown.contains("t 46"), "{shown}");
     assert!(shown.contains("Nobody else could have been taken."), "{shown}");
+}
+
+#[test]
+fn what_was_concluded_says_how_old_it_is_and_why_it_may_exceed_the_limit() {
+    let mut state = after_kills((120, 34), UNICODE, true);
+    let kill = Arc::make_mut(&mut Arc::make_mut(&mut state.report).kills[1]);
+    let limit = kill.domain.as_ref().and_then(|domain| domain.limit).expect("a cgroup");
+    let held = |rss| Some(Held { rss, page_tables: None, swap: None, is_told: false });
+    let gone = Evidence::Gone { after: Timestamp(1_000_000_000), by: Timestamp(2_500_000_000) };
+    (kill.held, kill.evidence) = (held(limit), vec![gone]);
+    let shown = screen(&state);
+    assert!(shown.contains("(at our last look, up to 1.5s before)."), "{shown}");
+    assert!(!shown.contains("a page that others map too"), "{shown}");
+    Arc::make_mut(&mut Arc::make_mut(&mut state.report).kills[1]).held = held(Bytes(limit.0 + 4096));
+    assert!(screen(&state).contains("a page that others map too"), "{}", screen(&state));
 }
 
 #[test]

@@ -287,9 +287,10 @@ fn candidates(canvas: &mut Canvas<'_>, area: Rect, state: &State, kill: &KillRep
         return;
     }
     let page = state.report.machine.page_size;
+    // Its RSS may lack what processors have not added up yet, and then is not quite the one that was held.
     canvas.pen(area, 1).gap(1).put(
         &format!(
-            "{} just before: badness = RSS + swap + tables + adj",
+            "{} just before, as the kernel counts: RSS + swap + tables + adj",
             counted(kill.candidate_count, ["candidate", "candidates"])
         ),
         Role::Heading,

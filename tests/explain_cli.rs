@@ -62,8 +62,8 @@ fn a_log_without_a_kill_is_said_to_have_none() {
     assert_eq!(status, Some(0));
     assert_eq!(
         text,
-        "No process was killed by the kernel's OOM killer in this log (it covers Nov 21 08:41:22 to Nov 21 08:44:00). 1 line has \
-         the words of a kill, but behind something else than the kernel's lines here: quoted, or of another log.\n"
+        "No process was killed by the kernel's OOM killer in this log (it covers Nov 21 08:41:22 to Nov 21 08:44:00). Not \
+         believed: 1 line that has the words of a kill (another program's, quoted, or of another log).\n"
     );
 }
 
@@ -122,6 +122,24 @@ fn a_kill_in_a_containers_log_is_told_with_what_stood_ahead() {
     let (_, text, _) = explain(&["--json"], &log);
     let json: Value = serde_json::from_str(&text).expect("one object");
     assert_eq!(json["log"]["found_behind"], "2026-11-20T10:00:01.1Z stdout F ");
+    // Who wrote these lines is not known, so that a script can tell them from the kernel's.
+    assert_eq!((&json["log"]["is_kernel_log"], &json["log"]["kernel_lines"]), (&false.into(), &0.into()));
+}
+
+/// Anybody may write the kernel's words with `logger`; the syslog then names who did.
+#[test]
+fn a_kill_that_another_program_tells_of_is_counted_and_not_believed() {
+    let log =
+        "Nov 21 08:41:22 host myapp[7]: Out of memory: Killed process 1 (x) total-vm:4kB, anon-rss:4kB, file-rss:0kB\n";
+    let (status, text, errors) = explain(&[], log);
+    assert_eq!((status, text.as_str()), (Some(1), ""));
+    let begin = "oomtop: standard input: 0 of 1 line was recognised as a kernel log's, so it says nothing of kills. Not believed: \
+                 1 line that has the words of a kill (another program's, quoted, or of another log). ";
+    assert!(errors.starts_with(begin), "{errors}");
+    let (status, text, _) = explain(&["--json"], log);
+    let json: Value = serde_json::from_str(&text).expect("one object");
+    assert_eq!((status, json["episodes"].as_array().map(Vec::len)), (Some(1), Some(0)));
+    assert_eq!((&json["log"]["is_kernel_log"], &json["log"]["refused_lines"]), (&false.into(), &1.into()));
 }
 
 /// A journal that shows nothing, as it does to those without the right, is no log without kills.

@@ -128,9 +128,9 @@ const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "
 
 const MOST_LINES: usize = 600;
 
-/// One file of `src`, as text.
+/// One file, as text.
 struct File {
-    /// Below `src`, for example `monitor/report.rs`.
+    /// Below its tree (`src`, `tests`), for example `monitor/report.rs`.
     path: PathBuf,
     text: String,
 }
@@ -250,6 +250,18 @@ fn faults(file: &File) -> Vec<String> {
             found.push(format!("`{word}` in `{module}`: its state is plain"));
         }
     }
+    found.extend(faults_of_form(file));
+    for name in file.path.iter().filter_map(|part| Path::new(part).file_stem()?.to_str()) {
+        if EMPTY_NAMES.contains(&name) {
+            found.push(format!("`{name}` says nothing: name what is inside"));
+        }
+    }
+    found.into_iter().map(|fault| format!("src/{}: {fault}", file.path.display())).collect()
+}
+
+/// What is asked of every file, tests too.
+fn faults_of_form(file: &File) -> Vec<String> {
+    let mut found = Vec::new();
     if !file.text.starts_with("//!") {
         found.push("does not open with `//!`: say what it is for and what it refuses to do".into());
     }
@@ -257,12 +269,7 @@ fn faults(file: &File) -> Vec<String> {
     if lines > MOST_LINES {
         found.push(format!("has {lines} lines, more than {MOST_LINES}: split it"));
     }
-    for name in file.path.iter().filter_map(|part| Path::new(part).file_stem()?.to_str()) {
-        if EMPTY_NAMES.contains(&name) {
-            found.push(format!("`{name}` says nothing: name what is inside"));
-        }
-    }
-    found.into_iter().map(|fault| format!("src/{}: {fault}", file.path.display())).collect()
+    found
 }
 
 /// Whether the code has `name::` as the start of a path, or `use name`.
@@ -296,7 +303,12 @@ fn edges(files: &[File]) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 fn source_tree() -> Vec<File> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    tree("src")
+}
+
+/// All of Rust in a folder of the repository.
+fn tree(name: &str) -> Vec<File> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let (mut folders, mut files) = (vec![root.clone()], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a readable source tree") {
@@ -305,7 +317,7 @@ fn source_tree() -> Vec<File> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&path).expect("a source file is text");
-                files.push(File { path: path.strip_prefix(&root).expect("below src").to_owned(), text });
+                files.push(File { path: path.strip_prefix(&root).expect("below its tree").to_owned(), text });
             }
         }
     }
@@ -316,6 +328,18 @@ fn source_tree() -> Vec<File> {
 fn the_source_tree_keeps_the_rules() {
     let faults: Vec<String> = source_tree().iter().flat_map(faults).collect();
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn what_is_around_the_sources_keeps_their_form() {
+    for folder in ["tests", "benches", "examples"] {
+        let files = tree(folder);
+        assert!(!files.is_empty(), "no file in {folder}");
+        for file in files {
+            let path = file.path.display();
+            assert_eq!(faults_of_form(&file), Vec::<String>::new(), "{folder}/{path}");
+        }
+    }
 }
 
 #[test]

@@ -123,7 +123,8 @@ fn machine_and_tag(line: &[u8], date: usize) -> Result<Head, Foreign<'_>> {
 /// Whether a date is followed by ` host program[12]: ` or ` host program: `, as in a syslog.
 pub(super) fn has_a_tag(behind_date: &[u8]) -> bool {
     let mut words = behind_date.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
-    words.next().is_some_and(is_host) && words.take(2).any(|word| word.len() > 1 && word.ends_with(b":"))
+    let is_tag = |word: &[u8]| word.len() > 1 && word.ends_with(b":") && word != b"kernel:";
+    words.next().is_some_and(is_host) && words.take(2).any(is_tag)
 }
 
 fn kernel_tag(cursor: &mut Cursor<'_>) -> Option<()> {

@@ -1,12 +1,12 @@
 //! The kernel's records behind text of no known form: a container's log, a collector's JSON, a note. The kernel's own words
-//! show where its text begins; what stands ahead of them there is looked for in the lines that have no such words. Refuses to
-//! say who wrote a line: that is for `reader`, which takes these only where a log has no kernel line of a known form.
+//! show where its text begins; what stands ahead of them there is looked for in the lines that have no such words. Refuses lines
+//! whose form names another program as their writer.
 
 use std::borrow::Cow;
 
 use super::assemble::Assembler;
 use super::cursor::{Cursor, find};
-use super::envelope::{self, Envelope, Time};
+use super::envelope::{self, Envelope, Time, Writer};
 use super::message::{self, Message};
 use crate::units::WallTime;
 
@@ -54,9 +54,12 @@ pub(super) struct Quoted {
 }
 
 impl Quoted {
-    /// Takes a line, if the kernel's words are in it, or what stood ahead of them before.
-    pub fn push(&mut self, line: &[u8], complete: bool) {
-        let Some((length, text)) = self.find(line) else { return self.assembler.pass() };
+    /// Takes a line, if the kernel's words are in it, or what stood ahead of them before; whether it did.
+    pub fn push(&mut self, line: &[u8], complete: bool) -> bool {
+        let Some((length, text)) = self.find(line) else {
+            self.assembler.pass();
+            return false;
+        };
         self.kills += u64::from(tells_of_a_kill(line));
         if length > 0 {
             self.behind.get_or_insert_with(|| line[..length.min(SHOWN)].into());
@@ -66,6 +69,7 @@ impl Quoted {
             (time.wall, time.date) = (self.field_time.0, &self.field_time.1);
         }
         self.assembler.push(&Envelope { time, text, ..Envelope::default() }, complete);
+        true
     }
 
     fn find<'a>(&mut self, line: &'a [u8]) -> Option<(usize, Cow<'a, [u8]>)> {
@@ -78,7 +82,7 @@ impl Quoted {
                 || is_in_dump && (*length > 0 || waits || !message::begins_nothing(text))
         };
         learned.filter(is_sure).or_else(|| {
-            let (length, text) = first_text(line)?;
+            let (length, text) = first_text(line).filter(|(length, _)| !is_another_programs(line, *length))?;
             self.ahead = Some(Ahead(line[..length].into()));
             Some((length, text))
         })
@@ -98,6 +102,13 @@ impl Quoted {
 pub(super) fn tells_of_a_kill(line: &[u8]) -> bool {
     let words = b"Killed process ";
     find(line, words).is_some_and(|at| line.get(at + words.len()).is_some_and(u8::is_ascii_digit))
+}
+
+/// Whether a line names another program as its writer: a syslog's tag ahead of the text, which has colons of its own, or a field
+/// of the journal anywhere.
+fn is_another_programs(line: &[u8], ahead: usize) -> bool {
+    let telling = if line.starts_with(b"{") { line } else { &line[..ahead] };
+    envelope::writer(telling) == Writer::Other
 }
 
 /// The first place in a line where a text of the kernel begins, and that text.

@@ -37,7 +37,7 @@ pub struct Form {
     pub census: Census,
     /// The kernel's words were found behind text of no known form, and taken for the kernel's: what stood ahead of the first.
     pub behind: Option<Box<[u8]>>,
-    /// Lines that have the words of a kill, and are not the kernel's.
+    /// Lines that have the words of a kill, and were not believed: another program's, or quoted.
     pub refused: u64,
 }
 
@@ -172,12 +172,12 @@ impl LogReader {
 
     /// Takes a line that may be of an OOM.
     fn take(&mut self, line: &[u8], complete: bool) {
-        let opened = self.opener.open(line);
-        // The kernel itself says that somebody wrote it through `/dev/kmsg`.
-        let is_a_users = opened.as_ref().is_err_and(|foreign| foreign.0.since_boot.is_some());
-        if self.takes_quotes() && !is_a_users {
-            return self.quoted.push(line, complete);
+        if self.takes_quotes() {
+            let is_refused = !self.quoted.push(line, complete) && quoted::tells_of_a_kill(line);
+            self.form.refused += u64::from(is_refused);
+            return;
         }
+        let opened = self.opener.open(line);
         let is_nobodys = opened
             .as_ref()
             .map_or(true, |envelope| envelope.is_bare() && message::parse(&envelope.text, complete).is_none());
@@ -469,6 +469,28 @@ mod tests {
             let (_, count, form) = judged(&log);
             assert_eq!((count, form.refused), (episodes, refused), "{}", log.len());
             assert_eq!(form.behind.is_some(), episodes > 0);
+        }
+    }
+
+    /// Who writes with a name of its own is not the kernel, whatever it says; a line without any name may be.
+    #[test]
+    fn a_line_that_names_another_writer_is_not_believed() {
+        let killed = "Out of memory: Killed process 5 (a) total-vm:4kB, anon-rss:4kB, file-rss:0kB";
+        for (ahead, behind, episodes) in [
+            ("Nov 21 08:41:22 host myapp[7]: ", "", 0),
+            ("Nov 21 08:41:22 host root: ", "", 0),
+            ("2026-11-21T08:41:22Z host myapp: it said: ", "", 0),
+            ("<12>[    1.5] ", "", 0),
+            ("12,1,1500000,-;", "", 0),
+            ("{\"_TRANSPORT\":\"syslog\",\"MESSAGE\":\"", "\"}", 0),
+            ("{\"MESSAGE\":\"", "\",\"SYSLOG_IDENTIFIER\":\"myapp\"}", 0),
+            ("2026-11-21T08:41:22Z ", "", 1),
+            ("2026-11-21T08:41:22Z stdout F ", "", 1),
+            ("2026-11-21T08:41:22Z stdout F kernel: ", "", 1),
+            ("{\"log\":\"", "\\n\"}", 1),
+        ] {
+            let (_, count, form) = judged(&format!("{ahead}{killed}{behind}\n"));
+            assert_eq!((count, form.refused), (episodes, 1 - episodes as u64), "{ahead}");
         }
     }
 

@@ -8,4 +8,4 @@ pub mod words;
 
 pub use score::{Scale, Score};
 pub use story::{Because, Ranked, Reason, Story, Teller, taken};
-pub use tally::Tally;
+pub use tally::{Tally, not_believed};

@@ -81,30 +81,7 @@ impl Tally {
     /// What the log comes to, in a sentence.
     #[must_use]
     pub fn closing(&self, span: &Span, form: &Form) -> String {
-        let mut closing = self.outcome(span);
-        if let Some(caveat) = self.caveat(form) {
-            closing.push(' ');
-            closing.push_str(&caveat);
-        }
-        closing
-    }
-
-    /// How far what was told is the kernel's own word.
-    fn caveat(&self, form: &Form) -> Option<String> {
-        if let Some(behind) = &form.behind {
-            let behind = printable(behind);
-            return Some(format!(
-                "The records were found by the kernel's own words behind other text (first behind \"{}\"): whoever quotes a \
-                 kernel's log writes the same.",
-                behind.trim_end()
-            ));
-        }
-        (form.refused > 0 && self.killed == 0).then(|| {
-            format!(
-                "{} the words of a kill, but behind something else than the kernel's lines here: quoted, or of another log.",
-                counted(form.refused, ["line has", "lines have"])
-            )
-        })
+        self.outcome(span) + &caveats(form)
     }
 
     /// Whether there was anything to tell.
@@ -140,20 +117,40 @@ impl Tally {
     pub fn answers(&self, span: &Span, form: &Form) -> impl Iterator<Item = (Pid, String)> {
         let covers = covers(span);
         let is_nothing = self.is_empty() && !form.census.is_of_a_kernel_log();
-        let caveat = self.caveat(form);
+        let caveats = caveats(form);
         self.asked.iter().map(move |asked| {
-            let mut text = match asked.pid {
+            let text = match asked.pid {
                 pid if is_nothing => {
                     format!("Whether {pid} was killed is not known: this is not recognised as a kernel's log.")
                 }
                 _ => answer(asked, &covers, self.killed),
             };
-            if let Some(caveat) = &caveat {
-                text.push(' ');
-                text.push_str(caveat);
-            }
-            (asked.pid, text)
+            (asked.pid, text + &caveats)
         })
+    }
+}
+
+/// How far what was told is the kernel's own word, each sentence behind a blank.
+fn caveats(form: &Form) -> String {
+    let behind = form.behind.as_deref().map(|behind| {
+        format!(
+            " The records were found by the kernel's own words behind other text (first behind \"{}\"): whoever quotes a kernel's \
+             log writes the same.",
+            printable(behind).trim_end()
+        )
+    });
+    behind.unwrap_or_default() + &not_believed(form)
+}
+
+/// The lines that were not believed, as a sentence behind a blank; empty where there are none.
+#[must_use]
+pub fn not_believed(form: &Form) -> String {
+    match form.refused {
+        0 => String::new(),
+        refused => format!(
+            " Not believed: {} the words of a kill (another program's, quoted, or of another log).",
+            counted(refused, ["line that has", "lines that have"])
+        ),
     }
 }
 

@@ -17,7 +17,8 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::config::{Config, ExplainConfig, KernelLogSource};
-use crate::oom_log::{Census, Episode, Form, LogReader, Span};
+use crate::oom_log::{Episode, Form, LogReader, Span};
+use crate::post_mortem::not_believed;
 use crate::units::{Pid, WallTime, counted};
 
 use telling::Telling;
@@ -64,14 +65,11 @@ fn tell(explain: &ExplainConfig, pids: &[Pid]) -> Result<()> {
     // Who reads what nobody hears any more stops for that reason only.
     let telling = told.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let (span, form) = read?;
-    match telling.finish(&span, &form)? {
-        None => Ok(()),
-        Some(census) => Err(no_kernel_log(&explain.log, census)),
-    }
+    if telling.finish(&span, &form)? { Ok(()) } else { Err(no_kernel_log(&explain.log, &form)) }
 }
 
 /// Of a text that is no kernel log "nobody was killed" would be true and mean nothing.
-fn no_kernel_log(log: &KernelLogSource, census: Census) -> color_eyre::Report {
+fn no_kernel_log(log: &KernelLogSource, form: &Form) -> color_eyre::Report {
     let name = match log {
         KernelLogSource::StandardInput => "standard input".into(),
         KernelLogSource::File(path) => path.display().to_string(),
@@ -80,15 +78,16 @@ fn no_kernel_log(log: &KernelLogSource, census: Census) -> color_eyre::Report {
     };
     let advice = "Those of dmesg, journalctl -k and kern.log have a time or \"kernel:\" ahead; what is compressed must be unpacked \
                   first (zcat FILE | oomtop explain)";
-    match (census.kernel, census.total()) {
+    let not_believed = not_believed(form);
+    match (form.census.kernel, form.census.total()) {
         (_, 0) => eyre!("{name} is empty: it says nothing of kills"),
         (0, all) => eyre!(
-            "{name}: 0 of {} recognised as a kernel log's, so it says nothing of kills. {advice}",
+            "{name}: 0 of {} recognised as a kernel log's, so it says nothing of kills.{not_believed} {advice}",
             counted(all, ["line was", "lines were"])
         ),
         (kernel, all) => eyre!(
             "{name}: only {kernel} of {} of a kernel's log, and tell of no kill; the others are of no form that is known here, so \
-             it does not say that nothing was killed. {advice}",
+             it does not say that nothing was killed.{not_believed} {advice}",
             counted(all, ["line is", "lines are"])
         ),
     }

@@ -60,7 +60,7 @@ impl<W: Write> Writer<W> {
         let log = LogJson {
             first: span.first.as_ref().map(TimeJson::new),
             last: span.last.as_ref().map(TimeJson::new),
-            is_kernel_log: self.is_begun || form.census.is_of_a_kernel_log(),
+            is_kernel_log: form.census.is_of_a_kernel_log(),
             lines_looked_at: form.census.total(),
             kernel_lines: form.census.kernel,
             found_behind: form.behind.as_deref().map(String::from_utf8_lossy),
@@ -83,7 +83,7 @@ impl<W: Write> Writer<W> {
 struct LogJson<'a> {
     first: Option<TimeJson<'a>>,
     last: Option<TimeJson<'a>>,
-    /// Enough of its lines were recognised, or something could be told.
+    /// Enough of its lines were recognised by their form; what could be told without that is in `episodes` all the same.
     is_kernel_log: bool,
     /// Lines whose form was looked at: all of them only where that was not clear before.
     lines_looked_at: u64,
@@ -91,7 +91,7 @@ struct LogJson<'a> {
     kernel_lines: u64,
     /// The records were found by the kernel's words behind text of no known form: what stood ahead of the first.
     found_behind: Option<Cow<'a, str>>,
-    /// Lines that have the words of a kill and are not the kernel's.
+    /// Lines that have the words of a kill and were not believed.
     refused_lines: u64,
 }
 

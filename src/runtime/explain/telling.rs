@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Stdout, Write as _};
 use color_eyre::Result;
 
 use crate::export::{explain_json, explain_text};
-use crate::oom_log::{Census, Episode, Form, Span};
+use crate::oom_log::{Episode, Form, Span};
 use crate::post_mortem::{Tally, Teller};
 use crate::runtime::headless::columns_of;
 use crate::units::Pid;
@@ -54,13 +54,13 @@ impl Telling {
         Ok(())
     }
 
-    /// Tells the end of it; gives what the lines were, where they say nothing of kills.
-    pub fn finish(self, span: &Span, form: &Form) -> Result<Option<Census>> {
-        let says_nothing = self.tally.is_empty() && !form.census.is_of_a_kernel_log();
+    /// Tells the end of it; whether the log says anything of kills.
+    pub fn finish(self, span: &Span, form: &Form) -> Result<bool> {
+        let says_something = !self.tally.is_empty() || form.census.is_of_a_kernel_log();
         let answers = self.tally.answers(span, form);
         match self.out {
             Output::Json(out) => out.finish(span, form, answers)?,
-            Output::Text(..) if says_nothing => {}
+            Output::Text(..) if !says_something => {}
             Output::Text(mut out, width) => {
                 let mut last: Vec<_> = answers.map(|(_, answer)| answer).collect();
                 if last.is_empty() {
@@ -74,6 +74,6 @@ impl Telling {
                 out.flush()?;
             }
         }
-        Ok(says_nothing.then_some(form.census))
+        Ok(says_something)
     }
 }

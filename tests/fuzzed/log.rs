@@ -33,8 +33,11 @@ fn plain(log: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// The bytes with something else, or nothing, where `new` finds something to replace: that, and how long it was.
-fn replaced(bytes: &[u8], new: fn(&[u8]) -> Option<(Option<u8>, usize)>) -> Vec<u8> {
+/// What stands in the place of the first bytes, if it is not they themselves, and how many they are.
+type Replacement = (Option<u8>, usize);
+
+/// The bytes with something else, or nothing, where `new` finds something to replace.
+fn replaced(bytes: &[u8], new: fn(&[u8]) -> Option<Replacement>) -> Vec<u8> {
     let (mut made, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while at < bytes.len() {
         let (byte, length) = new(&bytes[at..]).unwrap_or((Some(bytes[at]), 1));

@@ -7,7 +7,6 @@ mod program;
 mod require;
 mod terminal;
 
-use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -270,60 +269,73 @@ fn how_long_a_command_was_stopped_is_told() {
     assert!(seconds.parse::<u32>().expect("seconds") >= 3, "{told}");
 }
 
-/// The screen of a full-screen command, at every step, and the modes of its terminal.
-fn screens(command: &str, steps: &[(&str, &str)]) -> Vec<(String, terminal::Modes)> {
-    let mut terminal = shell();
-    let found = terminal.modes();
-    type_line(&mut terminal, command);
-    let mut seen = Vec::new();
-    for (awaited, keys) in steps {
-        says(&mut terminal, awaited);
-        // What it draws beyond that follows at once.
-        terminal.watch(Duration::from_millis(300));
-        seen.push((terminal.screen().contents(), terminal.modes()));
-        terminal.press(keys);
-    }
-    is_asked(&mut terminal, PROMPT);
-    terminal.press("echo status=$?\r");
-    assert_eq!(told(&mut terminal, "status"), 0);
-    assert_eq!(terminal.modes(), found, "{command} gave the terminal back as it was");
-    assert!(!terminal.screen().alternate_screen());
-    seen
+/// What somebody sees: the screen and the modes of its terminal.
+fn view(terminal: &Terminal) -> (String, terminal::Modes) {
+    (terminal.screen().contents(), terminal.modes())
 }
 
-fn compare(program: &str, arguments: &str, prepare: impl Fn(), steps: &[(&str, &str)]) {
+/// Waits until both terminals show the same.
+fn same(terminals: &mut [Terminal; 2], what: &str) {
+    let begin = Instant::now();
+    while view(&terminals[0]) != view(&terminals[1]) {
+        let [without, with] = &*terminals;
+        assert!(begin.elapsed() < PATIENCE, "{what}: {:?}\nand watched {:?}", view(without), view(with));
+        for terminal in &mut *terminals {
+            terminal.watch(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Gives a full-screen command the same keys with oomtop before it and without, each when its words are there, in a folder
+/// of its own that holds the text; at every step both come to show the same. Returns both texts as they were left.
+fn compare(program: &str, steps: &[(&str, &str)]) -> Option<[String; 2]> {
     if !require::tool(program) {
-        return;
+        return None;
     }
-    let [without, with] = BOTH.map(|watched| {
-        prepare();
-        screens(&format!("{}{program} {arguments}", prefix(watched)), steps)
+    let folders = BOTH.map(|_| tempfile::tempdir().expect("a folder"));
+    let lines: String = (1..=200).map(|number| format!("line {number} of 200\n")).collect();
+    let mut terminals = [0, 1].map(|at| {
+        std::fs::write(folders[at].path().join(TEXT), &lines).expect("written");
+        let mut terminal = shell();
+        type_line(&mut terminal, &format!("cd '{}'", folders[at].path().display()));
+        is_asked(&mut terminal, "cd ");
+        terminal
     });
-    for (step, (without, with)) in without.iter().zip(&with).enumerate() {
-        assert_eq!(without, with, "{program}, step {step}");
+    let found = [terminals[0].modes(), terminals[1].modes()];
+    for (terminal, watched) in terminals.iter_mut().zip(BOTH) {
+        type_line(terminal, &format!("{}{program} n*.txt", prefix(watched)));
     }
+    for (step, (awaited, keys)) in steps.iter().enumerate() {
+        for terminal in &mut terminals {
+            says(terminal, awaited);
+        }
+        same(&mut terminals, &format!("{program}, step {step}"));
+        for terminal in &mut terminals {
+            terminal.press(keys);
+        }
+    }
+    for (terminal, found) in terminals.iter_mut().zip(found) {
+        is_asked(terminal, PROMPT);
+        terminal.press("echo status=$?\r");
+        assert_eq!(told(terminal, "status"), 0);
+        assert_eq!(terminal.modes(), found, "{program} gave the terminal back as it was");
+        assert!(!terminal.screen().alternate_screen());
+    }
+    Some(folders.map(|folder| std::fs::read_to_string(folder.path().join(TEXT)).expect("readable")))
 }
 
-fn lines(file: &Path) {
-    let text: Vec<String> = (1..=200).map(|number| format!("line {number} of a text")).collect();
-    std::fs::write(file, text.join("\n") + "\n").expect("written");
-}
+/// Its name is in the line that a pager and an editor draw last, and not in the line that starts them.
+const TEXT: &str = "notes.txt";
 
 #[test]
 fn a_pager_has_the_terminal() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("text");
-    let name = format!("'{}'", file.display());
-    compare("less", &name, || lines(&file), &[("line 1 of", "G"), ("line 200 of", "g"), ("line 1 of", "q")]);
+    compare("less", &[(TEXT, "G"), ("(END)", "g"), ("line 1 of", "q")]);
 }
 
 #[test]
 fn an_editor_has_the_terminal() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("text");
-    let name = format!("'{}'", file.display());
-    let steps = [("line 1 of", "ohello from the keyboard\x1b"), ("hello from", ":wq\r")];
-    compare("vi", &name, || lines(&file), &steps);
-    let written = std::fs::read_to_string(&file).expect("readable");
-    assert_eq!(written.lines().nth(1), Some("hello from the keyboard"));
+    let texts = compare("vi", &[(TEXT, "ohello from the keyboard\x1b"), ("hello from", ":wq\r")]);
+    for text in texts.into_iter().flatten() {
+        assert_eq!(text.lines().nth(1), Some("hello from the keyboard"));
+    }
 }

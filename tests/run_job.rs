@@ -293,9 +293,9 @@ fn compare(program: &str, steps: &[(&str, &str)]) -> Option<[String; 2]> {
         return None;
     }
     let folders = BOTH.map(|_| tempfile::tempdir().expect("a folder"));
-    let lines: String = (1..=200).map(|number| format!("line {number} of 200\n")).collect();
+    let lines: Vec<String> = (1..=200).map(|number| format!("line {number} of 200\n")).collect();
     let mut terminals = [0, 1].map(|at| {
-        std::fs::write(folders[at].path().join(TEXT), &lines).expect("written");
+        std::fs::write(folders[at].path().join(TEXT), lines.concat()).expect("written");
         let mut terminal = shell();
         type_line(&mut terminal, &format!("cd '{}'", folders[at].path().display()));
         is_asked(&mut terminal, "cd ");

@@ -5,6 +5,7 @@
 
 #[path = "oom/cgroup.rs"]
 mod cgroup;
+mod nobody;
 mod program;
 mod require;
 mod terminal;
@@ -135,6 +136,55 @@ fn a_go_test_found_by_its_words_is_followed_to_its_verdict() {
     let left = String::from_utf8_lossy(terminal.transcript()).into_owned();
     let behind = left.rsplit("\x1b[?1049l").next().expect("the screen was left");
     assert!(behind.contains("looked on from outside"), "{behind}");
+}
+
+/// The kernel's log names it to root. To others only a counter tells, and that the test was gone then.
+#[test]
+fn a_test_that_the_oom_killer_takes_is_named_as_surely_as_it_is_known() {
+    let Some(go) = go() else { return };
+    if !require::root() || !require::tool("setpriv") {
+        return;
+    }
+    let Some(root) = require::memory_cgroups() else { return };
+    let ground = nobody::Ground::prepare();
+    let log_is_open = std::fs::read_to_string("/proc/sys/kernel/dmesg_restrict").is_ok_and(|text| text.trim() == "0");
+    for as_nobody in [false, true] {
+        // What it builds fits, what it runs does not.
+        let cgroup = MemoryCgroup::new(&root, "watch-taken", Some(400 << 20)).expect("made");
+        let folder = tempfile::tempdir().expect("a folder");
+        let [built, gate] = ["built", "gate"].map(|name| folder.path().join(name));
+        let wrapper = folder.path().join("wrapper");
+        let [is_built, is_open] = [&built, &gate].map(|path| path.display().to_string());
+        let script = format!(
+            "#!/bin/sh\ntouch '{is_built}'; until test -e '{is_open}'; do sleep 0.1; done\n\
+             echo 500 >/proc/self/oom_score_adj; exec \"$@\"\n"
+        );
+        std::fs::write(&wrapper, script).expect("written");
+        nobody::open(&wrapper, 0o755);
+        let line = format!("exec go test -count=1 -timeout 0 -exec '{}' ./leak", wrapper.display());
+        let go_test = outside(&go, folder.path(), Some(&cgroup), &line);
+        until("test to run", || built.exists().then_some(()));
+
+        let mut command = Command::new(if as_nobody { nobody::AS_NOBODY[0] } else { "env" });
+        program::know_the_environment(&mut command);
+        command.args(if as_nobody { &nobody::AS_NOBODY[1..] } else { &[] });
+        command.arg(&ground.oomtop).args(["-p", &go_test.0.id().to_string()]);
+        let mut terminal = Terminal::start(command, 200, 50);
+        shows(&mut terminal, "watched for");
+        std::fs::write(&gate, "").expect("written");
+        shows(&mut terminal, "looked on from outside");
+        let told = terminal.text().join("\n");
+        let line =
+            told.lines().find(|line| line.contains("KILLED BY THE OOM KILLER")).unwrap_or_else(|| panic!("{told}"));
+        // What it executes is told to its owner, and with that the package.
+        assert!(as_nobody || told.contains("the OOM killer took example.com/suite/leak"), "{told}");
+        assert!(told.contains("leak.test ") && told.contains("watch-taken (400M)"), "{told}");
+        // Not certain to root where the kernel's records of several kills came mixed, or some did not come.
+        let surest = if as_nobody && !log_is_open { "(guess)" } else { "(certain)" };
+        assert!(line.contains(surest) || line.contains("(likely)"), "{told}");
+        terminal.press("q");
+        assert!(terminal.ended(PATIENCE).is_some_and(|status| status.success()), "its status is not ours");
+    }
 }
 
 /// The machine's table, grouped by go test: the group is there behind make and a script, opened it has the package, and W

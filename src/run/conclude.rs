@@ -39,6 +39,7 @@ impl Run {
             kills: &self.kills,
             sees_all_numbers: self.sees_all_numbers,
             cgroup_kills: self.surroundings.kills(self.plan.own_cgroup.as_deref()),
+            counted: self.surroundings.counted,
             cgroups_count: self.surroundings.count_kills(),
             host_kills: self.surroundings.host_kills,
             own_cgroup: self.plan.own_cgroup.as_deref(),

@@ -3,7 +3,7 @@
 
 use crate::snapshot::Snapshot;
 use crate::snapshot::cgroup::Cgroup;
-use crate::units::Bytes;
+use crate::units::{Bytes, Timestamp};
 
 use super::report::Room;
 
@@ -14,6 +14,8 @@ pub(super) struct Surroundings {
     last: Vec<Cgroup>,
     /// `oom_kill` of /proc/vmstat.
     pub(super) host_kills: Option<(u64, u64)>,
+    /// Between which two looks the lowest cgroup counted a kill last.
+    pub(super) counted: Option<(Timestamp, Timestamp)>,
     host_memory: Option<Bytes>,
     least_available: Option<Bytes>,
 }
@@ -27,6 +29,12 @@ impl Surroundings {
                 if self.first.iter().all(|first| first.path != cgroup.path) {
                     self.first.push(cgroup.clone());
                 }
+            }
+            if let (Some(before), Some(now)) = (self.last.first(), cgroups.first())
+                && before.path == now.path
+                && before.events.oom_kill.is_some_and(|before| now.events.oom_kill > Some(before))
+            {
+                self.counted = Some((before.at, now.at));
             }
             self.last.clone_from(cgroups);
         }

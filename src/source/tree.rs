@@ -227,7 +227,12 @@ impl TreeSource {
         let first = self.members.first().map(|member| member.id.pid);
         let before_it_starts = matches!(self.top, Top::Ourselves) && self.membership.is_empty();
         let asked = first.or_else(|| before_it_starts.then_some(self.own.pid));
-        if let Some(text) = asked.and_then(|pid| self.proc_root.read(&FileName::of(pid, "cgroup")).ok()) {
+        let version = self.cgroups.version();
+        // Of v1 one that exits tells the root, wherever it was (kernel/cgroup/cgroup.c proc_cgroup_show).
+        let is_left = |text: &[u8]| proc_files::memory_cgroup(text, version).is_some_and(|path| path == b"/");
+        if let Some(text) = asked.and_then(|pid| self.proc_root.read(&FileName::of(pid, "cgroup")).ok())
+            && (self.membership.is_empty() || !is_left(text))
+        {
             self.membership.clear();
             self.membership.extend_from_slice(text);
         }

@@ -11,7 +11,7 @@ use crate::monitor::kill_report::Confidence;
 use crate::oom_log::Domain;
 use crate::post_mortem::{self, Story};
 use crate::text::printable;
-use crate::units::{Bytes, ProcessId, human_duration};
+use crate::units::{Bytes, ProcessId, Timestamp, human_duration};
 
 use super::Signalled;
 use super::phase::{Phase, test_timeout};
@@ -32,6 +32,8 @@ pub(super) struct Case<'a> {
     pub sees_all_numbers: bool,
     /// The lowest cgroup above the tree whose counter rose: path, from, to.
     pub cgroup_kills: Option<(Box<[u8]>, u64, u64)>,
+    /// Between which two looks that of the lowest rose last.
+    pub counted: Option<(Timestamp, Timestamp)>,
     /// The counters of those cgroups can be read.
     pub cgroups_count: bool,
     pub host_kills: Option<(u64, u64)>,
@@ -45,6 +47,19 @@ pub(super) struct Case<'a> {
 impl Case<'_> {
     fn went_well(&self) -> bool {
         self.exit == Some(Exit::Code(0))
+    }
+
+    /// Whom nobody told the end of, and who was gone when the lowest cgroup had counted a kill: of several the biggest. The
+    /// go command lasts as long as what it runs, and goes with it.
+    fn vanished_as_counted(&self) -> Option<&Watched> {
+        // To give back what it held takes a victim a while.
+        const DIES: Duration = Duration::from_secs(1);
+        let (before, after) = self.counted.filter(|_| !self.went_well())?;
+        let vanished = self.processes.iter().filter(|process| {
+            let is_gone = process.ended.is_some_and(|ended| ended <= after.after(DIES));
+            is_gone && process.last_seen >= before && process.exit().is_none() && process.role.phase != Phase::Go
+        });
+        vanished.max_by_key(|process| process.peak().map(|(peak, _)| peak))
     }
 }
 
@@ -146,7 +161,8 @@ fn counted(case: &Case<'_>) -> Option<Verdict> {
     // A cgroup above us counts the kills of others too.
     let failed = case.exit.is_some_and(|exit| exit != Exit::Code(0));
     let may_be_unseen = case.sight.exit_records.is_err() && sent(case).is_none() && failed;
-    if dead.is_empty() && !is_own && !may_be_unseen {
+    let vanished = case.vanished_as_counted().filter(|_| dead.is_empty() && sent(case).is_none());
+    if dead.is_empty() && !is_own && !may_be_unseen && vanished.is_none() {
         return None;
     }
     // The kernel counts at the victim's cgroup and at all above it, whoever was full (memcg_memory_event_mm): a kill for
@@ -158,6 +174,10 @@ fn counted(case: &Case<'_>) -> Option<Verdict> {
     };
     let is_there = limited.is_some_and(|(limited, _)| limited == &**path);
     let (summary, confidence) = match dead.as_slice() {
+        [] if let Some(one) = vanished => (
+            format!("the OOM killer took {}, {limit}: it was gone when the kill was counted", who(one)),
+            Confidence::Guess,
+        ),
         [] => {
             (format!("the OOM killer took a process of this run, {limit}; which one is not known"), Confidence::Guess)
         }
@@ -173,16 +193,17 @@ fn counted(case: &Case<'_>) -> Option<Verdict> {
             Confidence::Guess,
         ),
     };
+    let taken = dead.first().copied().or(vanished);
     let mut evidence: Vec<Evidence> = counter_evidence(case).collect();
-    evidence.extend(dead.first().and_then(|process| exit_evidence(process)));
+    evidence.extend(taken.and_then(exit_evidence));
     evidence.push(log_evidence(case));
     Some(Verdict {
         kind: if limited.is_some() { VerdictKind::OomKilledCgroup } else { VerdictKind::OomKilledHost },
         confidence,
         summary,
-        story: dead.first().map(|process| held(process)).into_iter().collect(),
+        story: taken.map(held).into_iter().collect(),
         evidence,
-        victim: dead.first().map(|process| victim(process)),
+        victim: taken.map(victim),
     })
 }
 

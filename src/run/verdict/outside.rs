@@ -60,7 +60,7 @@ mod tests {
     use crate::snapshot::cgroup::{Cgroup, CgroupEvents, Version};
     use crate::snapshot::kernel_event::{OutsideEvent, ProcessExit};
     use crate::snapshot::process::{CgroupPath, Command, Name, Stat};
-    use crate::snapshot::{Fact, Snapshot};
+    use crate::snapshot::{Fact, Snapshot, Unreadable};
     use crate::units::{Bytes, Pid, ProcessId, Timestamp};
     use std::sync::Arc;
 
@@ -158,9 +158,24 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_of_somebody_in_its_cgroup_is_told_and_not_taken_for_its_own() {
+    fn a_kill_is_that_of_the_test_that_was_gone_when_it_was_counted_and_else_of_whom_is_not_known() {
         let (exit, verdict) = watched(&[], 1);
-        assert_eq!((exit, verdict.kind, verdict.confidence), (None, VerdictKind::Unknown, Confidence::Guess));
+        assert_eq!((exit, verdict.kind, verdict.confidence), (None, VerdictKind::OomKilledCgroup, Confidence::Guess));
+        assert_eq!(verdict.victim.as_ref().map(|victim| victim.pid), Some(TEST.pid), "{verdict:?}");
+        assert!(verdict.evidence.iter().any(|evidence| evidence.text.contains("5 -> 6")), "{verdict:?}");
+
+        // The test was gone before, and go ends by itself.
+        let mut run = Run::new(RunPlan { vantage: Vantage::Outside, ..RunPlan::default() });
+        for (second, oom_kills, living) in [(1, 5, &[GO, TEST][..]), (2, 5, &[GO]), (3, 6, &[])] {
+            let mut snapshot = snapshot(second, oom_kills);
+            for id in living {
+                let (parent, name) = if *id == GO { (10, "go") } else { (20, "a.test") };
+                seen(*id, parent, name, &mut snapshot);
+            }
+            run.absorb(&snapshot);
+        }
+        let verdict = run.finish(None, Err(Unreadable::Denied)).verdict;
+        assert_eq!((verdict.kind, verdict.confidence), (VerdictKind::Unknown, Confidence::Guess));
         assert!(verdict.summary.contains("whether one of this run is not known"), "{verdict:?}");
         assert!(verdict.evidence.iter().any(|evidence| evidence.text.contains("5 -> 6")), "{verdict:?}");
     }

@@ -19,6 +19,7 @@ fn case(exit: Exit, signals: &[Signalled], exit_records: Result<(), Unreadable>)
         kills: &[],
         sees_all_numbers: true,
         cgroup_kills: Some((b"/docker/somebody".as_slice().into(), 3, 4)),
+        counted: None,
         cgroups_count: true,
         host_kills: Some((7, 8)),
         own_cgroup: None,

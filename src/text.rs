@@ -73,6 +73,27 @@ pub fn joined(arguments: &[u8]) -> Vec<u8> {
     arguments[..end].iter().map(|&byte| if byte == 0 { b' ' } else { byte }).collect()
 }
 
+/// The first few of some names, and how many others there are: `a, b, c and 2 more`. Safe to show.
+#[must_use]
+pub fn first_few<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    const FEW: usize = 3;
+    let more = names.len().saturating_sub(FEW);
+    let few: Vec<_> = names.take(FEW).map(|name| printable(name.as_bytes())).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", few.join(", "))
+}
+
+/// A word as a shell reads it back. Safe to show.
+#[must_use]
+pub fn for_shell(word: &[u8]) -> String {
+    let shown = printable(word);
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./,:=@%+".contains(letter);
+    if !shown.is_empty() && shown.chars().all(is_plain) {
+        return shown.into_owned();
+    }
+    format!("'{}'", shown.replace('\'', "'\\''"))
+}
+
 /// Whether it is in there, capitals or not. Bytes, because names are bytes; a blank also stands for the NUL between two
 /// arguments.
 #[must_use]
@@ -146,6 +167,30 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn of_many_names_the_first_few_are_said() {
+        for (names, expected) in
+            [(&["a"][..], "a"), (&["a", "b", "c"], "a, b, c"), (&["a", "b\n", "c", "d", "e"], "a, b\\n, c and 2 more")]
+        {
+            assert_eq!(first_few(names.iter().copied()), expected);
+        }
+    }
+
+    #[test]
+    fn a_word_comes_back_from_a_shell_as_it_was() {
+        for (word, expected) in [
+            ("-run=TestA", "-run=TestA"),
+            ("./...", "./..."),
+            ("^Test(A|B)$", "'^Test(A|B)$'"),
+            ("it's", "'it'\\''s'"),
+            ("a b", "'a b'"),
+            ("", "''"),
+            ("~", "'~'"),
+        ] {
+            assert_eq!(for_shell(word.as_bytes()), expected);
+        }
+    }
 
     #[test]
     fn nothing_invisible_survives() {

@@ -32,7 +32,7 @@ pub(super) fn advise(report: &RunReport, race: bool) -> Vec<Advice> {
 fn after_a_kill(report: &RunReport, race: bool) -> impl Iterator<Item = Advice> {
     let tight = Tight::after_a_kill(report);
     let fits = tight.as_ref().and_then(|tight| fewer(report, tight));
-    let useless = tight.as_ref().is_some_and(|tight| at_work(report, tight.peak) > 1 && needs(report, 1) > tight.limit);
+    let useless = fits.is_none() && tight.as_ref().is_some_and(|tight| tight.helps_not(report));
     let is_test = victim(report).is_some_and(|victim| victim.phase == Phase::Test);
     let race = (race && is_test).then(|| Advice {
         what: "run without -race where memory is short".into(),
@@ -69,7 +69,7 @@ fn hold_it_there(report: &RunReport) -> Option<Advice> {
     report.processes.iter().find(|process| process.phase == Phase::Test)?;
     let Rounded { size, step } = round_up(Bytes(peak.total.0 / 5 * 6));
     Some(Advice {
-        what: format!("hold it there: oomtop run --budget {size}"),
+        what: format!("hold it there: oomtop run --budget {}", size_for_the_prompt(size)),
         why: format!(
             "this run held {} at the most; a fifth more for bad days, rounded up to the next {step}",
             peak.total
@@ -115,15 +115,28 @@ impl<'a> Tight<'a> {
         needs.0 / 4 * 5 <= self.limit.0
     }
 
-    /// What others held when this process held the most. Where it was taken the limit was full: all that was not its own.
+    /// Several worked at once, and one alone needs clearly more than there is: RSS counts pages that no limit counts.
+    fn helps_not(&self, report: &RunReport) -> bool {
+        at_work(report, self.peak) > 1 && needs(report, 1).0 / 5 * 4 > self.limit.0
+    }
+
+    /// What others held when this process held the most. Where it was taken the limit was full: all that was not its own,
+    /// and no less than what the others were seen to hold, where its RSS counts pages that the limit does not.
     fn beside(&self, report: &RunReport, process: &ProcessLine) -> Bytes {
+        let others = |counts: &dyn Fn(&ProcessLine) -> bool| {
+            let holders = self.peak.holders.iter().map(|(place, rss)| (&report.processes[*place], rss));
+            Bytes(holders.filter(|(other, _)| other.id != process.id && counts(other)).map(|(_, rss)| rss.0).sum())
+        };
         if let (Some(victim), Some((held, _))) = (victim(report), process.peak)
             && victim.id == process.id
         {
-            return self.limit.saturating_sub(held);
+            let lived =
+                |other: &ProcessLine| other.ended.is_none_or(|ended| victim.ended.is_some_and(|end| ended >= end));
+            // What a linker that survived held are mostly pages of files.
+            let seen = others(&|other| lived(other) && (other.phase != Phase::Link || works(other)));
+            return self.limit.saturating_sub(held).max(seen);
         }
-        let others = self.peak.holders.iter().filter(|(place, _)| report.processes[*place].id != process.id);
-        Bytes(others.map(|(_, rss)| rss.0).sum())
+        others(&|_| true)
     }
 }
 
@@ -247,8 +260,8 @@ fn memory_limit_of_go(report: &RunReport, tight: Option<&Tight<'_>>) -> Option<A
     (share < held && share.0 > held.0 / 2).then(|| Advice {
         what: format!("oomtop run --gomemlimit {}m", share.0 >> 20),
         why: format!(
-            "the collector gives garbage back before it comes to the limit then; if it is taken again, the {held} were data \
-             in use"
+            "the collector gives garbage back before it comes to the limit then; if it is taken again, most of the {held} \
+             was in use, or none of Go's heap"
         ),
     })
 }
@@ -258,8 +271,10 @@ fn more_to_learn(report: &RunReport, fewer_is_useless: bool) -> Option<Advice> {
     let room = report.room.as_ref()?;
     let what = match room {
         Room { cgroup: None, .. } => "a machine with more memory, or swap".to_owned(),
-        Room { is_own: true, limit, .. } => format!("--memory-max {}, to see what it comes to", Bytes(limit.0 * 2)),
-        Room { limit, .. } => format!("a limit of {}, to see what it comes to", Bytes(limit.0 * 2)),
+        Room { is_own: true, limit, .. } => {
+            format!("--memory-max {}, to see what it comes to", size_for_the_prompt(Bytes(limit.0.saturating_mul(2))))
+        }
+        Room { limit, .. } => format!("a limit of {}, to see what it comes to", Bytes(limit.0.saturating_mul(2))),
     };
     let growing = victim(report).and_then(|victim| victim.growth).map_or_else(String::new, |(_, rate)| {
         if rate.per_second() > 1_048_576.0 { format!(" while it grew {rate}") } else { String::new() }
@@ -291,6 +306,11 @@ fn more_room_for_go(report: &RunReport) -> Option<Advice> {
         },
         why: format!("{}: {squeeze}; that may have made it slow", process.subject()),
     })
+}
+
+/// A size as it is given to an option: nothing of it is rounded away.
+pub(super) fn size_for_the_prompt(size: Bytes) -> String {
+    format!("{}M", size.0.div_ceil(1 << 20))
 }
 
 /// A size as a person writes it.

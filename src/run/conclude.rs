@@ -133,9 +133,12 @@ impl Run {
                 known.insert((*phase == Phase::Test, artifact.clone()), package.clone());
             }
         }
+        // Whose binary is known by its path made no other.
+        let has_its_own: BTreeSet<Box<str>> =
+            known.iter().filter(|((is_file, _), _)| *is_file).map(|(_, package)| package.clone()).collect();
         let by_name = |artifact: &str| {
             let stem = artifact.rsplit('/').next()?.strip_suffix(".test")?;
-            let mut of_name = packages.iter().filter(|package| test_binary(package) == stem);
+            let mut of_name = packages.difference(&has_its_own).filter(|package| test_binary(package) == stem);
             of_name.next().filter(|_| of_name.next().is_none()).cloned()
         };
         for process in self.processes.iter_mut().filter(|process| process.role.package.is_none()) {
@@ -195,5 +198,33 @@ pub(super) fn line(process: &Watched, began: Timestamp) -> ProcessLine {
         peak: process.peak(),
         growth: process.growth(),
         squeeze: process.squeeze.found(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::RunPlan;
+    use crate::snapshot::process::Name;
+    use crate::units::Pid;
+
+    #[test]
+    fn the_linker_of_one_util_is_not_that_of_the_other_whose_binary_is_known() {
+        let mut run = Run::new(RunPlan::default());
+        let seen = [
+            (Phase::Test, Some("m/x/util"), "/w/b001/util.test"),
+            (Phase::Link, None, "/w/b001/util.test"),
+            (Phase::Link, None, "/w/b009/util.test"),
+            (Phase::Compile, Some("m/cart"), "/w/b020"),
+            (Phase::Link, None, "/w/b021/cart.test"),
+        ];
+        for ((phase, package, artifact), pid) in seen.into_iter().zip(100..) {
+            let place = run.place(ProcessId::new(pid, 1), Pid(1), Name::default(), Timestamp::default());
+            run.processes[place].role =
+                Role { phase, package: package.map(Into::into), artifact: Some(artifact.into()), race: false };
+        }
+        run.name_packages();
+        let named: Vec<_> = run.processes.iter().map(|process| process.role.package.as_deref()).collect();
+        assert_eq!(named, [Some("m/x/util"), Some("m/x/util"), None, Some("m/cart"), Some("m/cart")]);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::monitor::kill_report::Confidence;
 use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime};
 
-use super::per_test::Tests;
+use super::per_test::{TestMemory, Tests};
 use super::phase::Phase;
 use super::report::{Evidence, Exit, Peak, ProcessLine, Room, RunReport, Sight, Vantage, Verdict, VerdictKind, Victim};
 use super::watched::PeakSource;
@@ -122,4 +122,63 @@ pub(crate) fn report() -> RunReport {
             own_cpu: Duration::from_millis(90),
         },
     }
+}
+
+const PACKAGE: &str = "example.com/goleak/a";
+
+/// What is told of the victim's tests: name, before, at the most, and after where it came to its end.
+pub(crate) type Told = (&'static str, u64, u64, Option<u64>);
+
+/// A run whose limit was reached: `(who, phase, MiB)`, the first was taken.
+pub(crate) fn killed(limit: u64, held: &[(&str, Phase, u64)], tests: &[Told]) -> RunReport {
+    let mut report = report();
+    let line = report.processes[0].clone();
+    report.processes = held
+        .iter()
+        .zip(30_987..)
+        .map(|((name, phase, size), pid)| {
+            let mut line = line.clone();
+            line.id.pid.0 = pid;
+            line.name = name.as_bytes().into();
+            line.phase = *phase;
+            line.package = (*phase != Phase::Go).then(|| PACKAGE.into());
+            line.peak = Some((Bytes::from_mib(*size), PeakSource::Taskstats));
+            line.exit = Some(if pid == 30_987 { Exit::Signal(9) } else { Exit::Code(0) });
+            line
+        })
+        .collect();
+    if let Some(victim) = &mut report.verdict.victim {
+        victim.name = held[0].0.as_bytes().into();
+    }
+    if let Some(room) = &mut report.room {
+        (room.limit, room.peak) = (Bytes::from_mib(limit), Some(Bytes::from_mib(limit)));
+    }
+    if let Some(peak) = &mut report.peak {
+        peak.holders = held.iter().enumerate().map(|(place, (_, _, size))| (place, Bytes::from_mib(*size))).collect();
+        peak.total = Bytes(peak.holders.iter().map(|(_, size)| size.0).sum());
+    }
+    report.tests = told(&tests.iter().map(std::slice::from_ref).collect::<Vec<_>>());
+    report.sight.tests_asked = !tests.is_empty();
+    report
+}
+
+/// Groups of tests one after the other; those of a group run together.
+pub(crate) fn told(groups: &[&[Told]]) -> Vec<TestMemory> {
+    let mut tests = Tests::default();
+    let mut at = Timestamp::from_secs(1);
+    for group in groups {
+        for (name, before, ..) in *group {
+            tests.take("run", PACKAGE, name, at, Some(Bytes::from_mib(*before)));
+        }
+        for (_, _, peak, _) in *group {
+            tests.observe(PACKAGE, Bytes::from_mib(*peak));
+        }
+        at = at.after(Duration::from_secs(1));
+        for (name, _, _, after) in *group {
+            if let Some(after) = after {
+                tests.take("pass", PACKAGE, name, at, Some(Bytes::from_mib(*after)));
+            }
+        }
+    }
+    tests.into_all()
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::text::printable;
+use crate::text::{first_few, printable};
 use crate::units::{Bytes, Timestamp, counted};
 
 use super::report::SMALL;
@@ -216,12 +216,13 @@ impl Tests {
         self.packages.iter().map(|package| &**package)
     }
 
-    /// The binary of this package is gone: whoever ran ended with it.
+    /// A process of the binary of this package is gone: whoever ran ended with the last of them. A binary may start itself
+    /// again.
     pub fn cut_off(&mut self, package: &str, at: Timestamp) {
         for place in &self.living {
             let test = &mut self.all[*place];
             if &*test.package == package {
-                test.ended = Some(at.max(test.began));
+                test.ended = test.ended.max(Some(at.max(test.began)));
             }
         }
     }
@@ -237,13 +238,8 @@ impl Tests {
     pub fn untold(&self) -> Vec<String> {
         let mut untold = Vec::new();
         if !self.cached.is_empty() {
-            let names: Vec<_> = self.cached.iter().take(3).map(|name| printable(name.as_bytes())).collect();
-            let more =
-                if self.cached.len() > 3 { format!(" and {} more", self.cached.len() - 3) } else { String::new() };
-            untold.push(format!(
-                "go took the results of {}{more} from its cache and ran nothing: -count=1 runs them",
-                names.join(", ")
-            ));
+            let names = first_few(self.cached.iter().map(|name| &**name));
+            untold.push(format!("go took the results of {names} from its cache and ran nothing: -count=1 runs them"));
         }
         let ran = self.all.iter().filter(|test| !self.cached.contains(&test.package));
         let unseen = ran.filter(|test| test.peak.is_none()).count();
@@ -277,6 +273,16 @@ mod tests {
         tests.take("pass", "m/a", "TestLeak", at(3), mib(40));
         let told: Vec<_> = tests.into_all().iter().map(|test| (test.peak, test.kept(), test.beside.len())).collect();
         assert_eq!(told, [(mib(50), None, 0), (mib(40), mib(30), 0), (mib(40), mib(30), 0)]);
+    }
+
+    #[test]
+    fn a_helper_that_is_the_binary_again_does_not_end_its_tests_early() {
+        let at = Timestamp::from_secs;
+        let mut tests = Tests::default();
+        tests.take("run", "m/a", "TestExec", at(1), None);
+        tests.cut_off("m/a", at(9));
+        tests.cut_off("m/a", at(3));
+        assert_eq!(tests.into_all()[0].ended, Some(at(9)));
     }
 
     #[test]

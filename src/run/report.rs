@@ -98,8 +98,8 @@ impl RunReport {
         let (room, peak) = (self.room.as_ref().filter(|room| room.cgroup.is_some())?, self.peak.as_ref()?);
         (peak.total > room.limit).then(|| {
             format!(
-                "above the limit of {}, because RSS counts pages of files that somebody else had read before; the \
-                 cgroup is not charged for them",
+                "above the limit of {}: RSS counts shared pages once for each process, and pages of files that others had \
+                 read; the cgroup is not charged for those",
                 room.limit
             )
         })

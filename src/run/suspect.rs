@@ -1,10 +1,13 @@
 //! Whom to look at first when something was taken: the test that took the most or kept it, a child that a test started.
 //! Refuses to name one of several that ran together: they share what was held.
 
-use crate::text::printable;
+use std::collections::HashMap;
+
+use crate::golang::go_command;
+use crate::text::{first_few, for_shell, printable};
 use crate::units::{Bytes, counted};
 
-use super::advice::victim;
+use super::advice::{size_for_the_prompt, victim};
 use super::per_test::TestMemory;
 use super::phase::Phase;
 use super::report::{Advice, ProcessLine, RunReport};
@@ -29,10 +32,16 @@ pub(super) fn advice(report: &RunReport) -> Option<Advice> {
 
 fn ask_for_tests(report: &RunReport, victim: &ProcessLine, package: &str) -> Advice {
     let limit = report.room.as_ref().filter(|room| room.is_own);
-    let limit = limit.map_or_else(String::new, |room| format!("--memory-max {} ", room.limit));
+    let limit = limit.map_or_else(String::new, |room| format!("--memory-max {} ", size_for_the_prompt(room.limit)));
     let held = victim.peak.map_or_else(|| "it".into(), |(held, _)| format!("the {held}"));
+    // The run that died, with all its flags, where it was one of `go test` itself.
+    let words: Vec<&[u8]> = report.command.iter().map(|word| &**word).collect();
+    let command = match go_command::test_of(&words) {
+        Some(_) => words.into_iter().map(for_shell).collect::<Vec<_>>().join(" "),
+        None => format!("go test {}", for_shell(package.as_bytes())),
+    };
     Advice {
-        what: format!("oomtop run --tests {limit}-- go test {}", printable(package.as_bytes())),
+        what: format!("oomtop run --tests {limit}-- {command}"),
         why: format!("tells which of its tests took {held}"),
     }
 }
@@ -53,24 +62,28 @@ fn among_tests(report: &RunReport, victim: &ProcessLine, package: &str) -> Optio
     if many.is_some() || share(worst).0 < held.0 / 4 {
         return many;
     }
-    let unfinished = |test: &&&TestMemory| test.result.is_none() && share(test).0 >= share(worst).0 / 4 * 3;
-    let together: Vec<_> = roots.iter().filter(unfinished).collect();
-    if worst.result.is_none() && together.len() > 1 {
-        let names: Vec<_> = together.iter().take(3).map(|test| printable(test.test.as_bytes())).collect();
-        let more = if together.len() > 3 { format!(" and {} more", together.len() - 3) } else { String::new() };
+    // What came with it came with all that ran beside it, and nobody knows whose it is.
+    let is_worst = |test: &TestMemory| std::ptr::eq(test, worst);
+    let shares = |test: &&TestMemory| {
+        is_worst(test) || worst.beside.contains(&test.test) && share(test).0 >= share(worst).0 / 4 * 3
+    };
+    let together: Vec<&TestMemory> = roots.iter().copied().filter(shares).collect();
+    if together.len() > 1 {
+        let names = first_few(together.iter().map(|test| &*test.test));
         return Some(Advice {
-            what: format!("look first at {}{more} of {}", names.join(", "), printable(package.as_bytes())),
-            why: format!("{} of the {held} came while they ran, together", share(worst)),
+            what: format!("look first at {names} of {}", printable(package.as_bytes())),
+            why: format!("{} of the {held} came while they ran, together", share(worst).min(held)),
         });
     }
     let worst = narrowed(worst, &tests);
     let is_parent = |test: &TestMemory| tests.iter().any(|other| other.is_below(test));
-    let below = tests.iter().filter(|test| test.is_below(worst) && !is_parent(test));
-    let kept: Vec<Bytes> = below.filter_map(|test| test.kept()).collect();
-    let kept_below = Bytes(kept.iter().map(|kept| kept.0).sum());
-    let why = match (&worst.result, share(worst)) {
-        (_, share) if kept_below.0 >= share.0 / 2 => {
-            format!("{} of its subtests kept {kept_below} of the {held}", kept.len())
+    let below = tests.iter().copied().filter(|test| test.is_below(worst) && !is_parent(test));
+    let keepers: Vec<_> = below.filter_map(|test| Some((test, test.kept()?))).collect();
+    let share_of_worst = share(worst).min(held);
+    let kept_below = kept_by(&keepers).min(share_of_worst);
+    let why = match (&worst.result, share_of_worst) {
+        (_, share) if !keepers.is_empty() && kept_below.0 >= share.0 / 2 => {
+            format!("{} of its subtests kept {kept_below} of the {held}", keepers.len())
         }
         (Some(_), share) => format!("it took {share} and kept it, of the {held}"),
         (None, share) => format!("{share} of the {held} came while it ran"),
@@ -91,10 +104,33 @@ fn narrowed<'a>(mut worst: &'a TestMemory, tests: &[&'a TestMemory]) -> &'a Test
     }
 }
 
+/// What these kept, at the least. What a test kept is by how much its process grew: of tests that ran together each kept
+/// what all of them did, and it is counted once.
+fn kept_by(keepers: &[(&TestMemory, Bytes)]) -> Bytes {
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (place, (test, _)) in keepers.iter().enumerate() {
+        places.entry(&test.test).or_default().push(place);
+    }
+    let (mut is_counted, mut sum) = (vec![false; keepers.len()], Bytes(0));
+    for start in 0..keepers.len() {
+        let (mut together, mut most) = (vec![start], Bytes(0));
+        while let Some(place) = together.pop() {
+            if std::mem::replace(&mut is_counted[place], true) {
+                continue;
+            }
+            let (test, kept) = keepers[place];
+            most = most.max(kept);
+            together.extend(test.beside.iter().filter_map(|name| places.get(&**name)).flatten());
+        }
+        sum = sum.saturating_add(most);
+    }
+    sum
+}
+
 /// All of them together kept far more than the worst one took.
 fn many(roots: &[&TestMemory], held: Bytes, package: &str, worst: Bytes) -> Option<Advice> {
-    let keepers: Vec<_> = roots.iter().filter_map(|test| Some((test, test.kept()?))).collect();
-    let kept = Bytes(keepers.iter().map(|(_, kept)| kept.0).sum());
+    let keepers: Vec<_> = roots.iter().filter_map(|test| Some((*test, test.kept()?))).collect();
+    let kept = kept_by(&keepers).min(held);
     let (most, by) =
         keepers.iter().max_by_key(|(_, kept)| *kept).filter(|_| kept.0 >= (held.0 / 4).max(worst.0 * 2))?;
     Some(Advice {
@@ -102,7 +138,12 @@ fn many(roots: &[&TestMemory], held: Bytes, package: &str, worst: Bytes) -> Opti
         why: format!(
             "{} kept {kept} of the {held} together, {} the most ({by})",
             counted(keepers.len(), ["test", "tests"]),
-            printable(most.test.as_bytes())
+            printable(most.test.as_bytes()),
+            by = (*by).min(held)
         ),
     })
 }
+
+#[cfg(test)]
+#[path = "suspect_tests.rs"]
+mod tests;

@@ -28,6 +28,8 @@ struct RunJson {
     processes: Vec<ProcessJson>,
     processes_left_out: u64,
     tests: Vec<TestJson>,
+    /// What of them could not be told, and why: sentences.
+    tests_untold: Vec<String>,
     advice: Vec<AdviceJson>,
     unreadable: Vec<UnreadableJson>,
     passes: u64,
@@ -229,6 +231,7 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         processes: report.processes.iter().map(|process| process_json(process, &at)).collect(),
         processes_left_out: report.left_out,
         tests: report.tests.iter().map(|test| test_json(test, report.started, &at)).collect(),
+        tests_untold: report.untold.clone(),
         advice: report
             .advice
             .iter()

@@ -38,6 +38,9 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
             property(out, &format!("oomtop.peak_rss_bytes.{}", process.subject()), &peak.0.to_string())?;
         }
     }
+    if !report.untold.is_empty() {
+        property(out, "oomtop.tests_untold", &report.untold.join("; "))?;
+    }
     writeln!(out, "    </properties>")?;
     let name = command_line(report);
     writeln!(out, "    <testcase classname=\"oomtop\" name=\"{}\" time=\"{time:.3}\">", escaped(&name))?;

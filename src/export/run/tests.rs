@@ -36,6 +36,26 @@ fn on_a_terminal_no_line_is_longer_than_it() {
     }
 }
 
+/// Results from go's cache and tests too short to be seen.
+#[test]
+fn what_could_not_be_told_of_tests_stands_in_every_form() {
+    let mut report = fixture::report();
+    report.untold = vec!["go took the results of m/a from its cache".into(), "1 test was over".into()];
+    let formats = [None, Some(ReportFormat::Json), Some(ReportFormat::Markdown), Some(ReportFormat::Junit)];
+    for format in formats {
+        let mut out = Vec::new();
+        match format {
+            None => write_text(&mut out, &report, None),
+            Some(format) => write(&mut out, &report, format),
+        }
+        .expect("memory takes everything");
+        let text = String::from_utf8(out).expect("text");
+        for line in &report.untold {
+            assert!(text.contains(line.as_str()), "{format:?}: {text}");
+        }
+    }
+}
+
 #[test]
 fn a_run_as_markdown() {
     insta::assert_snapshot!(written(Some(ReportFormat::Markdown)));

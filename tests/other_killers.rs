@@ -31,7 +31,7 @@ fn machine() -> FakeProc {
 }
 
 fn daemon(fake: &FakeProc, pid: u32, command: &[u8]) {
-    fake.put(&FakeProcess { name: b"daemon".into(), command: command.into(), ..FakeProcess::new(pid) });
+    fake.put(&FakeProcess { name: b"daemon".into(), command: command.into(), uid: 0, ..FakeProcess::new(pid) });
 }
 
 fn other_killers(fake: &FakeProc) -> Vec<Value> {
@@ -60,6 +60,16 @@ fn earlyoom() -> Option<PathBuf> {
 #[test]
 fn where_none_runs_there_is_none() {
     assert_eq!(other_killers(&machine()), [] as [Value; 0]);
+}
+
+/// It can kill nobody else's, and its files may be anything.
+#[test]
+fn a_strangers_process_is_not_believed_its_name() {
+    let fake = machine();
+    for (pid, command) in [(30, &b"earlyoom\0"[..]), (31, b"systemd-oomd\0"), (32, b"nohang\0--monitor\0")] {
+        fake.put(&FakeProcess { command: command.into(), uid: 4_000_000_000, ..FakeProcess::new(pid) });
+    }
+    assert_eq!(other_killers(&fake), [] as [Value; 0]);
 }
 
 #[test]

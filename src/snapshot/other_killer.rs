@@ -32,6 +32,8 @@ impl KillerProgram {
 pub struct OtherKiller {
     /// Which daemon.
     pub program: KillerProgram,
+    /// It may kill processes of all users, and not only those of our own, who started it.
+    pub kills_all: bool,
     /// Its arguments behind the program (and behind its interpreter), each ended by a NUL.
     pub arguments: Box<[u8]>,
     /// What configures it, as it sees its files, in the order in which they count; or why that cannot be read. Nothing
@@ -59,6 +61,6 @@ pub struct MarkedCgroup {
 pub struct ConfigurationFile {
     /// Below the root that the daemon sees.
     pub path: Box<[u8]>,
-    /// All of it.
+    /// All of it; of systemd's the lines that say something to systemd-oomd.
     pub text: Box<[u8]>,
 }

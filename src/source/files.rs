@@ -116,12 +116,22 @@ impl Tree {
     /// At most `limit` bytes of a file, and whether there was more.
     pub(super) fn read_start(&mut self, file: &FileName, limit: usize) -> Result<(&[u8], bool), Unreadable> {
         let descriptor = self.open_file(file)?;
+        self.read_beginning(&descriptor, limit)
+    }
+
+    /// The same at any path below the root.
+    pub(super) fn read_path_start(&mut self, path: &CStr, limit: usize) -> Result<(&[u8], bool), Unreadable> {
+        let descriptor = openat(&self.root, path, READ, Mode::empty()).map_err(unreadable)?;
+        self.read_beginning(&descriptor, limit)
+    }
+
+    fn read_beginning(&mut self, descriptor: &OwnedFd, limit: usize) -> Result<(&[u8], bool), Unreadable> {
         if self.buffer.len() <= limit {
             self.buffer.resize(limit + 1, 0);
         }
         let mut length = 0;
         while length <= limit {
-            match pread(&descriptor, &mut self.buffer[length..=limit], length as u64) {
+            match pread(descriptor, &mut self.buffer[length..=limit], length as u64) {
                 Ok(0) => break,
                 Ok(more) => length += more,
                 Err(Errno::INTR) => {}

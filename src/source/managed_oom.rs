@@ -13,7 +13,7 @@ use crate::snapshot::process::CgroupPath;
 use crate::units::ProcessId;
 
 use super::files::{Tree, each_entry};
-use super::other_killers::{below_root, entries, read};
+use super::other_killers::{Allowance, below_root, entries, read};
 
 /// systemd's directories, the one that counts least first (systemd.unit(5), oomd.conf(5)).
 const SYSTEMD: [&str; 5] = ["lib/systemd", "usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/systemd"];
@@ -30,31 +30,43 @@ const MOST: usize = 20_000;
 pub(super) fn files(tree: &mut Tree, id: ProcessId) -> Result<Vec<ConfigurationFile>, Unreadable> {
     // Who may not look below its root learns so here, and not by finding nothing.
     tree.open_directory(&below_root(id, b".")?)?;
-    let mut found = Found::default();
+    let (mut found, mut allowance) = (Found::default(), Allowance::default());
     for directory in SYSTEMD {
         found.add(format!("{directory}/oomd.conf").as_bytes(), FileType::RegularFile);
-        found.add_drop_ins(tree, id, format!("{directory}/oomd.conf.d").as_bytes());
+        found.add_drop_ins(tree, id, format!("{directory}/oomd.conf.d").as_bytes(), &mut allowance);
     }
-    let own: Vec<_> =
-        std::mem::take(&mut found.0).into_values().filter_map(|path| read(tree, id, &path).ok()).collect();
+    let own = std::mem::take(&mut found.0).into_values();
     for units in UNITS {
         for directory in SYSTEMD {
-            let units = format!("{directory}/{units}");
-            for (name, kind) in entries(tree, id, &units) {
-                let path = [units.as_bytes(), b"/", &name].concat();
+            let units = format!("{directory}/{units}").into_bytes();
+            for (name, kind) in entries(tree, id, &units, &mut allowance) {
+                let path = [&units, &b"/"[..], &name].concat();
                 if kind == FileType::Directory {
-                    found.add_drop_ins(tree, id, &path);
+                    found.add_drop_ins(tree, id, &path, &mut allowance);
                 } else {
                     found.add(&path, kind);
                 }
             }
         }
     }
-    let of_units = found.0.into_values().filter_map(|path| {
-        const KEY: &[u8] = b"ManagedOOM";
-        read(tree, id, &path).ok().filter(|file| memchr::memmem::find(&file.text, KEY).is_some())
-    });
-    Ok(own.into_iter().chain(of_units).collect())
+    let mut files = Vec::new();
+    for path in own.chain(found.0.into_values()) {
+        if allowance.is_spent() {
+            break;
+        }
+        let file = read(tree, id, &path, &mut allowance).ok();
+        files.extend(file.map(with_keys_alone).filter(|file| !file.text.is_empty()));
+    }
+    // A part of what counts would be another configuration.
+    if allowance.is_spent() { Err(Unreadable::TooLong) } else { Ok(files) }
+}
+
+/// Without the lines that say nothing to systemd-oomd.
+fn with_keys_alone(file: ConfigurationFile) -> ConfigurationFile {
+    const KEYS: [&[u8]; 3] = [b"ManagedOOM", b"SwapUsedLimit", b"DefaultMemoryPressure"];
+    let is_key = |line: &&[u8]| KEYS.iter().any(|key| line.trim_ascii_start().starts_with(key));
+    let text: Vec<_> = file.text.split_inclusive(|byte| *byte == b'\n').filter(is_key).collect();
+    ConfigurationFile { text: text.concat().into(), ..file }
 }
 
 /// What a file configures (a unit, or `oomd.conf`), and its name as a drop-in; none: it is the file itself.
@@ -72,9 +84,9 @@ impl Found {
     }
 
     /// Those of a directory that is called `WHAT.d`.
-    fn add_drop_ins(&mut self, tree: &Tree, id: ProcessId, directory: &[u8]) {
+    fn add_drop_ins(&mut self, tree: &Tree, id: ProcessId, directory: &[u8], allowance: &mut Allowance) {
         let Some(what) = base(directory).strip_suffix(b".d") else { return };
-        for (name, _) in entries(tree, id, &String::from_utf8_lossy(directory)) {
+        for (name, _) in entries(tree, id, directory, allowance) {
             if name.ends_with(b".conf") {
                 let path = [directory, b"/", &name].concat();
                 self.0.insert((what.to_vec(), Some(name)), path);
@@ -122,9 +134,9 @@ impl Search {
             let path = CgroupPath::new(if self.path.is_empty() { b"/".as_slice() } else { &self.path });
             self.found.push(MarkedCgroup { path, owners: self.owners.as_slice().into(), avoid, omit });
         }
-        let mut names = Vec::new();
+        let (mut names, room) = (Vec::new(), MOST.saturating_sub(self.looked_at));
         let _ = each_entry(directory.as_fd(), &mut self.entries, |name, _, kind| {
-            if kind == FileType::Directory {
+            if kind == FileType::Directory && names.len() < room {
                 names.push(name.to_owned());
             }
         });

@@ -192,7 +192,7 @@ impl Prober {
             Due::Command => {
                 let reading = command(&mut self.proc_root, id);
                 if let Ok(command) = &reading {
-                    let killer = self.other_killers.look(&mut self.proc_root, id, command);
+                    let killer = self.other_killers.look(&mut self.proc_root, id, command, clock::now());
                     snapshot.other_killers.extend(killer.map(|killer| Fact {
                         id,
                         at: clock::now(),

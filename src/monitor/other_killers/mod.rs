@@ -116,6 +116,7 @@ pub(super) struct OtherKillers {
 struct Known {
     id: ProcessId,
     program: KillerProgram,
+    kills_all: bool,
     /// Or why there is none.
     rule: Result<Rule, Unreadable>,
 }
@@ -134,6 +135,7 @@ impl OtherKillers {
                 self.known.push(Known {
                     id: fact.id,
                     program: killer.program,
+                    kills_all: killer.kills_all,
                     rule: known_rule(killer, memory.total.zip(memory.swap_total)),
                 });
             }
@@ -169,6 +171,7 @@ impl Known {
             takes: match (&self.rule, rule.unit) {
                 (Err(_), _) => Err("its configuration cannot be read"),
                 (_, KillUnit::Cgroup) => Err("it takes whole cgroups"),
+                _ if !self.kills_all => Err("it may kill processes of its own user only"),
                 (Ok(rule), _) => takes(self.id, &rule.choice, report, rules),
             },
         }

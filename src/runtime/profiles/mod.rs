@@ -207,7 +207,8 @@ fn ask(
     leash: Leash<'_>,
 ) -> Result<(SocketAddr, Vec<u8>), Refusal> {
     let path = format!("/debug/pprof/{}", call.kind.word());
-    // While the socket is the process's own, no other can have taken the connection.
+    // While the socket is the process's own, nobody can have taken the connection who did not get that very socket from
+    // it or as it did: a worker beside it, or the program that takes its place.
     let is_its =
         || sockets::listening(proc_root, call.of).is_ok_and(|now| now.reachable().any(|known| known == socket));
     let mut outcome = Err(Refusal::Elsewhere);

@@ -11,7 +11,7 @@ use crate::app::State;
 use crate::app::run::Stage;
 use crate::run::per_test::{self, TestMemory};
 use crate::run::progress::Progress;
-use crate::run::report::{Peak, ProcessLine, Room, RunReport, Vantage, VerdictKind, worth_telling};
+use crate::run::report::{Peak, ProcessLine, Room, RunReport, Vantage, VerdictKind, seconds, worth_telling};
 use crate::run::watched::PeakSource;
 use crate::text::{end_of, printable};
 use crate::units::{Bytes, counted};
@@ -268,8 +268,4 @@ fn peak(process: &ProcessLine) -> String {
 fn fitted(subject: &str, room: usize) -> String {
     let shown = end_of(subject, room, "..");
     format!("{shown}{}", " ".repeat(room.saturating_sub(usize::from(columns(&shown)))))
-}
-
-fn seconds(span: Duration) -> String {
-    if span.as_secs() < 1000 { format!("{:.1}s", span.as_secs_f64()) } else { format!("{}s", span.as_secs()) }
 }

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use super::{command_line, holder};
 use crate::run::per_test;
-use crate::run::report::{ProcessLine, RunReport};
+use crate::run::report::{ProcessLine, RunReport, seconds};
 use crate::text::printable;
-use crate::units::{Bytes, counted, human_duration};
+use crate::units::{Bytes, counted};
 
 const LINES: usize = 20;
 
@@ -36,7 +36,7 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
             .take(8)
             .map(|(place, rss)| format!("{} {rss}", escaped(&holder(&report.processes[*place]))))
             .collect();
-        let at = human_duration(peak.at.since(report.started));
+        let at = seconds(peak.at.since(report.started));
         let why = report.why_above_the_limit().map_or_else(String::new, |why| format!(" ({why})"));
         writeln!(out, "\nThe whole tree held at most **{}**, at {at}: {}{why}.", peak.total, names.join(", "))?;
     }

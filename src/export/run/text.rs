@@ -1,11 +1,10 @@
 //! The report of a run on standard error: verdict, evidence, the biggest, what overlapped, advice.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use super::holder;
 use crate::run::per_test::{self, TestMemory};
-use crate::run::report::{RunReport, SMALL, worth_telling};
+use crate::run::report::{RunReport, SMALL, seconds, worth_telling};
 use crate::text::{columns, end_of, hanging, printable};
 use crate::units::{Bytes, counted};
 
@@ -138,8 +137,4 @@ fn tests(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> io::R
         writeln!(out, "  and {}", counted(others, ["other test", "other tests"]))?;
     }
     Ok(())
-}
-
-fn seconds(span: Duration) -> String {
-    if span.as_secs() < 1000 { format!("{:.1}s", span.as_secs_f64()) } else { format!("{}s", span.as_secs()) }
 }

@@ -14,10 +14,15 @@ const NAMED: usize = 20;
 /// Compares what was held with what was promised.
 pub(super) fn check(report: &mut RunReport) {
     let Some(mut budget) = report.budget.take() else { return };
-    if let (Some(limit), Some(peak)) = (budget.tree, &report.peak)
-        && peak.total > limit
-    {
-        budget.exceeded.push(format!("the whole tree held {}, the budget is {limit}", peak.total));
+    if let (Some(limit), Some(peak)) = (budget.tree, &report.peak) {
+        let charged = report.room.as_ref().filter(|room| room.is_own).and_then(|room| room.peak);
+        let held = charged.map_or(peak.total, |charged| charged.min(peak.total));
+        let is_one_enough = report.processes.iter().any(|process| process.peak.is_some_and(|(peak, _)| peak > limit));
+        budget.is_by_sum = charged.is_none() && !is_one_enough && held > limit;
+        let sum = if budget.is_by_sum { " (what processes share is counted in each)" } else { "" };
+        if held > limit {
+            budget.exceeded.push(format!("the whole tree held {held}{sum}, the budget is {limit}"));
+        }
     }
     if let Some(limit) = budget.per_test {
         let tests = tests_over(report, limit);
@@ -79,9 +84,10 @@ fn sentence(test: &TestMemory, limit: Bytes) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::monitor::kill_report::Confidence;
     use crate::run::fixture;
     use crate::run::per_test::Tests;
-    use crate::run::report::Budget;
+    use crate::run::report::{Budget, Exit, Room, VerdictKind};
     use crate::units::Timestamp;
 
     fn exceeded(change: &dyn Fn(&mut RunReport)) -> Vec<String> {
@@ -90,6 +96,30 @@ mod tests {
         change(&mut report);
         check(&mut report);
         report.budget.map(|budget| budget.exceeded).unwrap_or_default()
+    }
+
+    /// A process of 100 MiB that forks four times holds 100 MiB, and all RSS together are five times as much.
+    #[test]
+    fn memory_shared_after_a_fork_is_no_certain_excess() {
+        let mut report = fixture::report();
+        report.exit = Some(Exit::Code(0));
+        let total = report.peak.as_ref().expect("a peak").total;
+        let biggest = report.processes.iter().filter_map(|process| Some(process.peak?.0)).max().expect("a process");
+        let limit = Bytes(u64::midpoint(total.0, biggest.0));
+        for (charged, headline, told) in [
+            (None, ("OVER BUDGET", Confidence::Likely), 1),
+            (Some(biggest), ("OK", Confidence::Certain), 0),
+            (Some(total), ("OVER BUDGET", Confidence::Certain), 1),
+        ] {
+            let mut report = report.clone();
+            report.verdict.kind = VerdictKind::Ok;
+            report.verdict.confidence = Confidence::Certain;
+            report.room = Some(Room { is_own: true, peak: charged, ..fixture::room() });
+            report.budget = Some(Budget { tree: Some(limit), ..Budget::default() });
+            check(&mut report);
+            assert_eq!(report.headline(), headline, "{charged:?}");
+            assert_eq!(report.budget.expect("there").exceeded.len(), told, "{charged:?}");
+        }
     }
 
     #[test]

@@ -71,12 +71,17 @@ impl RunReport {
     pub fn headline(&self) -> (&'static str, Confidence) {
         let sure = self.verdict.confidence;
         match (self.exit, self.verdict.kind) {
-            _ if self.is_over_budget() => ("OVER BUDGET", Confidence::Certain),
+            _ if self.is_over_budget() => ("OVER BUDGET", self.surety_of_budget()),
             (Some(Exit::Code(0)), VerdictKind::OomKilledCgroup | VerdictKind::OomKilledHost) => {
                 ("OK, BUT THE OOM KILLER TOOK A PROCESS", sure)
             }
             (_, kind) => (kind.headline(), sure),
         }
+    }
+
+    fn surety_of_budget(&self) -> Confidence {
+        let is_only_a_sum = |budget: &Budget| budget.is_by_sum && budget.exceeded.len() == 1;
+        if self.budget.as_ref().is_some_and(is_only_a_sum) { Confidence::Likely } else { Confidence::Certain }
     }
 
     /// What the headline says, in one sentence.
@@ -345,6 +350,9 @@ pub struct Budget {
     pub tree: Option<Bytes>,
     /// For each test where those are told, else for each test binary.
     pub per_test: Option<Bytes>,
+    /// No process alone and no counter of a cgroup exceeds that of the tree, only the sum of all RSS does: memory that
+    /// processes share, after a fork or in one mapping, is in it for each.
+    pub is_by_sum: bool,
     /// Who exceeded it: sentences.
     pub exceeded: Vec<String>,
     /// Exceeding it does not fail the run.

@@ -207,6 +207,7 @@ fn plan(asked: &RunConfig, cgroup: Option<&OwnCgroup>) -> RunPlan {
     let budget = (asked.budget.is_some() || asked.budget_per_test.is_some()).then(|| Budget {
         tree: asked.budget,
         per_test: asked.budget_per_test,
+        is_by_sum: false,
         exceeded: Vec::new(),
         warns_only: asked.warn,
     });

@@ -89,12 +89,16 @@ pub fn run(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
 fn against_the_limit(canvas: &mut Canvas<'_>, area: Rect, progress: &Progress) {
     const BAR: u16 = 24;
     let mut pen = canvas.pen(area, 0);
-    let peak = progress.peak.as_ref().map(|peak| peak.total);
+    let total = progress.peak.as_ref().map(|peak| peak.total);
+    // The sum of all RSS has what processes share in each; a counter of a cgroup of its own has it once.
+    let charged = progress.room.as_ref().filter(|room| room.is_own).and_then(|room| room.peak);
+    let at_most = |sum: Bytes| charged.map_or(sum, |charged| charged.min(sum));
+    let (holds, peak) = (at_most(progress.holds), total.map(at_most));
     let Some(room) = &progress.room else {
-        pen.gap(1).put(&format!("holds {}", progress.holds), Role::Strong);
+        pen.gap(1).put(&format!("holds {holds}"), Role::Strong);
         return;
     };
-    let used = progress.holds.share_of(room.limit).unwrap_or(0.0);
+    let used = holds.share_of(room.limit).unwrap_or(0.0);
     let most = peak.and_then(|peak| peak.share_of(room.limit)).unwrap_or(0.0);
     let role = if most > 0.9 {
         Role::Danger
@@ -105,7 +109,7 @@ fn against_the_limit(canvas: &mut Canvas<'_>, area: Rect, progress: &Progress) {
     };
     pen.gap(1).put("[", Role::Dim).bar(BAR.min(area.width / 6), used, role).put("]", Role::Dim);
     let peak = peak.map_or(String::new(), |peak| format!(", at most {peak} ({:.0}%)", most * 100.0));
-    pen.gap(1).put(&format!("{} of {}{peak}", progress.holds, room.limit), role);
+    pen.gap(1).put(&format!("{} of {}{peak}", holds, room.limit), role);
     pen.put(&format!(", {}", whose(room)), Role::Dim);
 }
 

@@ -58,13 +58,81 @@ fn a_pipe_and_a_dash_are_standard_input() {
 
 #[test]
 fn a_log_without_a_kill_is_said_to_have_none() {
-    let (status, text, _) = explain(&[&path("public-no-kill")], "");
+    let (status, text, _) = explain(&[], "Nov 21 08:41:22 host kernel: usb 1-1: new device\n");
     assert_eq!(status, Some(0));
+    assert_eq!(text, "No process was killed by the kernel's OOM killer in this log (all at Nov 21 08:41:22).\n");
+    // A program's word that something was killed is not believed, and neither is that it is none.
+    let (status, text, _) = explain(&[&path("public-no-kill")], "");
+    assert_eq!(status, Some(1));
     assert_eq!(
         text,
-        "No process was killed by the kernel's OOM killer in this log (it covers Nov 21 08:41:22 to Nov 21 08:44:00). Not \
+        "Whether the kernel's OOM killer killed a process is not certain from this log (it covers Nov 21 08:41:22 to Nov 21 08:44:00). Not \
          believed: 1 line that has the words of a kill (another program's, quoted, or of another log).\n"
     );
+}
+
+/// Who asks for a process by its number is not told that it lives where the log lacks a victim.
+#[test]
+fn a_kill_whose_victim_is_not_in_the_log_leaves_all_open() {
+    let dump = "[1.0] python3 invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\n";
+    let (status, text, _) = explain(&["-p", "77"], dump);
+    assert_eq!(status, Some(1));
+    let begin = "This log does not say whether 77 was killed (all at 1.000000s after boot; 0 others were killed): the victim of 1 \
+                 kill is not in it.";
+    assert!(text.starts_with(begin), "{text}");
+    let (status, text, _) = explain(&[], dump);
+    assert_eq!(status, Some(1));
+    let end = "The OOM killer ran once, and this log does not say who died of it (all at 1.000000s after boot): the victim of 1 \
+               kill is not in it.\n";
+    assert!(text.ends_with(end), "{text}");
+    // Beside others that it has.
+    let kill = "[9.0] Out of memory: Killed process 5 (a) total-vm:4kB, anon-rss:4kB, file-rss:0kB\n";
+    let both = format!("{kill}{dump}");
+    for (asked, expected, words) in [
+        (&[][..], 0, "1 process was killed in this log"),
+        (&["-p", "5"], 0, "The kernel's OOM killer took 5: see above."),
+        (&["-p", "77"], 1, "This log does not say whether 77 was killed"),
+    ] {
+        let (status, text, _) = explain(asked, &both);
+        assert_eq!(status, Some(expected), "{asked:?}");
+        assert!(text.contains(words), "{text}");
+    }
+    let (_, text, _) = explain(&[], &both);
+    assert!(text.ends_with("This log does not say all: the victim of 1 kill is not in it.\n"), "{text}");
+}
+
+/// Kernels before 5.1 said whom they chose, and in another line who died.
+#[test]
+fn a_choice_without_its_kill_is_told_as_such() {
+    let log = "[1.0] Memory cgroup out of memory: Kill process 27281 (java) score 1027 or sacrifice child\n";
+    for (arguments, end) in [
+        (&[][..], "of 1 it has the choice and not the kill.\n"),
+        (&["-p", "27281"], "The kernel chose 27281, and this log does not have its kill: see above.\n"),
+    ] {
+        let (status, text, _) = explain(arguments, log);
+        assert_eq!(status, Some(1));
+        assert!(
+            text.contains("  the kernel chose java 27281, and its kill is not in this log: its memory cgroup was at"),
+            "{text}"
+        );
+        assert!(text.ends_with(end), "{text}");
+    }
+    let (_, text, _) = explain(&["-p", "77"], log);
+    assert!(text.starts_with("This log does not say whether 77 was killed ("), "{text}");
+}
+
+/// As PowerShell writes what it is told to put into a file.
+#[test]
+fn a_text_in_utf_16_is_called_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("kern.log");
+    let kill = "\u{feff}[1.0] Out of memory: Killed process 5 (a) total-vm:4kB, anon-rss:4kB, file-rss:0kB\r\n";
+    for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+        std::fs::write(&log, kill.encode_utf16().flat_map(bytes).collect::<Vec<_>>()).expect("written");
+        let (status, text, errors) = explain(&[log.to_str().expect("a path")], "");
+        assert_eq!((status, text.as_str()), (Some(1), ""));
+        assert!(errors.contains("is UTF-16 text") && errors.contains("iconv -f UTF-16 -t UTF-8 FILE"), "{errors}");
+    }
 }
 
 /// Nothing was killed in a log of nothing or in another text, but that says nothing.

@@ -140,11 +140,15 @@ pub(super) fn writer(line: &[u8]) -> Writer {
     let unwrapped = if line.starts_with(b"{") { super::journal::open(line) } else { unwrap(line) };
     match unwrapped {
         Some(Ok(_)) => Writer::Kernel,
-        Some(Err(foreign)) if foreign.0.date.is_empty() || head::has_a_tag(&line[foreign.0.date.len()..]) => {
-            Writer::Other
-        }
+        Some(Err(foreign)) if !is_nameless(&foreign, line) => Writer::Other,
         _ => Writer::Unknown,
     }
+}
+
+/// Whether a line that is not the kernel's by its form has a date ahead, and behind it no name of who wrote it.
+fn is_nameless(foreign: &Foreign<'_>, line: &[u8]) -> bool {
+    let date = foreign.0.date;
+    !date.is_empty() && line.starts_with(date) && !head::has_a_tag(&line[date.len()..])
 }
 
 /// The line without the colours of a terminal, if it has any; `plain` is room for it.
@@ -178,6 +182,29 @@ pub(super) fn open(line: &[u8]) -> Unwrapped<'_> {
 
 /// `None`: nothing is wrapped around it.
 fn unwrap(line: &[u8]) -> Option<Unwrapped<'_>> {
+    let unwrapped = by_form(line);
+    if matches!(&unwrapped, Some(Ok(inner)) if inner.time.since_boot.is_some() || !line.starts_with(b"[")) {
+        return unwrapped;
+    }
+    let Some((ahead, record)) = relayed_record(line) else { return unwrapped };
+    match unwrapped {
+        None => Some(record),
+        Some(Ok(outer)) if line.len() == ahead + outer.text.len() => Some(dated(record, outer.time.date)),
+        Some(Err(foreign)) if is_nameless(&foreign, &line[..ahead]) => Some(dated(record, foreign.0.date)),
+        other => other,
+    }
+}
+
+fn dated<'a>(record: Unwrapped<'a>, date: &'a [u8]) -> Unwrapped<'a> {
+    let time = |time: Time<'a>| Time { date, ..time };
+    match record {
+        Ok(record) => Ok(Envelope { time: time(record.time), ..record }),
+        Err(foreign) => Err(Foreign(time(foreign.0))),
+    }
+}
+
+/// By what it begins with.
+fn by_form(line: &[u8]) -> Option<Unwrapped<'_>> {
     let unwrapped = match line {
         [b'[', ..] => console(line).map(Ok),
         [b'0'..=b'9', ..] => device_record(line).or_else(|| headed(line)).or_else(|| dated_alone(line).map(Ok)),
@@ -204,11 +231,15 @@ fn device_record(line: &[u8]) -> Option<Unwrapped<'_>> {
     let microseconds = cursor.unsigned()?;
     cursor.tag(b",")?;
     let head = cursor.until_byte(b';')?;
+    let (flags, extra) = head.split_at(head.iter().position(|byte| *byte == b',').unwrap_or(head.len()));
+    // `+` till 4.13.
+    if !matches!(flags, b"-" | b"c" | b"+") {
+        return None;
+    }
     let time = Time { since_boot: Some(microseconds), ..Time::default() };
     if priority >= 8 {
         return Some(Err(Foreign(time)));
     }
-    let (flags, extra) = head.split_at(head.iter().position(|byte| *byte == b',').unwrap_or(head.len()));
     let mut extra = Cursor(extra);
     let caller = extra.until(b"caller=").and_then(|_| caller_name(&mut extra));
     Some(Ok(Envelope {
@@ -218,6 +249,19 @@ fn device_record(line: &[u8]) -> Option<Unwrapped<'_>> {
         text: unescape(cursor.0),
         ..Envelope::default()
     }))
+}
+
+/// A record of the device behind what somebody who passed it on put ahead: `KMSG 6,460,7341237,-;text`, a date, a name. With the
+/// bytes of that. A process may be called so: no record begins in a text of the kernel's.
+fn relayed_record(line: &[u8]) -> Option<(usize, Unwrapped<'_>)> {
+    const LONGEST_AHEAD: usize = 256;
+    let head = &line[..line.len().min(LONGEST_AHEAD)];
+    let of_record = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b',' | b'=' | b'-' | b'+');
+    memchr::memchr_iter(b';', head).find_map(|end| {
+        let begin = head[..end].iter().rposition(|byte| !of_record(byte)).map_or(0, |last| last + 1);
+        let record = device_record(&line[begin..])?;
+        (!super::quoted::has_begun(&head[..begin])).then_some((begin, record))
+    })
 }
 
 /// `\x1b` is a byte: the kernel writes so what is not printable, and the backslash itself (devkmsg_read).

@@ -19,6 +19,13 @@ const WRAPPINGS: &[Wrapping] = &[
     ("kern  :err   : [   12.000001] ", Some(12_000_001), "", None),
     ("3,460,7341237,-;", Some(7_341_237), "", None),
     ("3,460,7341237,-,caller=T21;", Some(7_341_237), "", None),
+    ("KMSG 3,25936,216404753,-;", Some(216_404_753), "", None),
+    ("web-1 | 3,460,7341237,-,caller=T21;", Some(7_341_237), "", None),
+    ("2026-11-21T22:00:00Z 3,460,7341237,-;", Some(7_341_237), "2026-11-21T22:00:00Z", None),
+    ("2026-11-21T22:00:00.1Z stdout F 3,460,7341237,-;", Some(7_341_237), "2026-11-21T22:00:00.1Z", None),
+    ("Nov 21 08:41:22 web-1 3,460,7341237,-;", Some(7_341_237), "Nov 21 08:41:22", None),
+    ("[2026-11-21 22:00:00] 3,460,7341237,-;", Some(7_341_237), "2026-11-21 22:00:00", None),
+    ("[pod/web-0/app] 3,460,7341237,-;", Some(7_341_237), "", None),
     ("2026-11-21T08:41:22,123456+00:00 ", None, "2026-11-21T08:41:22,123456+00:00", None),
     ("2026-11-21T08:41:22.123456+00:00 web-1 kernel: ", None, "2026-11-21T08:41:22.123456+00:00", Some("web-1")),
     ("2026-11-21T08:41:22+0100 web-1 kernel: [    7.25] ", Some(7_250_000), "2026-11-21T08:41:22+0100", Some("web-1")),
@@ -56,6 +63,10 @@ fn every_usual_wrapping_is_taken_off() {
 
 const FOREIGN: &[&str] = &[
     "12,460,7341237,-;",
+    "KMSG 12,460,7341237,-;",
+    "2026-11-21T22:00:00Z 12,460,7341237,-;",
+    "Nov 21 08:41:22 web-1 app[77]: 3,460,7341237,-;",
+    "2026-11-21T08:41:22Z web-1 app: 3,460,7341237,-;",
     "<12>[    1.5] ",
     "user  :notice: [    1.5] ",
     "local3:info  : [    1.5] ",
@@ -100,6 +111,25 @@ fn a_row_of_the_table_is_no_time() {
     assert_eq!(open(row).expect("the kernel's").text, &row[..]);
     let called = b"[    1.5][  T12] [  338]     0   338     3490 gl0_0";
     assert_eq!(open(called).expect("the kernel's").text, &row[..]);
+}
+
+/// A process may be called like the head of a record.
+#[test]
+fn no_record_begins_in_a_name() {
+    let name = "a 6,1,2,-;b";
+    for text in [
+        format!("Out of memory: Killed process 5 ({name}) total-vm:4kB, anon-rss:4kB, file-rss:0kB"),
+        format!("[24449]    48 24449    31749     2342   1       0 {name}"),
+        format!("oom-kill:constraint=CONSTRAINT_NONE,task={name},pid=5,uid=0"),
+        format!("CPU: 1 PID: 9 Comm: {name} Not tainted"),
+    ] {
+        for ahead in ["", "[Tue Nov 21 08:41:22 2026] ", "[    1.5] ", "Nov 21 08:41:22 web-1 kernel: "] {
+            let line = format!("{ahead}{text}");
+            let envelope = open(line.as_bytes()).expect("the kernel's");
+            assert_eq!(String::from_utf8_lossy(&envelope.text), text, "{ahead}");
+        }
+        assert_ne!(writer(format!("2026-11-21T22:00:00Z stdout F {text}").as_bytes()), Writer::Kernel, "{text}");
+    }
 }
 
 #[test]

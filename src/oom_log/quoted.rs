@@ -104,6 +104,22 @@ pub(super) fn tells_of_a_kill(line: &[u8]) -> bool {
     find(line, words).is_some_and(|at| line.get(at + words.len()).is_some_and(u8::is_ascii_digit))
 }
 
+/// Whether the kernel's words, or a row of its table, have begun in the first part of a line.
+pub(super) fn has_begun(ahead: &[u8]) -> bool {
+    let number = |cursor: &mut Cursor<'_>| {
+        cursor.blanks();
+        cursor.unsigned()
+    };
+    let begins_row = |at: usize| {
+        let mut cursor = Cursor(&ahead[at + 1..]);
+        number(&mut cursor)?;
+        cursor.tag(b"]")?;
+        number(&mut cursor).and_then(|_| number(&mut cursor))
+    };
+    BEGINNINGS.iter().any(|words| find(ahead, words).is_some())
+        || memchr::memchr_iter(b'[', ahead).any(|at| begins_row(at).is_some())
+}
+
 /// Whether a line names another program as its writer: a syslog's tag ahead of the text, which has colons of its own, or a field
 /// of the journal anywhere.
 fn is_another_programs(line: &[u8], ahead: usize) -> bool {

@@ -39,6 +39,8 @@ pub struct Form {
     pub behind: Option<Box<[u8]>>,
     /// Lines that have the words of a kill, and were not believed: another program's, or quoted.
     pub refused: u64,
+    /// It begins with the mark of UTF-16, two bytes for each letter: nothing in it can be read.
+    pub is_utf16: bool,
 }
 
 /// The reader of one log.
@@ -155,6 +157,9 @@ impl LogReader {
     fn count(&mut self, line: &[u8]) {
         let waited = self.waits_for_the_kernel();
         let took_quotes = self.takes_quotes();
+        if self.form.census.total() == 0 {
+            self.form.is_utf16 = matches!(line, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+        }
         self.form.census.count(line);
         if took_quotes && !self.takes_quotes() {
             if !waited {

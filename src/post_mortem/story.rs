@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::score::{Scale, Score};
-use crate::oom_log::{Candidate, Constraint, Domain, Episode, Outcome};
+use crate::oom_log::{Candidate, Constraint, Domain, Episode, Name, Outcome};
 use crate::units::Pid;
 
 /// Victims that are remembered to explain later choices: they may be in later tables while they die.
@@ -193,6 +193,16 @@ pub fn taken(episode: &Episode) -> Option<Pid> {
     let chosen = episode.chosen.map(|chosen| chosen.pid);
     let died = episode.victims.first().map(|victim| victim.pid);
     chosen.or(died).or(episode.summary.map(|summary| summary.pid))
+}
+
+/// Whom the kernel chose, where the log has the choice and not the kill: it is cut, or old kernels let go who was exiting.
+#[must_use]
+pub fn chosen_without_kill(episode: &Episode) -> Option<(Option<Name>, Pid)> {
+    if !episode.victims.is_empty() || episode.outcome != Outcome::Unknown {
+        return None;
+    }
+    let chosen = episode.chosen.map(|chosen| (chosen.name, chosen.pid));
+    chosen.or(episode.summary.map(|summary| (Some(summary.name), summary.pid)))
 }
 
 /// The row of the one that was taken. Before 5.3 any thread could be chosen, and the table has one for each process: then

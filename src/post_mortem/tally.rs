@@ -1,7 +1,7 @@
 //! What a whole log comes to: how many kills, whose limits, and what happened to a process that somebody asked for. Refuses
 //! to keep stories: a log may have any number of them.
 
-use super::story::Story;
+use super::story::{Story, chosen_without_kill};
 use super::words;
 use crate::monitor::label::label;
 use crate::oom_log::{Domain, Form, Outcome, Span};
@@ -20,6 +20,10 @@ pub struct Tally {
     panics: u64,
     /// Dumps of which nobody died, as far as the log says.
     without_victim: u64,
+    /// Of these, those where the log does not say whether anybody did, nor whom the kernel chose.
+    unsaid: u64,
+    /// Those where it says whom the kernel chose, and not that somebody died.
+    chosen: u64,
     domains: Vec<(String, u64)>,
     asked: Vec<Asked>,
 }
@@ -29,6 +33,8 @@ pub struct Tally {
 struct Asked {
     pid: Pid,
     killed: u64,
+    /// Dumps that say that the kernel chose it, and not that it died.
+    chosen: u64,
     /// Dumps in whose table it is, without having died of them.
     spared: u64,
     /// Dumps that it brought about, without having died of them.
@@ -39,17 +45,21 @@ impl Tally {
     /// For these processes; none: for the whole log.
     #[must_use]
     pub fn of(pids: &[Pid]) -> Self {
-        let asked = |pid: &Pid| Asked { pid: *pid, killed: 0, spared: 0, caused: 0 };
+        let asked = |pid: &Pid| Asked { pid: *pid, killed: 0, chosen: 0, spared: 0, caused: 0 };
         Self { asked: pids.iter().map(asked).collect(), ..Self::default() }
     }
 
-    /// Counts a story; whether it is to be told: one where nobody was asked for, or one that killed one of them.
+    /// Counts a story; whether it is to be told: one where nobody was asked for, or one that killed or chose one of them.
     pub fn count(&mut self, story: &Story) -> bool {
         let episode = &story.episode;
         let died = episode.victims.len() as u64;
         self.killed += died;
         self.panics += u64::from(episode.outcome == Outcome::Panic);
         self.without_victim += u64::from(episode.victims.is_empty()) * (1 + episode.repeats);
+        let chosen = chosen_without_kill(episode).map(|(_, pid)| pid);
+        self.chosen += u64::from(chosen.is_some());
+        let is_unsaid = episode.victims.is_empty() && episode.outcome == Outcome::Unknown && chosen.is_none();
+        self.unsaid += u64::from(is_unsaid);
         if !episode.victims.is_empty() {
             let name = match &episode.domain {
                 Some(Domain::Cgroup(Some(path))) => format!("cgroup {}", label(path)),
@@ -67,9 +77,13 @@ impl Tally {
         for asked in &mut self.asked {
             let took_it =
                 episode.victims.iter().any(|victim| victim.pid == asked.pid || victim.tgid == Some(asked.pid));
-            is_told |= took_it;
+            let of_asked =
+                |pid: Pid| pid == asked.pid || episode.tasks.of(pid).is_some_and(|row| row.tgid == asked.pid);
+            let chose_it = chosen.is_some_and(of_asked);
+            is_told |= took_it || chose_it;
             asked.killed += u64::from(took_it);
-            if !took_it {
+            asked.chosen += u64::from(chose_it);
+            if !took_it && !chose_it {
                 asked.spared += u64::from(episode.tasks.of(asked.pid).is_some());
                 let invoker = episode.invoker.as_ref().and_then(|invoker| invoker.pid);
                 asked.caused += u64::from(invoker == Some(asked.pid));
@@ -81,7 +95,34 @@ impl Tally {
     /// What the log comes to, in a sentence.
     #[must_use]
     pub fn closing(&self, span: &Span, form: &Form) -> String {
-        self.outcome(span) + &caveats(form)
+        self.outcome(span, form) + &caveats(form)
+    }
+
+    /// Whether it is certain who died, and of those who were asked for whether they did: no kill is without its victim, and no
+    /// line that was not believed may be one.
+    #[must_use]
+    pub fn is_certain(&self, form: &Form) -> bool {
+        let is_doubtful = self.unsaid + self.chosen + form.refused > 0;
+        let is_known = match self.asked.as_slice() {
+            [] => self.killed + self.panics > 0,
+            asked => asked.iter().all(|asked| asked.killed > 0),
+        };
+        is_known || !is_doubtful
+    }
+
+    /// The kills of which the log does not have all; empty where there are none.
+    fn missing(&self) -> String {
+        let unsaid = match self.unsaid {
+            0 => None,
+            1 => Some("the victim of 1 kill is not in it".into()),
+            many => Some(format!("the victims of {many} kills are not in it")),
+        };
+        let chosen = match self.chosen {
+            0 => None,
+            1 => Some("of 1 it has the choice and not the kill".into()),
+            many => Some(format!("of {many} it has the choice and not the kill")),
+        };
+        unsaid.into_iter().chain(chosen).collect::<Vec<String>>().join(", ")
     }
 
     /// Whether there was anything to tell.
@@ -90,13 +131,30 @@ impl Tally {
         self.killed == 0 && self.panics == 0 && self.without_victim == 0
     }
 
-    fn outcome(&self, span: &Span) -> String {
+    fn outcome(&self, span: &Span, form: &Form) -> String {
         let covers = covers(span);
+        let missing = self.missing();
+        let but = if missing.is_empty() { String::new() } else { format!(" This log does not say all: {missing}.") };
         let killed = match self.killed {
-            0 if self.panics > 0 => return format!("The kernel panicked for lack of memory ({covers})."),
+            0 if self.panics > 0 => return format!("The kernel panicked for lack of memory ({covers}).{but}"),
             0 if self.without_victim > 0 => {
                 let times = if self.without_victim == 1 { "once" } else { &times(self.without_victim, "time") };
+                if !missing.is_empty() {
+                    return format!(
+                        "The OOM killer ran {times}, and this log does not say who died of it ({covers}): {missing}."
+                    );
+                }
+                if form.refused > 0 {
+                    return format!(
+                        "The OOM killer ran {times}, and whether somebody died of it is not certain from this log ({covers})."
+                    );
+                }
                 return format!("The OOM killer ran {times}, and nobody died of it in this log ({covers}).");
+            }
+            0 if form.refused > 0 => {
+                return format!(
+                    "Whether the kernel's OOM killer killed a process is not certain from this log ({covers})."
+                );
             }
             0 => return format!("No process was killed by the kernel's OOM killer in this log ({covers})."),
             1 => "1 process was".into(),
@@ -110,7 +168,7 @@ impl Tally {
         if domains.len() > NAMED {
             whose.push(format!("the rest for {}", counted(domains.len() - NAMED, ["other", "others"])));
         }
-        format!("{killed} killed in this log ({covers}): {}.", whose.join(", "))
+        format!("{killed} killed in this log ({covers}): {}.{but}", whose.join(", "))
     }
 
     /// What happened to each process that was asked for.
@@ -123,10 +181,49 @@ impl Tally {
                 pid if is_nothing => {
                     format!("Whether {pid} was killed is not known: this is not recognised as a kernel's log.")
                 }
-                _ => answer(asked, &covers, self.killed),
+                _ => self.answer(asked, &covers, form.refused > 0),
             };
             (asked.pid, text + &caveats)
         })
+    }
+
+    fn answer(&self, asked: &Asked, covers: &str, has_refused: bool) -> String {
+        let pid = asked.pid;
+        match (asked.killed, asked.chosen) {
+            (0, 0) => {}
+            (0, _) => return format!("The kernel chose {pid}, and this log does not have its kill: see above."),
+            (1, _) => return format!("The kernel's OOM killer took {pid}: see above."),
+            (times, _) => {
+                return format!(
+                    "The kernel's OOM killer took a process {pid} {times} times, the number being used again."
+                );
+            }
+        }
+        let (missing, others) = (self.missing(), counted(self.killed, ["other was", "others were"]));
+        let mut sentences = vec![match missing.as_str() {
+            "" if has_refused => {
+                format!("Whether {pid} was killed is not certain from this log ({covers}; {others} killed).")
+            }
+            "" => format!("Nothing in this log killed {pid} ({covers}; {others} killed)."),
+            missing => {
+                format!("This log does not say whether {pid} was killed ({covers}; {others} killed): {missing}.")
+            }
+        }];
+        if asked.spared > 0 {
+            sentences.push(format!(
+                "It was among the candidates of {}, and others were taken.",
+                times(asked.spared, "dump")
+            ));
+        }
+        if asked.caused > 0 {
+            sentences.push(format!("It asked for the memory that was not there in {}.", times(asked.caused, "dump")));
+        }
+        sentences.push(
+            "A kill by systemd-oomd, earlyoom, a container runtime or a person leaves no record here; and inside a container a \
+             process has another number than the kernel's log gives it."
+                .into(),
+        );
+        sentences.join(" ")
     }
 }
 
@@ -152,34 +249,6 @@ pub fn not_believed(form: &Form) -> String {
             counted(refused, ["line that has", "lines that have"])
         ),
     }
-}
-
-fn answer(asked: &Asked, covers: &str, killed: u64) -> String {
-    let pid = asked.pid;
-    match asked.killed {
-        0 => {}
-        1 => return format!("The kernel's OOM killer took {pid}: see above."),
-        times => {
-            return format!("The kernel's OOM killer took a process {pid} {times} times, the number being used again.");
-        }
-    }
-    let mut sentences = vec![format!(
-        "Nothing in this log killed {pid} ({covers}; {} killed).",
-        counted(killed, ["other was", "others were"])
-    )];
-    if asked.spared > 0 {
-        sentences
-            .push(format!("It was among the candidates of {}, and others were taken.", times(asked.spared, "dump")));
-    }
-    if asked.caused > 0 {
-        sentences.push(format!("It asked for the memory that was not there in {}.", times(asked.caused, "dump")));
-    }
-    sentences.push(
-        "A kill by systemd-oomd, earlyoom, a container runtime or a person leaves no record here; and inside a container a \
-         process has another number than the kernel's log gives it."
-            .into(),
-    );
-    sentences.join(" ")
 }
 
 fn times(count: u64, what: &str) -> String {

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::story::{Because, Ranked, Reason, Story, taken, taken_row};
+use super::story::{Because, Ranked, Reason, Story, chosen_without_kill, taken, taken_row};
 use crate::monitor::kernel_rules::Ties;
 use crate::monitor::label::label;
 use crate::oom_log::{Candidate, Constraint, Domain, Episode, Outcome, Reaped, Stamp, Victim};
@@ -41,7 +41,13 @@ pub fn headline(story: &Story) -> String {
         (Outcome::NobodyToKill, []) => format!("nobody was left to kill: {cause}"),
         (Outcome::Panic, []) => format!("the kernel panicked: {cause}"),
         (Outcome::AlreadyExiting, []) => format!("nobody was killed, the chosen one was exiting by itself: {cause}"),
-        (_, []) => format!("the OOM killer ran, and this log does not say whom it killed: {cause}"),
+        (_, []) => match chosen_without_kill(episode) {
+            Some((name, pid)) => {
+                let name = name_and_pid(name.as_ref().map_or(&b""[..], |name| name.as_bytes()), pid);
+                format!("the kernel chose {name}, and its kill is not in this log: {cause}")
+            }
+            None => format!("the OOM killer ran, and this log does not say whom it killed: {cause}"),
+        },
     }
 }
 

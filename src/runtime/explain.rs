@@ -21,7 +21,7 @@ use crate::oom_log::{Episode, Form, LogReader, Span};
 use crate::post_mortem::not_believed;
 use crate::units::{Pid, WallTime, counted};
 
-use telling::Telling;
+use telling::{Said, Telling};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 256 * 1024;
@@ -44,7 +44,7 @@ pub fn run(config: &Config, explain: &ExplainConfig) -> Result<ExitCode> {
     }
     match tell(explain, &config.pids) {
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
-        ending => ending.map(|()| ExitCode::SUCCESS),
+        ending => ending,
     }
 }
 
@@ -52,7 +52,7 @@ fn is_broken_pipe(error: &color_eyre::Report) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-fn tell(explain: &ExplainConfig, pids: &[Pid]) -> Result<()> {
+fn tell(explain: &ExplainConfig, pids: &[Pid]) -> Result<ExitCode> {
     let booted = (explain.log == KernelLogSource::RingBuffer).then(booted).flatten();
     let (episodes, received) = mpsc::sync_channel(BATCHES);
     let mut reading = Reading { reader: LogReader::of_boot(booted), episodes };
@@ -65,7 +65,11 @@ fn tell(explain: &ExplainConfig, pids: &[Pid]) -> Result<()> {
     // Who reads what nobody hears any more stops for that reason only.
     let telling = told.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let (span, form) = read?;
-    if telling.finish(&span, &form)? { Ok(()) } else { Err(no_kernel_log(&explain.log, &form)) }
+    match telling.finish(&span, &form)? {
+        Said::All => Ok(ExitCode::SUCCESS),
+        Said::NotAll => Ok(ExitCode::FAILURE),
+        Said::Nothing => Err(no_kernel_log(&explain.log, &form)),
+    }
 }
 
 /// Of a text that is no kernel log "nobody was killed" would be true and mean nothing.
@@ -78,6 +82,12 @@ fn no_kernel_log(log: &KernelLogSource, form: &Form) -> color_eyre::Report {
     };
     let advice = "Those of dmesg, journalctl -k and kern.log have a time or \"kernel:\" ahead; what is compressed must be unpacked \
                   first (zcat FILE | oomtop explain)";
+    if form.is_utf16 {
+        return eyre!(
+            "{name} is UTF-16 text, as PowerShell's redirection writes it, and cannot be read so: convert it first \
+             (iconv -f UTF-16 -t UTF-8 FILE | oomtop explain)"
+        );
+    }
     let not_believed = not_believed(form);
     match (form.census.kernel, form.census.total()) {
         (_, 0) => eyre!("{name} is empty: it says nothing of kills"),

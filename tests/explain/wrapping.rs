@@ -9,6 +9,14 @@ pub struct Record {
     pub text: String,
 }
 
+impl Record {
+    /// As the device gives it.
+    fn of_device(&self) -> String {
+        let (flag, text) = (if self.continues { 'c' } else { '-' }, self.text.replace('\n', "\\x0a"));
+        format!("4,{},{},{flag};{text}", self.microseconds, self.seconds * 1_000_000 + self.microseconds)
+    }
+}
+
 /// The records of a raw log; `None` where it is no raw log, or has bytes that other wrappings show differently.
 pub fn records(log: &[u8]) -> Option<Vec<Record>> {
     let text = std::str::from_utf8(log).ok()?;
@@ -41,6 +49,10 @@ pub fn wrappings() -> Vec<Wrapping> {
         ("dmesg with callers", |record| {
             each(record, |line| format!("[{:5}.{:06}][  T125] {line}", record.seconds, record.microseconds))
         }),
+        ("/dev/kmsg behind a word", |record| format!("KMSG {}\n SUBSYSTEM=cpu\n", record.of_device())),
+        ("/dev/kmsg behind a time", |record| format!("2026-11-21T22:00:00Z {}\n", record.of_device())),
+        ("/dev/kmsg behind a date and a machine", |record| format!("Nov 21 08:41:22 web-1 {}\n", record.of_device())),
+        ("/dev/kmsg behind a pod's name", |record| format!("[pod/web-0/app] {}\n", record.of_device())),
         ("dmesg -T", |record| {
             each(record, |line| format!("[Sat Nov 21 08:41:{:02} 2026] {line}", record.seconds % 60))
         }),

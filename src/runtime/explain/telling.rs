@@ -20,6 +20,15 @@ pub(super) struct Telling {
     text: String,
 }
 
+/// What a log says of kills.
+pub(super) enum Said {
+    /// It is no kernel's log.
+    Nothing,
+    /// Not who died, or whether those did who were asked for; that was told.
+    NotAll,
+    All,
+}
+
 enum Output {
     /// Lines of at most so many columns.
     Text(BufWriter<Stdout>, Option<usize>),
@@ -54,9 +63,10 @@ impl Telling {
         Ok(())
     }
 
-    /// Tells the end of it; whether the log says anything of kills.
-    pub fn finish(self, span: &Span, form: &Form) -> Result<bool> {
+    /// Tells the end of it; what the log says of kills.
+    pub fn finish(self, span: &Span, form: &Form) -> Result<Said> {
         let says_something = !self.tally.is_empty() || form.census.is_of_a_kernel_log();
+        let is_certain = self.tally.is_certain(form);
         let answers = self.tally.answers(span, form);
         match self.out {
             Output::Json(out) => out.finish(span, form, answers)?,
@@ -74,6 +84,10 @@ impl Telling {
                 out.flush()?;
             }
         }
-        Ok(says_something)
+        Ok(match (says_something, is_certain) {
+            (false, _) => Said::Nothing,
+            (true, false) => Said::NotAll,
+            (true, true) => Said::All,
+        })
     }
 }

@@ -7,7 +7,8 @@ use crate::text;
 use crate::units::ProcessId;
 
 use super::dialog::Dialog;
-use super::{ADJUSTMENTS, Adjustment, Effect, Mode, Refusal, Signal, State, Terminating, Tone};
+use super::layout::layout;
+use super::{ADJUSTMENTS, Adjustment, Effect, Mode, Pane, Refusal, Signal, State, Terminating, Tone};
 
 /// What is about to be done to a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +37,13 @@ impl State {
         self.mode = Mode::Dialog(Dialog::Adjust { targets, left_out, value, typed: String::new() });
     }
 
-    /// oom_score_adj of the targets up or down.
+    /// oom_score_adj of the targets up or down, at once: only where one sees whose. What asks first names them.
     pub(super) fn nudge(&mut self, step: i16) -> Option<Effect> {
         let (targets, left_out) = self.permitted_targets(Deed::Adjust(None))?;
+        if !self.shows_targets() {
+            self.say(Tone::Bad, "not here: what is selected is not on the screen; o asks and names it");
+            return None;
+        }
         self.adjust(&targets, left_out, |from| from.saturating_add(step))
     }
 
@@ -207,6 +212,19 @@ impl State {
     pub fn adjustment_of(&self, id: ProcessId) -> Option<i16> {
         let intended = self.intended.iter().find(|(of, ..)| *of == id).map(|(_, value, _)| *value);
         intended.or_else(|| self.newest().process(id)?.oom_score_adj)
+    }
+
+    /// Whether what a key would act on is on the screen: the selected process by its row or as the title of a pane, tagged
+    /// ones by their table.
+    fn shows_targets(&self) -> bool {
+        let layout = layout(self);
+        layout.panes.iter().any(|area| match area.pane {
+            Pane::Top if !self.list.tagged.is_empty() => true,
+            Pane::Top => self.list.line(layout.page(Pane::Top)).is_some(),
+            Pane::Growth | Pane::Mappings | Pane::Go => self.list.tagged.is_empty(),
+            // They are about the first of a ranking, the dead, a command, a profile of whoever was asked for.
+            Pane::Risk | Pane::Kills | Pane::Run | Pane::Output | Pane::Profile => false,
+        })
     }
 
     /// The tagged processes, else the selected one: those that it can be done to, and for each other one why not.

@@ -49,7 +49,8 @@ impl State {
         let news: Vec<_> = heard.iter().filter(|alarm| self.is_alarm_news(alarm)).collect();
         let Some(alarm) = news.first() else { return };
         let more = if news.len() > 1 { format!(" (and {} more)", news.len() - 1) } else { String::new() };
-        self.announce(Tone::Bad, format!("{}{more}", alarm.sentence()));
+        // It stands there for seconds, beside a header that says what is left now.
+        self.announce(Tone::Bad, format!("{}{more}", alarm.headline()));
         if config.bell {
             effects.push(Effect::Bell);
         }

@@ -119,27 +119,50 @@ impl AlarmReport {
         }
     }
 
-    /// A sentence for a person.
+    /// What and where, and nothing that is not so any more a second later: for what stays on the screen beside the
+    /// numbers of now.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let place = |domain: &AlarmDomain| printable(domain.label.as_bytes()).into_owned();
+        match (&self.portrait, &self.domain) {
+            (Some(portrait), Some(domain)) => {
+                format!("{} ({}, limit {})", portrait.headline(), place(domain), domain.limit)
+            }
+            (Some(portrait), None) => portrait.headline(),
+            (None, Some(domain)) => format!("{} nears its limit of {}", place(domain), domain.limit),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// A sentence for a person, with the numbers of the moment.
     #[must_use]
     pub fn sentence(&self) -> String {
         let domain = self.domain.as_ref().map(AlarmDomain::sentence);
-        let Some(Portrait { process, .. }) = &self.portrait else {
+        let Some(portrait) = &self.portrait else {
             return domain.unwrap_or_default();
         };
-        let what = match process.warning {
-            WarningState::Quiet => "is quiet",
-            WarningState::Leak => "may leak",
-            WarningState::Growing => "grows beyond its habit",
-            WarningState::Imminent => "fills its memory",
-        };
-        let mut text = format!("{} {} {what}", printable(&process.identity.name), process.id.pid);
-        if let Some(growth) = process.growth {
+        let mut text = portrait.headline();
+        if let Some(growth) = portrait.process.growth {
             let _ = write!(text, ", {growth}");
         }
         if let Some(domain) = domain {
             let _ = write!(text, "; {domain}");
         }
         text
+    }
+}
+
+impl Portrait {
+    /// `python3 4321 fills its memory`.
+    fn headline(&self) -> String {
+        let process = &self.process;
+        let what = match process.warning {
+            WarningState::Quiet => "is quiet",
+            WarningState::Leak => "may leak",
+            WarningState::Growing => "grows beyond its habit",
+            WarningState::Imminent => "fills its memory",
+        };
+        format!("{} {} {what}", printable(&process.identity.name), process.id.pid)
     }
 }
 

@@ -190,7 +190,7 @@ impl List {
     /// Makes the rows anew: after a report, and after anything that changes which rows there are. `page` is how many
     /// rows the screen has.
     pub fn arrange(&mut self, report: &Report, page: usize) {
-        let line = self.cursor.checked_sub(self.offset).filter(|line| *line < page);
+        let line = self.line(page);
         let mut former = std::mem::take(&mut self.former);
         let order = order::sorted(report, (self.sort, self.reversed), &mut former, self.shown(report));
         self.former = former;
@@ -208,6 +208,12 @@ impl List {
         self.collapsed.retain(|id| report.process(*id).is_some());
         self.find_selection(report);
         self.keep_view(line, page);
+    }
+
+    /// On which line of a page of this many rows the cursor is; `None`: it is not in sight.
+    #[must_use]
+    pub fn line(&self, page: usize) -> Option<usize> {
+        self.cursor.checked_sub(self.offset).filter(|line| *line < page)
     }
 
     /// The process of a row; `None` for a group.

@@ -100,6 +100,57 @@ fn raising_and_lowering_to_nought_needs_no_capability() {
 }
 
 #[test]
+fn nothing_is_changed_at_once_in_what_is_not_on_the_screen() {
+    // (keys that lead there, whether [ acts): b.test with 300 is selected.
+    for (keys, acts) in [
+        ("", true),
+        ("2", true),
+        ("22", true),
+        ("33", true),
+        ("66", true),
+        ("5", false),
+        ("5<enter>", false),
+        ("44", false),
+        ("9", false),
+        ("5<enter><esc><esc>", true),
+        // Tagged ones are seen in the table, and only the selected one has a pane of its own.
+        (" ", true),
+        (" 22", false),
+        (" 5", false),
+    ] {
+        for (key, to) in [("[", 400), ("]", 200), ("<f7>", 200)] {
+            let mut state = state();
+            press(&mut state, "/b.test<enter>");
+            press(&mut state, keys);
+            let expected = if acts { vec![adjust(31, 300, to)] } else { vec![] };
+            assert_eq!(press(&mut state, key), expected, "{keys} {key}");
+            assert_eq!(said(&state).contains("not here"), !acts, "{keys} {key}: {}", said(&state));
+            // What asks first names it.
+            press(&mut state, "o");
+            assert_eq!(dialog_targets(&state), [31], "{keys}");
+        }
+    }
+}
+
+#[test]
+fn a_row_that_is_scrolled_out_of_sight_is_not_changed_at_once() {
+    let mut state = state();
+    later(&mut state, 0, |report| {
+        for pid in 100..200 {
+            let process = ProcessReport { oom_score_adj: Some(0), ..ProcessReport::unread(id(pid)) };
+            report.processes.push(process);
+        }
+    });
+    update(&mut state, Event::Resize(80, 20));
+    press(&mut state, "/b.test<enter>");
+    state.list.offset = 40;
+    assert_eq!(press(&mut state, "["), []);
+    assert!(said(&state).contains("not here"), "{}", said(&state));
+    state.list.offset = 0;
+    assert_eq!(press(&mut state, "["), [adjust(31, 300, 400)]);
+}
+
+#[test]
 fn lowering_what_is_below_nought_already_is_left_to_the_kernel() {
     let mut state = state();
     later(&mut state, 0, |report| report.processes[3].oom_score_adj = Some(-100));

@@ -46,6 +46,28 @@ fn the_footer_tells_an_alarm_once_and_nothing_else_happens_unless_asked_for() {
 }
 
 #[test]
+fn the_footer_says_nothing_of_an_alarm_that_the_header_contradicts_a_second_later() {
+    let mut state = warned(AlarmConfig::default());
+    let full = |path: &str| DomainReport {
+        headroom: Some(Bytes::from_mib(77)),
+        time_left: Some(Duration::from_secs(9)),
+        ..domain(path, DomainKind::CgroupV1)
+    };
+    let report = machine();
+    let mut of_process = (*alarm(1, WarningState::Imminent)).clone();
+    of_process.domain = Some(AlarmDomain::of(&full("/web"), &report));
+    if let Some(portrait) = &mut of_process.portrait {
+        portrait.process.growth = crate::units::Rate::new(8.5e6);
+    }
+    let sentence = of_process.sentence();
+    assert!(["77.0M of 512M left", "/s", "full in about 9s"].iter().all(|now| sentence.contains(now)), "{sentence}");
+    let of_domain = AlarmReport { number: 2, portrait: None, ..of_process.clone() };
+    hear(&mut state, 1, &[Arc::new(of_process)]);
+    assert_eq!(announced(&state), " 40 fills its memory (/web, limit 512M)");
+    assert_eq!(of_domain.headline(), "/web nears its limit of 512M");
+}
+
+#[test]
 fn what_became_of_an_action_stays_to_be_read_when_an_alarm_comes() {
     let mut state = warned(AlarmConfig::default());
     press(&mut state, "r");

@@ -115,6 +115,7 @@ fn key(name: &str) -> KeyEvent {
         "bs" => KeyCode::Backspace,
         "del" => KeyCode::Delete,
         "f1" => KeyCode::F(1),
+        "f7" => KeyCode::F(7),
         "f9" => KeyCode::F(9),
         "f10" => KeyCode::F(10),
         "c-c" => return KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL),

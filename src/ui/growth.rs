@@ -7,7 +7,9 @@ use std::time::Duration;
 use ratatui::layout::Rect;
 
 use crate::app::State;
+use crate::monitor::kill_report::{KillDomain, KillReport};
 use crate::monitor::report::{ProcessDetail, WarningState};
+use crate::snapshot::process::CgroupPath;
 use crate::text::printable;
 use crate::units::{Bytes, Timestamp, human_duration, round_duration};
 
@@ -65,7 +67,9 @@ pub fn chart(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         canvas.pen(plot, 0).gap(1).put("Two samples are needed for a line.", Role::Dim);
     } else {
         let alarms = super::alarm::of_selected(state).map(|(alarm, _)| (alarm.at, "!", Role::Warned));
-        let kills = state.report.kills.iter().map(|kill| (kill.at, "x", Role::Danger));
+        // Of its own memory: who dies elsewhere on the machine has nothing to do with this curve.
+        let own = |kill: &KillReport| kill.domain.as_ref().is_some_and(|domain| concerns(state, detail, domain));
+        let kills = state.report.kills.iter().filter(|kill| own(kill)).map(|kill| (kill.at, "x", Role::Danger));
         let marks: Vec<_> = alarms.chain(kills).collect();
         plot_series(canvas, plot, detail, state.report.time, &marks);
     }
@@ -73,6 +77,13 @@ pub fn chart(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         verdict(canvas, Rect { y: plot.bottom(), height: words, ..area }, detail, state.report.time);
     }
     super::alarm::draw(canvas, Rect { y: plot.bottom() + words, height: alarm, ..area }, state, detail);
+}
+
+/// Whether the process lives in the memory that ran out.
+fn concerns(state: &State, detail: &ProcessDetail, domain: &KillDomain) -> bool {
+    let process = state.report.process(detail.id);
+    let cgroup = process.and_then(|process| process.identity.cgroup.as_ref());
+    domain.is_host || cgroup.is_some_and(|own| own.is_within(&CgroupPath::new(&*domain.path)))
 }
 
 /// What the chart shows: a window of time and a range of sizes.
@@ -209,7 +220,7 @@ pub(super) fn plot_series(
         canvas.text(plot.x + x, plot.y + y, 1, "x", Role::Danger);
     }
     let end = if detail.ended == Some(now) { " end " } else { " now " };
-    axes(canvas, area, plot, &scale, limit.zip(limit_row), end);
+    axes(canvas, area, plot, &scale, limit.zip(limit_row));
     for (at, sign, role) in marks {
         let age = scale.to.since(*at);
         if age >= scale.window {
@@ -219,6 +230,8 @@ pub(super) fn plot_series(
         let back = (share * f64::from(plot.width)) as u16;
         canvas.text(plot.right().saturating_sub(back + 1), plot.bottom(), 1, sign, *role);
     }
+    // What the axis says is written over its marks.
+    times(canvas, plot, &scale, end);
 }
 
 /// Two dot columns of up to four dots, filled from the bottom. U+2800 plus bits: left column 0x40 0x04 0x02 0x01 from
@@ -232,8 +245,8 @@ fn braille(left: u32, right: u32) -> char {
     }
 }
 
-/// Sizes at the left, times below, the word `limit` on its line.
-fn axes(canvas: &mut Canvas<'_>, area: Rect, plot: Rect, scale: &Scale, limit: Option<(Bytes, u16)>, end: &str) {
+/// Sizes at the left, the line of time below, the word `limit` on its line.
+fn axes(canvas: &mut Canvas<'_>, area: Rect, plot: Rect, scale: &Scale, limit: Option<(Bytes, u16)>) {
     let glyphs = canvas.glyphs;
     let label = |canvas: &mut Canvas<'_>, row: u16, text: &str, role| {
         canvas.right(area.x, plot.y + row, AXIS - 2, text, role);
@@ -265,6 +278,11 @@ fn axes(canvas: &mut Canvas<'_>, area: Rect, plot: Rect, scale: &Scale, limit: O
     let y = plot.bottom();
     canvas.text(plot.x - 1, y, 1, glyphs.corners[2], Role::Rule);
     canvas.repeat(plot.x, y, plot.width, glyphs.horizontal, Role::Rule);
+}
+
+/// How long ago the line of time begins, its middle and its end.
+fn times(canvas: &mut Canvas<'_>, plot: Rect, scale: &Scale, end: &str) {
+    let y = plot.bottom();
     let start = format!(" {} ago ", round_duration(scale.window));
     canvas.text(plot.x + 1, y, plot.width - 1, &start, Role::Dim);
     if plot.width > columns(&start) + columns(end) + 6 {

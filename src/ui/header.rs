@@ -9,10 +9,10 @@ use crate::app::{State, Temporality};
 use crate::monitor::other_killers::{Floor, KillerReport};
 use crate::monitor::report::{DomainReport, Level, Report};
 use crate::snapshot::system::{MemoryInfo, PressureLine};
-use crate::text::printable;
+use crate::text::{end_of, printable};
 use crate::units::{Bytes, Rate, Timestamp, counted, human_duration};
 
-use super::canvas::{Canvas, Pen, Segment};
+use super::canvas::{Canvas, Pen, Segment, columns};
 use super::mappings;
 use super::theme::{Part, Role};
 
@@ -311,6 +311,11 @@ fn availability(memory: &MemoryInfo) -> Role {
     }
 }
 
+/// Columns of the bar of the tightest domain.
+const BAR: u16 = 24;
+/// Columns that the end of its name keeps, whatever stands behind it.
+const SHORTEST_NAME: u16 = 16;
+
 /// The domain with the least headroom, and when it will be full.
 fn tightest(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
     pen.gap(1);
@@ -322,20 +327,34 @@ fn tightest(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
     if wide {
         pen.put("Tightest ", Role::Dim);
     }
-    pen.put(sign, role).put(&printable(domain.label.as_bytes()), if sign.is_empty() { Role::Strong } else { role });
-    if let Some(fullness) = domain.fullness() {
+    // What is left says more than the whole name: it has its room first.
+    let share = domain.fullness().map(|fullness| format!("{:.0}%", fullness * 100.0));
+    let limit = domain.limit.to_string();
+    let left = domain.headroom.map(|headroom| headroom.to_string());
+    let until = domain.time_left.map(|left| format!("full in about {}", human_duration(left)));
+    let bar = if wide { BAR + 3 } else { 0 };
+    let behind = share.as_ref().map_or(0, |share| 1 + bar + columns(share))
+        + columns(" of ")
+        + columns(&limit)
+        + left.as_ref().map_or(0, |left| columns(left) + columns("    left"))
+        + until.as_ref().map_or(0, |until| 3 + columns(until));
+    let room = pen.room().saturating_sub(behind + columns(sign)).max(SHORTEST_NAME);
+    let name = printable(domain.label.as_bytes());
+    let name = end_of(&name, room.into(), "..");
+    pen.put(sign, role).put(&name, if sign.is_empty() { Role::Strong } else { role });
+    if let Some((fullness, share)) = domain.fullness().zip(share) {
         pen.gap(1);
         if wide {
-            pen.put("[", Role::Dim).bar(24, fullness, role).put("]", Role::Dim).gap(1);
+            pen.put("[", Role::Dim).bar(BAR, fullness, role).put("]", Role::Dim).gap(1);
         }
-        pen.put(&format!("{:.0}%", fullness * 100.0), role);
+        pen.put(&share, role);
     }
-    pen.put(" of ", Role::Dim).put(&domain.limit.to_string(), Role::Plain);
-    if let Some(headroom) = domain.headroom {
-        pen.gap(3).put(&headroom.to_string(), Role::Strong).put(" left", Role::Dim);
+    pen.put(" of ", Role::Dim).put(&limit, Role::Plain);
+    if let Some(left) = left {
+        pen.gap(3).put(&left, Role::Strong).put(" left", Role::Dim);
     }
-    if let Some(time_left) = domain.time_left {
-        pen.gap(3).put(&format!("full in about {}", human_duration(time_left)), role);
+    if let Some(until) = until {
+        pen.gap(3).put(&until, role);
     }
     if let Some(growth) = growth(domain) {
         pen.whole(&format!("   {}", growth.about()), Role::Plain);

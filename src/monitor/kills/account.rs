@@ -14,6 +14,7 @@ use super::super::report::{
     DomainKind, DomainReport, MappingsState, ProcessDetail, ProcessReport, Report, WarningState,
 };
 use super::super::victims;
+use super::kernel_table::Row;
 use super::{Open, Scale};
 
 pub(super) fn is_same(domain: &DomainReport, own: &KillDomain) -> bool {
@@ -46,7 +47,7 @@ pub(super) fn the_machine() -> KillDomain {
 pub(super) fn remember_candidates(open: &mut Open, domain: Option<&DomainReport>, before: &Report) {
     let Some(domain) = domain else { return };
     let page_size = before.machine.page_size;
-    open.scale = Some(Scale { total: domain.total_pages, page_size, growth: domain.growth });
+    open.scale = Some(Scale { total: domain.total_pages, page_size, growth: domain.growth, interval: before.interval });
     let report = &mut open.report;
     let name = |id| before.process(id).map(|row| row.identity.name.clone()).unwrap_or_default();
     let first = domain.victims.iter().take(KillReport::CANDIDATES);
@@ -72,23 +73,46 @@ pub(super) fn remember_victim(report: &mut KillReport, row: &ProcessReport, deta
     report.history = Some(Arc::new(detail));
 }
 
-/// Why this one, by the table that was kept.
-pub(super) fn explain(report: &mut KillReport, domain: Option<&DomainReport>, before: &Report) {
-    let Some((domain, id)) = domain.zip(report.victim.as_ref().and_then(|victim| victim.id)) else { return };
-    let table = &report.candidates;
-    let Some(own) = table.iter().map(|candidate| &candidate.victim).find(|victim| victim.id == id) else { return };
+/// The candidates by which a kill is explained: those of the kernel's own table, else those of our last look.
+fn ranked(report: &KillReport, told: Option<&[Row]>) -> Vec<Row> {
+    let of_last_look = |candidate: &Candidate| {
+        let id = candidate.victim.id;
+        let who = Killed { id: Some(id), pid: id.pid, name: candidate.name.clone() };
+        Row { who, victim: candidate.victim.clone() }
+    };
+    told.map_or_else(|| report.candidates.iter().map(of_last_look).collect(), <[Row]>::to_vec)
+}
+
+/// Whether this row is of the victim.
+fn is_victim(report: &KillReport, row: &Row, is_told: bool) -> bool {
+    // The kernel's table names by number; between two looks a number may change hands.
+    report.victim.as_ref().is_some_and(|own| if is_told { own.pid == row.who.pid } else { own.id == row.who.id })
+}
+
+/// Why this one, by the kernel's own table where it is there, else by the one that was kept.
+pub(super) fn explain(report: &mut KillReport, told: Option<&[Row]>, domain: Option<&DomainReport>, before: &Report) {
+    let Some(domain) = domain else { return };
+    let table = ranked(report, told);
+    let is_own = |row: &&Row| is_victim(report, row, told.is_some());
+    let Some(own) = table.iter().find(is_own).map(|row| &row.victim) else { return };
     let page = before.machine.page_size;
     // Who was killed is not counted any more where it is gone already.
-    let then = DomainReport { candidates: report.candidate_count, ..domain.clone() };
+    let candidates = told
+        .map_or(report.candidate_count, |rows| rows.iter().filter(|row| row.victim.immune.is_none()).count() as u32);
+    let then = DomainReport { candidates, ..domain.clone() };
     let parts = victims::explain(own, &then, page);
-    let other = table.iter().find(|other| other.victim.id != id && other.victim.immune.is_none());
+    let when = match told {
+        Some(_) => "by the kernel's own table".to_owned(),
+        None => format!("as it was {:.1}s before", report.at.since(before.time).as_secs_f64()),
+    };
+    let other = table.iter().find(|row| !is_own(row) && row.victim.immune.is_none());
     let why = match other {
-        None => parts,
-        Some(Candidate { victim: other, name }) => {
-            let (name, pid) = (printable(name), other.id.pid);
+        None => format!("{parts} ({when})"),
+        Some(Row { who, victim: other }) => {
+            let (name, pid) = (printable(&who.name), who.pid);
             let apart = Pages(own.badness.abs_diff(other.badness)).bytes(page);
             if own.rank == 1 {
-                format!("{parts}; next was {name} {pid}, {apart} behind")
+                format!("{parts}; next was {name} {pid}, {apart} behind ({when})")
             } else {
                 format!("{parts}; at our last look {name} {pid} was ahead of it by {apart}: they moved since")
             }
@@ -99,34 +123,45 @@ pub(super) fn explain(report: &mut KillReport, domain: Option<&DomainReport>, be
 
 /// What would have let the first of the ranking live, had all others been as they were. Who would have died with it in
 /// its group is no other.
-pub(super) fn spared(report: &KillReport, scale: Scale) -> Option<Spared> {
-    let id = report.victim.as_ref()?.id?;
-    let own = &report.candidates.iter().find(|candidate| candidate.victim.id == id)?.victim;
+pub(super) fn spared(report: &KillReport, told: Option<&[Row]>, scale: Scale) -> Option<Spared> {
+    let table = ranked(report, told);
+    let is_own = |row: &&Row| is_victim(report, row, told.is_some());
+    let own = &table.iter().find(is_own)?.victim;
     if own.rank != 1 {
         return None;
     }
     let in_group = |pid| report.group.as_ref().is_some_and(|group| group.has(pid));
-    let is_other = |other: &&Candidate| {
-        let Candidate { victim, .. } = other;
-        victim.id != id && victim.immune.is_none() && !in_group(victim.id.pid)
-    };
-    match report.candidates.iter().find(is_other) {
-        Some(Candidate { victim: other, name }) => Some(Spared {
+    let other = table.iter().find(|row| !is_own(row) && row.victim.immune.is_none() && !in_group(row.who.pid));
+    match other {
+        Some(Row { who, victim: other }) => Some(Spared {
             adjustment: victims::falls_behind_at(scale.total, own, other),
             less: Some(Pages(own.badness.abs_diff(other.badness).saturating_add(1)).bytes(scale.page_size)),
-            instead: Some(Killed { id: Some(other.id), pid: other.id.pid, name: name.clone() }),
+            instead: Some(who.clone()),
             all: all_spared(report, scale),
         }),
         // More than are kept: who would have been next is not known.
-        None if report.candidate_count as usize > report.candidates.len() => None,
+        None if told.is_none() && report.candidate_count as usize > report.candidates.len() => None,
         None => Some(Spared { adjustment: Some(-1000), less: None, instead: None, all: all_spared(report, scale) }),
     }
 }
 
 /// What would have put off that anybody is killed.
 fn all_spared(report: &KillReport, scale: Scale) -> AllSpared {
-    let per_second = scale.growth.map(Rate::per_second).filter(|growth| *growth >= 1.0);
+    let growth = scale.growth.filter(|_| is_of_that_growth(report, scale));
+    let per_second = growth.map(Rate::per_second).filter(|growth| *growth >= 1.0);
     AllSpared { per_minute: per_second.map(|growth| Bytes((growth * 60.0) as u64)), go: of_go(report) }
+}
+
+/// Whether a slope says how the victim came by what it held: not where it was hardly seen, or came by half of it at once.
+fn is_of_that_growth(report: &KillReport, scale: Scale) -> bool {
+    let Some((history, interval)) = report.history.as_ref().zip(scale.interval) else { return true };
+    let Some((first, _)) = history.series.first() else { return true };
+    // In three looks at least; no pass comes at the very moment.
+    let is_known = report.at.since(*first) > interval.mul_f32(2.5);
+    let told = report.held.filter(|held| held.is_told).map(|held| held.rss);
+    let sizes: Vec<_> = history.series.iter().map(|(_, rss)| *rss).chain(told).collect();
+    let jumped = |two: &[Bytes]| two[1].saturating_sub(two[0]).0 > two[1].0 / 2;
+    is_known && !sizes.windows(2).any(jumped)
 }
 
 /// By what was read of the heap; where nobody had looked at it, what is usual below that limit.

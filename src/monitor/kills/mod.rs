@@ -3,9 +3,11 @@
 //! kills. Refuses to name a victim as certain unless the kernel does, and to forget a kill that nobody can name.
 
 mod account;
+mod kernel_table;
 mod witnesses;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::oom_log::Follower;
 use crate::snapshot::Snapshot;
@@ -61,6 +63,8 @@ struct Open {
     /// Cgroups whose counters have counted it, and how many deaths each.
     counted: Vec<(CgroupPath, u64)>,
     scale: Option<Scale>,
+    /// The kernel's own table, where it is in the log and whole.
+    table: Option<Vec<kernel_table::Row>>,
     suspects: Vec<Suspect>,
 }
 
@@ -110,6 +114,8 @@ struct Scale {
     total: Pages,
     page_size: Bytes,
     growth: Option<Rate>,
+    /// From one look to the next.
+    interval: Option<Duration>,
 }
 
 /// A process that vanished while a kill without a name was open.
@@ -199,6 +205,7 @@ impl Kills {
             cgroup: None,
             counted: Vec::new(),
             scale: None,
+            table: None,
             suspects: Vec::new(),
         });
         self.open.len() - 1
@@ -212,7 +219,8 @@ impl Kills {
                 open.report.confidence = Confidence::Certain;
             }
             open.report.evidence.sort_by_key(Evidence::order);
-            open.report.spared = open.scale.and_then(|scale| account::spared(&open.report, scale));
+            open.report.spared =
+                open.scale.and_then(|scale| account::spared(&open.report, open.table.as_deref(), scale));
             changed |= put(&mut self.told, &open.report);
         }
         changed

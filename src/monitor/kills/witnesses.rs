@@ -14,6 +14,7 @@ use super::super::kill_report::{Confidence, Evidence, Held, KillDomain, KillGrou
 use super::super::label::label;
 use super::super::report::{DomainKind, DomainReport, ProcessReport, Report};
 use super::account::{explain, is_same, named, place, remember_candidates, remember_victim, the_machine};
+use super::kernel_table;
 use super::{GROUP_DIES_WITHIN, Kills, Look, MOST, Open, SUSPECTS, Suspect};
 
 impl Kills {
@@ -106,7 +107,8 @@ impl Kills {
             let swap = report.held.and_then(|held| held.swap);
             report.held = Some(Held { rss, page_tables: victim.page_tables, swap, is_told: true });
         }
-        explain(report, domain, look.before);
+        open.table = domain.and_then(|domain| kernel_table::rows(episode, pid, domain, look.before));
+        explain(report, open.table.as_deref(), domain, look.before);
         report.evidence.extend(record_of(victim.pid, look.snapshot));
         // Its counters may come before the log says that it was a group.
         let cgroups = look.snapshot.cgroups.as_deref().unwrap_or_default();
@@ -150,7 +152,7 @@ impl Kills {
                         let own = open.cgroup.take().unwrap_or_else(|| cgroup.path.clone());
                         place(open, &own, look.before);
                         let domain = known_domain(&open.report, look.before);
-                        explain(&mut open.report, domain, look.before);
+                        explain(&mut open.report, None, domain, look.before);
                     }
                 }
             }
@@ -295,7 +297,7 @@ impl Kills {
             report.victim = Some(known(row));
             remember_victim(report, row, suspect.detail);
             let domain = known_domain(report, look.before);
-            explain(report, domain, look.before);
+            explain(report, None, domain, look.before);
             report.evidence.push(suspect.gone);
             open.gone = true;
             for other in std::mem::take(&mut open.suspects) {

@@ -118,11 +118,56 @@ fn all_witnesses_make_one_kill() {
     assert_eq!(kill.candidates.len(), 2);
     assert_eq!(&*kill.candidates[0].name, b"a.test");
     let why = kill.why.as_ref().unwrap();
-    assert!(why.starts_with("1st of 2: 461M RSS") && why.ends_with("; next was b.test 31, 430M behind"), "{why}");
+    assert!(
+        why.starts_with("1st of 2: 461M RSS")
+            && why.ends_with("; next was b.test 31, 430M behind (as it was 1.0s before)"),
+        "{why}"
+    );
     assert_eq!(kill.usage, Some((Bytes::from_mib(491), Some(Bytes::from_mib(31)))));
     assert_eq!(kill.history.as_ref().unwrap().series.len(), 2);
     assert_eq!(kill.at, Timestamp::from_secs(1002));
     assert!(kill.evidence[0].to_string().starts_with("kernel log, record 104: Memory cgroup out of memory: Killed"));
+}
+
+#[test]
+fn the_kernels_own_table_is_believed_before_our_last_look() {
+    let table = |rows: &[(u32, u64)]| {
+        let header = "[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name".to_owned();
+        let row = |(pid, rss): &(u32, u64)| {
+            format!("[{pid:7}]     0 {pid:5}   200000 {rss:8}   409600        0             0 t{pid}")
+        };
+        std::iter::once(header).chain(rows.iter().map(row)).collect::<Vec<_>>()
+    };
+    let killed_by = |rows: &[(u32, u64)]| {
+        let mut killed = second(2, &BOTH, 4, 8);
+        killed.events = log(30, WEB, 4);
+        let lines = table(rows).into_iter().map(|text| {
+            OutsideEvent::KernelLog(KernelRecord {
+                sequence: 102,
+                microseconds: 5_000_002,
+                priority: 4,
+                text: text.into_bytes().into(),
+            })
+        });
+        killed.events.splice(3..3, lines);
+        after([killed, second(3, &REST, 4, 8)])
+    };
+    // Since our last look it grew, and another came that we never saw.
+    let report = killed_by(&[(30, 120_000), (31, 8_000), (77, 100_000)]);
+    let kill = only(&report);
+    let why = kill.why.as_ref().unwrap();
+    assert!(why.starts_with("1st of 3: 469M RSS + 400K page tables"), "{why}");
+    assert!(why.ends_with("; next was t77 77, 78.1M behind (by the kernel's own table)"), "{why}");
+    let spared = kill.spared.as_ref().unwrap();
+    assert_eq!(spared.less, Some(Pages(20_001).bytes(Bytes(4096))));
+    // The limit of 131,072 pages: each thousandth is 131 of them, and 152 of these are less than 20,000.
+    assert_eq!(spared.adjustment, Some(-153));
+    let instead = spared.instead.as_ref().unwrap();
+    assert_eq!((instead.id, instead.pid), (None, Pid(77)));
+    // One in which the victim is not the first explains nothing.
+    let report = killed_by(&[(30, 7_000), (31, 8_000)]);
+    let why = only(&report).why.as_ref().unwrap();
+    assert!(why.ends_with("430M behind (as it was 1.0s before)"), "{why}");
 }
 
 #[test]
@@ -381,6 +426,21 @@ fn a_higher_limit_is_named_by_how_fast_it_was_filled() {
     let per_minute = spared.all.per_minute.expect("it grew").0 >> 20;
     assert!((230..=250).contains(&per_minute), "{per_minute} MiB");
     assert_eq!(spared.all.go, None);
+    // A growth that is not how it came by what it held: it was there for two looks.
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    for at in 0..60 {
+        let came = (at >= 58).then_some((30, 60_000));
+        let there: Vec<_> = came.into_iter().chain([(31, 10_000 + at * 256)]).collect();
+        let mut taken = second(at, &there, 3, 7);
+        let cgroup = &mut taken.cgroups.as_mut().unwrap()[0];
+        (cgroup.stat.anon, cgroup.stat.shmem) = (Some(Bytes::from_mib(100 + 4 * at)), Some(Bytes(0)));
+        monitor.absorb(&taken);
+    }
+    assert!(monitor.report().domains.iter().any(|domain| &*domain.path.0 == b"/web" && domain.growth.is_some()));
+    monitor.absorb(&second(60, &[(31, 26_000)], 4, 8));
+    let report = monitor.absorb(&second(61, &[(31, 26_000)], 4, 8));
+    assert_eq!(only(&report).victim.as_ref().map(|victim| victim.pid), Some(Pid(30)));
+    assert_eq!(only(&report).spared.as_ref().and_then(|spared| spared.all.per_minute), None);
     // One that stood still gives no number.
     let still = after([second(2, &REST, 4, 8), second(3, &REST, 4, 8)]);
     assert_eq!(only(&still).spared.as_ref().and_then(|spared| spared.all.per_minute), None);

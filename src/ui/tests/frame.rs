@@ -218,3 +218,25 @@ fn one_is_not_several() {
     state.focus = Pane::Kills;
     assert!(screen(&state).contains("at the machine and 1 cgroup with a limit."), "{}", screen(&state));
 }
+
+#[test]
+fn of_a_long_name_the_header_keeps_the_end_and_says_what_is_left() {
+    for (width, name) in [
+        (80, "6-14304-5213789 62%"),
+        (100, "-14304-5213789 ["),
+        (200, "97e231102670/oomtop-run-4026531836-14304-5213789 ["),
+    ] {
+        let mut state = fixture::state((width, 24), UNICODE);
+        let report = Arc::make_mut(&mut state.report);
+        for domain in &mut report.domains {
+            domain.label = "97e231102670/oomtop-run-4026531836-14304-5213789".into();
+        }
+        let domain = &mut report.domains[0];
+        (domain.limit, domain.headroom) = (Bytes::from_mib(180), Some(Bytes::from_mib(68)));
+        domain.usage = Some(Bytes::from_mib(112));
+        domain.time_left = Some(Duration::from_secs(9));
+        let shown = screen(&state);
+        let line = shown.lines().find(|line| line.contains("5213789")).expect("a header");
+        assert!(line.contains(name) && line.contains("68.0M left   full in about 9s"), "{width}: {line}");
+    }
+}

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::{ASCII, UNICODE, screen};
 use crate::app::{Pane, State};
 use crate::config::Look;
-use crate::monitor::kill_report::{AllSpared, Evidence, Held, KillGroup, Killed, Spared};
+use crate::monitor::kill_report::{AllSpared, Evidence, Held, KillDomain, KillGroup, KillReport, Killed, Spared};
 use crate::monitor::report::UnreadableReport;
 use crate::snapshot::Unreadable;
 use crate::snapshot::process::CgroupPath;
 use crate::ui::fixture;
-use crate::units::{Bytes, Pid, Timestamp};
+use crate::units::{Bytes, Pid, Timestamp, WallTime};
 
 /// The screen after two kills, with the pane of kills in front.
 fn after_kills(size: (u16, u16), look: Look, opened: bool) -> State {
@@ -84,15 +84,42 @@ fn without_a_kill_the_list_says_what_is_watched_and_which_right_is_missing() {
 }
 
 #[test]
-fn kills_are_marked_on_the_growth_of_others() {
+fn kills_in_its_memory_are_marked_on_the_growth_of_others() {
     let mut state = fixture::state((100, 26), UNICODE);
     state.focus = Pane::Growth;
     state.zoomed = true;
     let before = screen(&state);
     let mut kills = fixture::kills();
-    Arc::make_mut(&mut kills[1]).at = Timestamp(fixture::NOW.0 - 90_000_000_000);
+    Arc::make_mut(&mut kills[1]).at = Timestamp(fixture::NOW.0 - 60_000_000_000);
     Arc::make_mut(&mut state.report).kills = kills;
     let marks =
         |screen: &str| screen.lines().find(|line| line.contains("3m ago")).map(|line| line.matches('x').count());
     assert_eq!((marks(&before), marks(&screen(&state))), (Some(0), Some(1)));
+}
+
+#[test]
+fn kills_are_marked_beside_the_growth_of_whom_they_concern_and_never_over_its_times() {
+    let axis = |is_host| {
+        let mut state = fixture::state((120, 34), UNICODE);
+        let now = state.report.time;
+        let kill = |age: u64| {
+            let at = Timestamp(now.0.saturating_sub(age * 1_000_000_000));
+            let mut kill = KillReport::unknown(1_000 - age, at, WallTime(0));
+            let path = if is_host { (*b"/").into() } else { (*b"/elsewhere").into() };
+            kill.domain = Some(KillDomain { label: "d".into(), path, is_host, limit: None, is_told: true });
+            Arc::new(kill)
+        };
+        Arc::make_mut(&mut state.report).kills = (0..900).rev().map(kill).collect();
+        let shown = screen(&state);
+        shown
+            .lines()
+            .find(|line| line.contains(" now "))
+            .and_then(|line| line.split_once('└'))
+            .expect("an axis")
+            .1
+            .to_owned()
+    };
+    assert!(!axis(false).contains('x'), "{}", axis(false));
+    let marked = axis(true);
+    assert!(marked.contains("xx") && marked.contains(" ago x"), "{marked}");
 }

@@ -162,6 +162,13 @@ pub fn end_of<'a>(text: &'a str, width: usize, missing: &str) -> Cow<'a, str> {
     Cow::Owned(format!("{missing}{}", &text[from..]))
 }
 
+/// A name in exactly so many columns: its end where it is longer.
+#[must_use]
+pub fn fitted(name: &str, width: usize) -> String {
+    let shown = end_of(name, width, "..");
+    format!("{shown}{}", " ".repeat(width.saturating_sub(columns(&shown))))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

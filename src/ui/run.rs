@@ -13,7 +13,7 @@ use crate::run::per_test::{self, TestMemory};
 use crate::run::progress::Progress;
 use crate::run::report::{Peak, ProcessLine, Room, RunReport, Vantage, VerdictKind, seconds, worth_telling};
 use crate::run::watched::PeakSource;
-use crate::text::{end_of, printable};
+use crate::text::{fitted, printable};
 use crate::units::{Bytes, counted};
 
 use super::canvas::{Canvas, columns};
@@ -266,10 +266,4 @@ fn tests(lines: &mut Vec<Line>, tests: &[TestMemory], width: u16) {
 fn peak(process: &ProcessLine) -> String {
     let sign = |source| if source == PeakSource::Taskstats { "" } else { ">" };
     process.peak.map_or_else(|| "-".into(), |(peak, source): (Bytes, _)| format!("{}{peak}", sign(source)))
-}
-
-/// A subject in exactly so many columns.
-fn fitted(subject: &str, room: usize) -> String {
-    let shown = end_of(subject, room, "..");
-    format!("{shown}{}", " ".repeat(room.saturating_sub(usize::from(columns(&shown)))))
 }

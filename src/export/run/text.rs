@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::holder;
 use crate::run::per_test::{self, TestMemory};
 use crate::run::report::{RunReport, SMALL, seconds, worth_telling};
-use crate::text::{columns, end_of, hanging, printable};
+use crate::text::{columns, fitted, hanging, printable};
 use crate::units::{Bytes, counted};
 
 /// Lines of the table.
@@ -73,12 +73,6 @@ const SIZES: usize = 2 + 4 * 8 + 2 + BESIDE;
 fn room_for_names(names: impl Iterator<Item = usize>, rest: usize, width: Option<usize>, most: usize) -> usize {
     let most = width.map_or(most, |width| width.saturating_sub(rest).max(12));
     names.max().unwrap_or(0).clamp(7, most)
-}
-
-/// A name in exactly so many columns.
-fn fitted(name: &str, room: usize) -> String {
-    let shown = end_of(name, room, "..");
-    format!("{shown}{}", " ".repeat(room.saturating_sub(columns(&shown))))
 }
 
 fn table(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> io::Result<()> {

@@ -154,7 +154,7 @@ impl Followed {
                         return ended;
                     }
                 }
-                Some(notice @ (Notice::Signal(signal) | Notice::Key(signal))) => match &mut self.job {
+                Some(ref notice @ (Notice::Signal(signal) | Notice::Key(signal))) => match &mut self.job {
                     Some(job) if signal == STOP => job.asked_to_stop(),
                     _ => {
                         let by_key = matches!(notice, Notice::Key(_));

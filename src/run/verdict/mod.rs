@@ -173,22 +173,22 @@ fn counted(case: &Case<'_>) -> Option<Verdict> {
         None => "because the machine was out of memory (no limit is above it)".to_owned(),
     };
     let is_there = limited.is_some_and(|(limited, _)| limited == &**path);
-    let (summary, confidence) = match dead.as_slice() {
-        [] if let Some(one) = vanished => (
+    let (summary, confidence) = match (dead.as_slice(), vanished) {
+        ([], Some(one)) => (
             format!("the OOM killer took {}, {limit}: it was gone when the kill was counted", who(one)),
             Confidence::Guess,
         ),
-        [] => {
+        ([], None) => {
             (format!("the OOM killer took a process of this run, {limit}; which one is not known"), Confidence::Guess)
         }
-        [one] if is_there || limited.is_none() => {
+        ([one], _) if is_there || limited.is_none() => {
             (format!("the OOM killer took {}, {limit}", who(one)), Confidence::Likely)
         }
-        [one] => (
+        ([one], _) => (
             format!("the OOM killer took {}, {limit} or because the machine was out of memory", who(one)),
             Confidence::Guess,
         ),
-        [one, ..] => (
+        ([one, ..], _) => (
             format!("the OOM killer took one of those that were killed, perhaps {}, {limit}", who(one)),
             Confidence::Guess,
         ),

@@ -3,8 +3,10 @@
 #![allow(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
 
 mod program;
+mod require;
 mod terminal;
 
+use std::process::Command;
 use std::time::Duration;
 
 use terminal::Terminal;
@@ -71,4 +73,55 @@ fn the_command_has_no_terminal() {
     until_written(&mut terminal, "none");
     terminal.press("q");
     assert!(terminal.ended(PATIENCE).is_some_and(|status| status.success()));
+}
+
+const TOLD: &str = "oomtop: it wants a terminal of its own; `oomtop run --headless` gives it this one";
+
+/// Nothing of these is anywhere on the screen.
+fn none_of(terminal: &Terminal, garbage: &[&str]) {
+    let shown = terminal.text().join("\n");
+    for part in garbage {
+        assert!(!shown.contains(part), "{part:?} on\n{shown}");
+    }
+}
+
+/// Who draws on the whole screen is told where it could; its drawing is in nobody's way.
+#[test]
+fn who_would_draw_is_told_where_it_gets_a_terminal() {
+    if !require::tool("htop") {
+        return;
+    }
+    let drawing = r"\033[?1049h\033[?1h\033=\033(B\033[H\033[2Jfile\r\n~\r\n\033]0;title\007\033[9;3Hplaced";
+    let pager = "$(command -v less || echo cat)";
+    let script = format!("htop; printf 'one\\ntwo\\n' | {pager}; printf '{drawing}'; sleep 0.2; echo ' last'; exit 4");
+    let mut terminal = start(&script);
+    until(&mut terminal, "exit status 4");
+    terminal.press("8");
+    for line in ["one", "two", TOLD, "placed last"] {
+        until_written(&mut terminal, line);
+    }
+    none_of(&terminal, &["file", "~", "title", "\\x", "[?", "0;"]);
+    terminal.press("q");
+    assert_eq!(terminal.ended(PATIENCE).and_then(|status| status.code()), Some(4));
+}
+
+/// It waits for keys that never come, and catches ^C.
+#[test]
+fn an_editor_is_told_the_same_and_ends_when_it_is_asked_to() {
+    if Command::new("vim").arg("--version").output().is_err() {
+        require::missing("editor", "vim is not installed");
+        return;
+    }
+    let mut terminal = start("exec vim -u NONE -i NONE -n /etc/passwd");
+    terminal.press("8");
+    until_written(&mut terminal, "Vim: Warning: Output is not to a terminal");
+    terminal.press("\r");
+    until_written(&mut terminal, TOLD);
+    none_of(&terminal, &["~", "root:", "\\x", "[?", "0;"]);
+    terminal.press("q");
+    until(&mut terminal, "SIGINT");
+    terminal.press("q");
+    until(&mut terminal, "you sent it SIGTERM");
+    terminal.press("q");
+    assert_eq!(terminal.ended(PATIENCE).and_then(|status| status.code()), Some(128 + 15));
 }

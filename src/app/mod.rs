@@ -17,6 +17,7 @@ mod panes;
 mod profile;
 mod regions;
 pub mod run;
+mod teletype;
 mod text_field;
 mod typing;
 mod update;

@@ -1,22 +1,19 @@
 //! What a command has written, line by line: it scrolls, it can be searched, and it stays when the command is gone. Refuses
-//! to obey it: what would move the cursor or change a colour is made visible or dropped.
+//! to read it: what a line is, the teletype says.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use crate::text::{holds, printable};
+use crate::text::holds;
 
 use super::keys::Move;
 use super::list::Direction;
+use super::teletype::Teletype;
 
 /// More than this (bytes) is not kept: the oldest lines go, and it is said how many.
 const KEPT: usize = 16 << 20;
 /// What a line costs beside its bytes, an empty one too: its place in the list and what the allocator adds.
 const LINE_COSTS: usize = 48;
-/// A line that goes on is broken here.
-const LINE: usize = 4096;
-/// Columns from one tab stop to the next.
-const TAB: usize = 8;
 
 /// The output of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +21,7 @@ pub struct Output {
     lines: VecDeque<Box<str>>,
     bytes: usize,
     /// The last line, as far as it was written.
-    begun: Vec<u8>,
+    begun: Teletype,
     /// How many lines went.
     dropped: u64,
     /// The first line on the screen; `None`: the end is followed.
@@ -38,21 +35,14 @@ pub struct Output {
 impl Output {
     /// Takes what was written.
     pub fn push(&mut self, bytes: &[u8]) {
+        let mut begun = std::mem::take(&mut self.begun);
         for byte in bytes {
-            match byte {
-                b'\n' => self.end_line(),
-                _ if self.begun.len() >= LINE => {
-                    self.end_line();
-                    self.begun.push(*byte);
-                }
-                _ => self.begun.push(*byte),
-            }
+            begun.take(*byte, &mut |line| self.keep(line));
         }
+        self.begun = begun;
     }
 
-    fn end_line(&mut self) {
-        let line = plain(&self.begun);
-        self.begun.clear();
+    fn keep(&mut self, line: String) {
         self.bytes += line.len() + LINE_COSTS;
         self.lines.push_back(line.into());
         while self.bytes > KEPT
@@ -91,7 +81,7 @@ impl Output {
     /// The lines from this one on; those before it are not touched, however many they are.
     fn from(&self, first: usize) -> impl Iterator<Item = Cow<'_, str>> {
         let whole = self.lines.range(first.min(self.lines.len())..).map(|line| Cow::Borrowed(&**line));
-        let begun = (!self.begun.is_empty() && first <= self.lines.len()).then(|| Cow::Owned(plain(&self.begun)));
+        let begun = (!self.begun.is_empty() && first <= self.lines.len()).then(|| Cow::Owned(self.begun.text()));
         whole.chain(begun)
     }
 
@@ -123,7 +113,7 @@ impl Output {
     /// To the first line from there on that has this text, whatever its case; whether there is one.
     pub(super) fn find(&mut self, needle: &str, from: usize, direction: Direction, rows: usize) -> bool {
         let count = self.count();
-        let begun = plain(&self.begun);
+        let begun = self.begun.text();
         let line = |at: usize| self.lines.get(at).map_or(&*begun, |line| &**line);
         let mut order = (0..count).map(|distance| match direction {
             Direction::Forward => (from + distance) % count,
@@ -138,46 +128,11 @@ impl Output {
     }
 }
 
-/// A line as it would stand on a terminal: what a carriage return wrote over is gone, colours are left out, tabs are blanks.
-fn plain(line: &[u8]) -> String {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let line = line.rsplit(|byte| *byte == b'\r').next().unwrap_or(line);
-    let mut bytes = Vec::with_capacity(line.len());
-    let mut rest = line;
-    while let Some((&byte, behind)) = rest.split_first() {
-        rest = behind;
-        match byte {
-            // A control sequence ends with its first byte from 0x40 to 0x7e (ECMA-48 5.4).
-            0x1b if rest.first() == Some(&b'[') => {
-                let end = rest.iter().skip(1).position(|byte| (0x40..=0x7e).contains(byte));
-                rest = end.map_or(&[][..], |end| &rest[end + 2..]);
-            }
-            b'\t' => bytes.resize(bytes.len() / TAB * TAB + TAB, b' '),
-            _ => bytes.push(byte),
-        }
-    }
-    printable(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn lines(bytes: &[u8]) -> Vec<String> {
-        let mut output = Output::default();
-        output.push(bytes);
-        output.lines().map(Cow::into_owned).collect()
-    }
-
-    #[test]
-    fn lines_stand_as_a_terminal_would_show_them() {
-        assert_eq!(lines(b"a\nb"), ["a", "b"]);
-        assert_eq!(lines(b"10%\r50%\r100%\r\n\x1b[31mred\x1b[0m\n\tx\n"), ["100%", "red", "        x"]);
-        assert_eq!(lines(b"\x1b]0;title\x07\n"), ["\\x1b]0;title\\x07"], "nothing reaches the terminal");
-        assert_eq!(lines(b"\x1b["), [""], "cut short");
-    }
 
     #[test]
     fn the_end_is_followed_until_one_scrolls_away_and_again_when_one_is_back() {
@@ -227,14 +182,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_is_written_panics_or_hides(bytes in proptest::collection::vec(any::<u8>(), 0..200), rows in 0usize..9) {
-            let mut output = Output::default();
-            output.push(&bytes);
+        fn what_was_written_is_the_same_however_it_was_split(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            at in any::<proptest::sample::Index>(),
+            rows in 0usize..9,
+        ) {
+            let written = |pieces: &[&[u8]]| {
+                let mut output = Output::default();
+                for piece in pieces {
+                    output.push(piece);
+                }
+                output
+            };
+            let (front, back) = bytes.split_at(at.index(bytes.len() + 1));
+            let mut output = written(&[&bytes]);
+            prop_assert_eq!(&output, &written(&[front, back]));
             let _ = output.find("a", rows, Direction::Backward, rows);
             output.go(Move::PageUp, rows);
-            let page: Vec<_> = output.page(rows).1.collect();
-            prop_assert!(page.len() <= rows);
-            prop_assert!(page.iter().all(|line| !line.contains('\x1b')));
+            prop_assert!(output.page(rows).1.count() <= rows);
         }
     }
 }

@@ -243,18 +243,38 @@ const EXPENDABLE: [Column; 24] = [
     Column::Rss,
 ];
 
-/// Which of the chosen columns fit into the width of `area`, and where. The column that sorts is kept as long as any.
+/// The same of the name of a group: it ends with what tells it from others, and its limit stands behind it.
+const GROUP_MINIMUM: u16 = 28;
+
+/// The columns that are worth showing: the chosen ones, and the one that sorts, in its place among them, for an order
+/// that cannot be seen is none. Where there is but one memory domain, its name in every row says nothing.
+fn columns_of(state: &State) -> Vec<Column> {
+    let (list, sort) = (&state.list, state.list.sort);
+    let mut columns = list.columns.clone();
+    if !columns.contains(&sort) {
+        let place = columns.iter().position(|column| *column > sort).unwrap_or(columns.len());
+        columns.insert(place, sort);
+    }
+    if state.report.domains.len() < 2 && columns.len() > 1 {
+        columns.retain(|column| *column != Column::Domain || *column == sort);
+    }
+    columns
+}
+
+/// Which columns of the table fit into the width of `area`, and where: the column that sorts always.
 #[must_use]
-pub fn column_spans(chosen: &[Column], sort: Column, area: Area) -> Vec<ColumnSpan> {
+pub fn column_spans(state: &State, area: Area) -> Vec<ColumnSpan> {
+    let mut columns = columns_of(state);
+    let rest_minimum = if state.list.arrangement.is_grouped() { GROUP_MINIMUM } else { REST_MINIMUM };
+    let sort = state.list.sort;
     let wanted = |columns: &[Column]| -> u16 {
         let cells = |column: &Column| match table::info(*column).width {
-            ColumnInfo::REST => REST_MINIMUM.min(area.width / 3),
+            ColumnInfo::REST => rest_minimum.min(area.width / 3),
             width => width,
         };
         columns.iter().fold(GUTTER, |sum, column| sum.saturating_add(cells(column)).saturating_add(1)) - 1
     };
-    let mut columns = chosen.to_vec();
-    for expendable in EXPENDABLE.into_iter().filter(|column| *column != sort).chain([sort]) {
+    for expendable in EXPENDABLE.into_iter().filter(|column| *column != sort) {
         if columns.len() <= 1 || wanted(&columns) <= area.width {
             break;
         }

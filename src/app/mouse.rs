@@ -75,7 +75,7 @@ impl State {
 
     fn click(&mut self, layout: &Layout, column: u16, row: u16) {
         if layout.titles.contains(column, row) {
-            let spans = layout::column_spans(&self.list.columns, self.list.sort, layout.titles);
+            let spans = layout::column_spans(self, layout.titles);
             // The blank behind a column belongs to it.
             if let Some(span) = spans.iter().rfind(|span| span.x <= column) {
                 self.sort_by_title(span.column);

@@ -399,7 +399,7 @@ fn ask(state: &mut State, effects: &mut Vec<Effect>) {
         .map(|process| process.id)
         .collect();
     visible.sort_unstable();
-    let of_visible = layout::column_spans(&state.list.columns, state.list.sort, layout.rows)
+    let of_visible = layout::column_spans(state, layout.rows)
         .into_iter()
         .fold(FactGroups::NONE, |groups, span| groups.union(table::info(span.column).needs));
     // A sum of PSS wants that of each.

@@ -1,6 +1,10 @@
 //! What a person calls a memory cgroup: `docker 4f2a91b0c3d4`, `pod 5d3c.. container 9a..`, `session-3.scope`. Patterns
 //! of container runtimes and systemd over the text of a path. Refuses to ask a runtime for names.
 
+use std::borrow::Cow;
+
+use crate::text;
+
 /// The name of a cgroup, from its path as `/proc/PID/cgroup` has it. Any bytes come out as valid text; the caller makes
 /// them safe to show.
 ///
@@ -31,6 +35,15 @@ pub fn label(path: &[u8]) -> String {
         }
         (None, None) => plain(&parts, last),
     }
+}
+
+/// A label in at most so many columns: its end, behind a sign for what is missing. Of a unit of systemd that is a service,
+/// which goes without saying, the name.
+#[must_use]
+pub fn fitted<'a>(label: &'a str, width: usize, missing: &str) -> Cow<'a, str> {
+    let is_longer = text::columns(label) > width;
+    let name = label.strip_suffix(".service").filter(|_| is_longer).unwrap_or(label);
+    text::end_of(name, width, missing)
 }
 
 /// Runtime, short name and depth, when this part of a path is a container.
@@ -153,6 +166,14 @@ mod tests {
         ] {
             assert_eq!(label(unfold(path).as_bytes()), unfold(name), "{path}");
         }
+    }
+
+    #[test]
+    fn of_a_name_that_is_too_long_its_end_is_kept() {
+        for (width, shown) in [(24, "postgresql@15.service"), (13, "postgresql@15"), (10, "..resql@15")] {
+            assert_eq!(fitted("postgresql@15.service", width, ".."), shown);
+        }
+        assert_eq!(fitted("pod 0a1b2c3d docker 4f2a91b0c3d4", 18, ".."), "..ker 4f2a91b0c3d4");
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::monitor::report::{ProcessReport, Report};
-use crate::units::Timestamp;
+use crate::units::{Rate, Timestamp};
 
 use super::{Column, Value, info, value};
 
@@ -67,6 +67,7 @@ fn knowledge(column: Column, process: &ProcessReport, report: &Report) -> Knowle
         Column::File | Column::SharedMemory | Column::Swap | Column::RssAndSwap | Column::PageTables | Column::Peak => {
             (process.status_at, three_intervals.max(ROTATION))
         }
+        Column::Pss | Column::Uss if has_moved_since(process, report) => return Knowledge::Aged,
         Column::Pss | Column::Uss => (process.rollup_at, three_intervals.max(ROTATION)),
         Column::Pid
         | Column::Parent
@@ -85,6 +86,16 @@ fn knowledge(column: Column, process: &ProcessReport, report: &Report) -> Knowle
         | Column::Command => return Knowledge::Current,
     };
     if read_at != Timestamp(0) && report.time.since(read_at) > allowed { Knowledge::Aged } else { Knowledge::Current }
+}
+
+/// Whether RSS is surely another than it was when PSS and USS were read: they were part of it then.
+fn has_moved_since(process: &ProcessReport, report: &Report) -> bool {
+    /// The share of RSS that is worth a sign.
+    const MOVED: f64 = 0.05;
+    let Some(rss) = process.rss.get() else { return false };
+    let age = report.time.since(process.rollup_at).as_secs_f64();
+    let moved = process.growth.map_or(0.0, Rate::per_second).abs() * age;
+    process.pss.get().is_some_and(|pss| pss > rss) || moved > rss.0 as f64 * MOVED
 }
 
 /// `1st`, `2nd`, `3rd`, `4th`, `11th`, `21st`.
@@ -112,7 +123,7 @@ mod tests {
     use super::*;
     use crate::monitor::report::{Identity, Immune};
     use crate::snapshot::needs::FactGroups;
-    use crate::units::{Bytes, MaybeKib, ProcessId, Rate};
+    use crate::units::{Bytes, MaybeKib, ProcessId};
 
     fn process() -> ProcessReport {
         ProcessReport {
@@ -170,6 +181,28 @@ mod tests {
         assert_eq!(cell(Column::Rss, &process, &at(101)).text, "475M");
         process.immune = Some(Immune::Adjustment);
         assert_eq!(cell(Column::Risk, &process, &at(101)).text, "safe");
+    }
+
+    #[test]
+    fn pss_is_old_as_soon_as_rss_has_moved() {
+        let read = |growth: f64, pss: u64| ProcessReport {
+            pss: MaybeKib::from_bytes(Bytes::from_mib(pss)),
+            rollup_at: Timestamp::from_secs(100),
+            growth: Rate::new(growth * 1_048_576.0),
+            ..process()
+        };
+        for (process, at_last, expected) in [
+            (read(0.0, 470), 114, Knowledge::Current),
+            (read(0.0, 470), 116, Knowledge::Aged),
+            // 24 of 475 MiB in 12 seconds, up or down.
+            (read(2.0, 470), 111, Knowledge::Current),
+            (read(2.0, 470), 112, Knowledge::Aged),
+            (read(-2.0, 470), 112, Knowledge::Aged),
+            (read(0.0, 476), 101, Knowledge::Aged),
+        ] {
+            let told = cell(Column::Pss, &process, &at(at_last)).knowledge;
+            assert_eq!(told, expected, "{:?} at {at_last}", process.growth);
+        }
     }
 
     #[test]

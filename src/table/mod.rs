@@ -77,7 +77,7 @@ pub enum Column {
 
 impl Column {
     /// Shown unless the user chooses others.
-    pub const USUAL: [Self; 10] = [
+    pub const USUAL: [Self; 11] = [
         Self::Pid,
         Self::User,
         Self::Rss,
@@ -87,6 +87,7 @@ impl Column {
         Self::Pss,
         Self::Adjustment,
         Self::Risk,
+        Self::Domain,
         Self::Command,
     ];
 }

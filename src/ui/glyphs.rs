@@ -30,6 +30,12 @@ pub struct GlyphSet {
     pub sorted: [&'static str; 2],
     /// Text was cut.
     pub ellipsis: &'static str,
+    /// Read some time ago: it may be different now.
+    pub aged: &'static str,
+    /// Of the memory domain that has the least left.
+    pub tightest: &'static str,
+    /// So many of them.
+    pub times: &'static str,
     /// At least.
     pub at_least: &'static str,
     /// At most.
@@ -54,6 +60,9 @@ const UNICODE: GlyphSet = GlyphSet {
     tag: "•",
     sorted: ["▼", "▲"],
     ellipsis: "…",
+    aged: "~",
+    tightest: "»",
+    times: "×",
     at_least: "≥",
     at_most: "≤",
     limit: "┄",
@@ -73,6 +82,9 @@ const ASCII: GlyphSet = GlyphSet {
     tag: "*",
     sorted: ["v", "^"],
     ellipsis: "~",
+    aged: "~",
+    tightest: ">",
+    times: "x",
     at_least: ">",
     at_most: "<",
     limit: "-",
@@ -116,9 +128,9 @@ mod tests {
 
     /// Every string of a set, for the laws below.
     fn all(set: &GlyphSet) -> Vec<&'static str> {
-        let single = [set.horizontal, set.vertical, set.cursor, set.tag, set.ellipsis, set.at_least, set.at_most];
-        [&single[..], &[set.limit], &set.corners, &set.tees, &set.eighths, &set.levels, &set.sorted, &set.scale]
-            .concat()
+        let single = [set.horizontal, set.vertical, set.cursor, set.tag, set.ellipsis, set.limit];
+        let before = [set.aged, set.tightest, set.times, set.at_least, set.at_most];
+        [&single[..], &before, &set.corners, &set.tees, &set.eighths, &set.levels, &set.sorted, &set.scale].concat()
     }
 
     #[test]

@@ -6,14 +6,16 @@ use ratatui::layout::Rect;
 
 use crate::app::State;
 use crate::app::layout::ColumnSpan;
-use crate::app::list::{Sum, Sums};
+use crate::app::list::{Arrangement, Sum, Sums};
+use crate::monitor::label::{self, label};
 use crate::table::{self, Column};
-use crate::text::printable;
+use crate::text::{self, printable};
 use crate::units::{Bytes, Rate};
 
 use super::canvas::{Canvas, columns};
+use super::header::urgency;
 use super::theme::Role;
-use super::top::{adjusted, growing, place, role, trend};
+use super::top::{adjusted, before, growing, place, risk, role, trend};
 
 /// Writes what they are together in a column; false where that column says nothing of several.
 pub fn cell(canvas: &mut Canvas<'_>, y: u16, span: ColumnSpan, state: &State, sums: &Sums) -> bool {
@@ -24,6 +26,7 @@ pub fn cell(canvas: &mut Canvas<'_>, y: u16, span: ColumnSpan, state: &State, su
             None => place(canvas, span, y, "-", Role::Dim),
         },
         Column::Risk | Column::Domain => match sums.worst(&state.report) {
+            Some(worst) if span.column == Column::Risk => risk(canvas, span, y, state, worst),
             Some(worst) => {
                 let text = table::cell(span.column, worst, &state.report).text;
                 place(canvas, span, y, &text, role(span.column, worst));
@@ -68,9 +71,48 @@ fn summed(canvas: &mut Canvas<'_>, y: u16, span: ColumnSpan, sums: &Sums, sum: S
         _ => (Bytes(sum.total.unsigned_abs()).to_string(), Role::Strong),
     };
     place(canvas, span, y, &text, role);
-    let before = (span.x + span.width).saturating_sub(columns(&text) + 1);
-    canvas.text(before, y, columns(sign), sign, Role::Dim);
+    before(canvas, span, y, &text, sign, Role::Dim);
 }
+
+/// The name of a group: of a cgroup the end, which says what it is; behind it what it may hold and holds.
+fn group_name(
+    canvas: &mut Canvas<'_>,
+    y: u16,
+    span: ColumnSpan,
+    state: &State,
+    (name, open): (&str, bool),
+    (sums, counts): (&Sums, bool),
+) {
+    let area = Rect { x: span.x, y, width: span.width, height: 1 };
+    let glyphs = canvas.glyphs;
+    let mut pen = canvas.pen(area, 0);
+    pen.put(if open { "- " } else { "+ " }, Role::Dim);
+    // Of how many PSS is known, where it is not of all.
+    let known = sums.sum(Column::Pss).map_or(0, |pss| pss.known);
+    let coverage = (known > 0 && known != sums.processes).then(|| format!("PSS of {known}"));
+    let counted = (!counts).then(|| sums.processes.to_string());
+    let words: Vec<_> = counted.into_iter().chain(coverage).collect();
+    let remark = if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) };
+    if state.list.arrangement != Arrangement::ByCgroup {
+        pen.put(name, Role::Strong).put(&remark, Role::Dim);
+        return;
+    }
+    let domain = state.report.domains.iter().find(|domain| printable(&domain.path.0) == name);
+    if let Some((domain, usage)) = domain.and_then(|domain| Some((domain, domain.usage?))) {
+        let (role, sign) = urgency(domain);
+        let held = format!("{sign}{usage}/{}", domain.limit);
+        if pen.room() > columns(&held) + SHORTEST_NAME {
+            pen.end(&held, role);
+        }
+    }
+    let room = usize::from(pen.room());
+    let name = if text::columns(name) > room { label(name.as_bytes()) } else { name.to_owned() };
+    pen.put(&label::fitted(&name, room, glyphs.ellipsis), Role::Strong);
+    pen.whole(&remark, Role::Dim);
+}
+
+/// Columns that the name of a cgroup keeps, whatever stands behind it.
+const SHORTEST_NAME: u16 = 12;
 
 /// Draws the row of a group: its label, and whether its members stand under it.
 pub fn group_row(
@@ -81,21 +123,15 @@ pub fn group_row(
     (label, open): (&str, bool),
     sums: &Sums,
 ) {
+    let counts = spans.iter().any(|span| span.column == Column::Pid);
     for span in spans {
         match span.column {
-            Column::Command | Column::Name => {
-                let end = span.x + span.width;
-                let sign = if open { "- " } else { "+ " };
-                let x = canvas.text(span.x, row.y, span.width, sign, Role::Dim);
-                let x = canvas.cut(x, row.y, end.saturating_sub(x), label, Role::Strong);
-                let coverage = match sums.sum(Column::Pss).map_or(0, |pss| pss.known) {
-                    0 => String::new(),
-                    known if known == sums.processes => String::new(),
-                    known => format!(", PSS of {known}"),
-                };
-                let text = format!(" ({}{coverage})", sums.processes);
-                canvas.cut(x, row.y, end.saturating_sub(x), &text, Role::Dim);
+            // A group has no number of its own: there stands how many they are.
+            Column::Pid => {
+                let count = format!("{}{}", canvas.glyphs.times, sums.processes);
+                place(canvas, *span, row.y, &count, Role::Plain);
             }
+            Column::Command | Column::Name => group_name(canvas, row.y, *span, state, (label, open), (sums, counts)),
             Column::Adjustment => {
                 let adjustment = sums.adjustment.all();
                 let text = adjustment.map_or_else(|| "-".to_owned(), |adjustment| adjustment.to_string());

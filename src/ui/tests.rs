@@ -181,8 +181,12 @@ fn what_is_missing_of_a_go_runtime_has_its_reason() {
 
 #[test]
 fn each_arrangement() {
-    for (name, arrangement) in [("tree", Arrangement::Tree), ("command", Arrangement::ByCommand)] {
-        let mut state = fixture::state((100, 26), UNICODE);
+    for (name, arrangement, width) in [
+        ("tree", Arrangement::Tree, 100),
+        ("command", Arrangement::ByCommand, 100),
+        ("cgroup", Arrangement::ByCgroup, 80),
+    ] {
+        let mut state = fixture::state((width, 26), UNICODE);
         state.list.arrangement = arrangement;
         state.list.collapsed.insert(ProcessId::new(31002, 1000));
         state.list.tagged.insert(ProcessId::new(966, 1000));

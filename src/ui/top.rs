@@ -9,6 +9,7 @@ use ratatui::layout::Rect;
 use crate::app::layout::{self, ColumnSpan};
 use crate::app::list::{Arrangement, List, Row, Sums};
 use crate::app::{Pane, State};
+use crate::monitor::label;
 use crate::monitor::report::{ProcessReport, WarningState};
 use crate::snapshot::needs::FactGroups;
 use crate::table::{self, Align, Column, Knowledge};
@@ -55,11 +56,26 @@ pub fn title(state: &State) -> String {
 #[must_use]
 pub fn positions(state: &State, rows: Rect) -> Vec<String> {
     let position = position(state, rows.height);
-    match remark(state, rows) {
-        Some(remark) if position.is_empty() => vec![remark],
-        Some(remark) => vec![format!("{remark}  {position}"), position],
-        None => vec![position],
+    let mut words: Vec<_> = [rank(state, rows), remark(state, rows)].into_iter().flatten().collect();
+    if !position.is_empty() {
+        words.push(position);
     }
+    (0..words.len()).map(|from| words[from..].join("  ")).collect()
+}
+
+/// The place of the selected process with its domain, where there are several and nothing else on the screen names it.
+fn rank(state: &State, rows: Rect) -> Option<String> {
+    let process = state.report.process(state.list.selected?)?;
+    let domain = state.report.leading_domain(process).filter(|_| state.report.domains.len() > 1)?;
+    let spans = layout::column_spans(state, area(rows));
+    let shows = |column| spans.iter().any(|span| span.column == column);
+    let is_named = shows(Column::Domain)
+        || layout::layout(state).pane(Pane::Risk).is_some()
+            && state.risk_domain().is_some_and(|shown| shown.path == domain.path);
+    (shows(Column::Risk) && process.risk.is_some() && !is_named).then(|| {
+        let rank = table::cell(Column::Risk, process, &state.report).text;
+        format!("{rank} in {}", printable(domain.label.as_bytes()))
+    })
 }
 
 /// Why a number of the selected process is not there, or how old it is, and which key knows more: of the columns on the
@@ -67,7 +83,7 @@ pub fn positions(state: &State, rows: Rect) -> Vec<String> {
 fn remark(state: &State, rows: Rect) -> Option<String> {
     let list = &state.list;
     let process = state.report.process(list.selected?).filter(|process| !process.has_ended())?;
-    layout::column_spans(&list.columns, list.sort, area(rows)).into_iter().find_map(|span| {
+    layout::column_spans(state, area(rows)).into_iter().find_map(|span| {
         let title = table::info(span.column).title;
         match table::cell(span.column, process, &state.report).knowledge {
             Knowledge::Current | Knowledge::Unknown => None,
@@ -113,7 +129,7 @@ fn coverage(state: &State) -> Option<String> {
 
 /// Draws the column titles and the rows.
 pub fn table(canvas: &mut Canvas<'_>, titles: Rect, rows: Rect, state: &State) {
-    let spans = layout::column_spans(&state.list.columns, state.list.sort, area(rows));
+    let spans = layout::column_spans(state, area(rows));
     heading(canvas, titles, &spans, &state.list);
     if state.list.rows.is_empty() {
         empty(canvas, rows, state);
@@ -281,13 +297,16 @@ fn process_row(
                 let width = end.saturating_sub(x);
                 command::in_row(canvas, (x, row.y, width), &command.text, state.list.commands_from);
             }
+            Column::Risk => risk(canvas, *span, row.y, state, process),
             column => {
                 let cell = table::cell(column, process, &state.report);
-                let role = match cell.knowledge {
-                    Knowledge::Current => role(column, process),
-                    Knowledge::Aged | Knowledge::Unknown | Knowledge::Denied => Role::Dim,
+                let (role, sign) = match cell.knowledge {
+                    Knowledge::Current => (role(column, process), ""),
+                    Knowledge::Aged => (Role::Dim, canvas.glyphs.aged),
+                    Knowledge::Unknown | Knowledge::Denied => (Role::Dim, ""),
                 };
                 place(canvas, *span, row.y, &cell.text, role);
+                before(canvas, *span, row.y, &cell.text, sign, Role::Dim);
             }
         }
     }
@@ -297,9 +316,38 @@ fn process_row(
 pub(super) fn place(canvas: &mut Canvas<'_>, span: ColumnSpan, y: u16, text: &str, role: Role) {
     match table::info(span.column).align {
         Align::Right => canvas.right(span.x, y, span.width, text, role),
+        Align::Left if matches!(span.column, Column::Domain | Column::Cgroup) => {
+            let text = label::fitted(text, span.width.into(), canvas.glyphs.ellipsis);
+            canvas.text(span.x, y, span.width, &text, role);
+        }
         Align::Left => {
             canvas.cut(span.x, y, span.width, text, role);
         }
+    }
+}
+
+/// Writes a sign into the gap before a number that [`place`] wrote.
+pub(super) fn before(canvas: &mut Canvas<'_>, span: ColumnSpan, y: u16, text: &str, sign: &str, role: Role) {
+    let at = (span.x + span.width).saturating_sub(columns(text) + 1);
+    canvas.text(at, y, columns(sign), sign, role);
+}
+
+/// The place of a process among the victims of its domain. Every domain has a first: those of the tightest, which the
+/// header names, have a sign.
+pub(super) fn risk(canvas: &mut Canvas<'_>, span: ColumnSpan, y: u16, state: &State, process: &ProcessReport) {
+    let text = table::cell(Column::Risk, process, &state.report).text;
+    let is_tightest = process.leading == Some(0) && process.immune.is_none() && process.risk.is_some();
+    let role = match (process.risk, process.immune) {
+        (_, Some(_)) => Role::Good,
+        (Some(1), None) if is_tightest => Role::Danger,
+        (Some(1), None) => Role::Strong,
+        // Who is far from dying is not what the eye should find.
+        (Some(6..), None) => Role::Dim,
+        _ => Role::Plain,
+    };
+    place(canvas, span, y, &text, role);
+    if is_tightest && state.report.domains.len() > 1 {
+        before(canvas, span, y, &text, canvas.glyphs.tightest, role);
     }
 }
 
@@ -308,13 +356,6 @@ pub(super) fn role(column: Column, process: &ProcessReport) -> Role {
     match column {
         Column::Growth => growing(process.growth, process.warning),
         Column::Adjustment => adjusted(process.oom_score_adj),
-        Column::Risk => match (process.risk, process.immune) {
-            (Some(1), _) => Role::Danger,
-            (_, Some(_)) => Role::Good,
-            // Who is far from dying is not what the eye should find.
-            (Some(6..), _) => Role::Dim,
-            _ => Role::Plain,
-        },
         Column::State if matches!(process.state, b'D' | b'Z') => Role::Warned,
         Column::Swap if process.swap.get() == Some(Bytes(0)) => Role::Dim,
         _ => Role::Plain,

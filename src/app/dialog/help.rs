@@ -5,15 +5,20 @@ use crate::app::keys::{KEYS, Section};
 use crate::table::COLUMNS;
 
 /// Signs that stand beside colours or in place of numbers.
-const SIGNS: [(&str, &str); 9] = [
+const SIGNS: [(&str, &str); 11] = [
     ("1st", "The process that the kernel would kill next in its memory domain; 1st? where that is not certain."),
+    ("\u{bb} >", "Before a rank: in the tightest domain, the one that the header names. Every domain has its own 1st."),
     ("safe", "The kernel will not choose it: oom_score_adj is -1000, it is init, or it is dying already."),
     ("! !!", "A warning: growth that holds or is unusual, a limit that is near. Two: within a minute or the last 5 %."),
     ("\u{2264} <", "At most: a sum in which shared pages are counted once per process."),
     ("\u{2265} >", "At least: a sum of which some parts are not known."),
     ("-", "Not known, or not read yet."),
     ("n/a", "May not be read: that needs the same user, root or CAP_SYS_PTRACE."),
-    ("dim", "Old: read longer ago than its kind of value should be."),
+    (
+        "~",
+        "Before a number: old, read longer ago than its kind of value should be; PSS and USS also where RSS moved since.",
+    ),
+    ("\u{d7} x", "In the place of a PID: so many processes, of which the row is the sum (g)."),
     ("?", "Behind a class of mappings: some of its regions are only probably of this class."),
 ];
 

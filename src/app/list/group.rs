@@ -133,7 +133,7 @@ fn rank(group: &Group, sort: Column) -> Result<i64, i64> {
     let sums = &group.sums;
     match sort {
         Column::Pid | Column::Parent => Ok(-i64::from(sums.processes)),
-        Column::User | Column::Cgroup | Column::Domain | Column::Go | Column::Name | Column::Command => Ok(0),
+        Column::User | Column::Cgroup | Column::Go | Column::Name | Column::Command => Ok(0),
         Column::Adjustment => sums.adjustment.all().map(|adjustment| -i64::from(adjustment)).ok_or(i64::MAX),
         _ => sums.rank(sort).or_else(|| sums.rank(Column::Rss)).unwrap_or(Err(i64::MAX)),
     }

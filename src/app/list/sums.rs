@@ -28,8 +28,8 @@ pub struct Sums {
     columns: [Sum; SUMMED.len()],
     /// Index of the first.
     first: u32,
-    /// Index of the one that the OOM killer would take first, behind its place in that order.
-    worst: Option<(i64, u32)>,
+    /// The one that the OOM killer would take first.
+    worst: Option<Worst>,
     /// How many would not be taken.
     pub immune: u32,
     /// Their oom_score_adj.
@@ -38,6 +38,17 @@ pub struct Sums {
     pub user: Common<u32>,
     /// The worst warning.
     pub warning: WarningState,
+}
+
+/// Of several processes the first that the OOM killer would take. Compared field by field, so its place leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Worst {
+    /// Its place when sorted by RISK.
+    risk: i64,
+    /// Its place when sorted by DOMAIN.
+    domain: i64,
+    /// Its index in the report.
+    index: u32,
 }
 
 /// A sum of one column: bytes, bytes per second, or a count.
@@ -103,9 +114,10 @@ impl Sums {
                 sum.known += 1;
             }
         }
-        if let Ok(place) = table::risk_order(process) {
-            let worst = self.worst.get_or_insert((place, index));
-            *worst = (*worst).min((place, index));
+        if let Ok(risk) = table::risk_order(process) {
+            let domain = table::domain_order(process).unwrap_or_else(|behind| behind);
+            let one = Worst { risk, domain, index };
+            self.worst = Some(self.worst.map_or(one, |worst| worst.min(one)));
         }
         self.immune += u32::from(process.immune.is_some());
         self.adjustment.add(process.oom_score_adj);
@@ -129,16 +141,17 @@ impl Sums {
     /// The one that the OOM killer would take first.
     #[must_use]
     pub fn worst<'report>(&self, report: &'report Report) -> Option<&'report ProcessReport> {
-        report.processes.get(self.worst?.1 as usize)
+        report.processes.get(self.worst?.index as usize)
     }
 
     /// A number that grows from the first row to the last when the table is sorted by this column, as an error behind
     /// all others; `None` where the column is not one of what they are together.
     #[must_use]
     pub fn rank(&self, column: Column) -> Option<Result<i64, i64>> {
-        if column == Column::Risk {
+        if let Column::Risk | Column::Domain = column {
             let behind = if self.immune == self.processes { i64::MAX } else { i64::MAX - 1 };
-            return Some(self.worst.map(|(place, _)| place).ok_or(behind));
+            let place = |worst: Worst| if column == Column::Risk { worst.risk } else { worst.domain };
+            return Some(self.worst.map(place).ok_or(behind));
         }
         // A trend sorts as growth does.
         let sum = self.sum(if column == Column::Trend { Column::Growth } else { column })?;

@@ -7,6 +7,9 @@ use super::key as press_key;
 use super::*;
 use crate::app::dialog::{Dialog, SIGNALS};
 use crate::app::layout::{Area, layout};
+use crate::app::list::Arrangement;
+use crate::monitor::report::{DomainKind, DomainReport};
+use crate::table::{COLUMNS, Column};
 
 fn any_event() -> impl Strategy<Value = Event> {
     let named = [
@@ -120,7 +123,7 @@ proptest! {
             prop_assert!(inside(pane.outer) && (inside(pane.inner)));
         }
         prop_assert!(inside(layout.titles) && inside(layout.rows));
-        let spans = layout::column_spans(&state.list.columns, state.list.sort, layout.rows);
+        let spans = layout::column_spans(&state, layout.rows);
         for span in &spans {
             prop_assert!(span.x + span.width <= layout.rows.x + layout.rows.width);
         }
@@ -128,6 +131,38 @@ proptest! {
             prop_assert!(pair[0].x + pair[0].width < pair[1].x);
         }
     }
+
+    #[test]
+    fn the_column_that_sorts_is_always_on_the_screen(sort in 0..COLUMNS.len(), size in (20_u16..220, 6_u16..60), grouped: bool) {
+        let sort = COLUMNS[sort].column;
+        let mut state = State::new(Arc::new(Config { sort, ..Config::default() }), size);
+        if grouped {
+            state.list.arrangement = Arrangement::ByCgroup;
+        }
+        let spans = layout::column_spans(&state, layout(&state).rows);
+        prop_assert!(spans.iter().any(|span| span.column == sort), "{sort:?} in {spans:?}");
+        // Where it was not chosen it stands between those that it stands between in the chooser.
+        prop_assert!(spans.is_sorted_by_key(|span| span.column));
+    }
+}
+
+#[test]
+fn domains_have_a_column_where_there_are_several() {
+    let mut state = State::new(Arc::new(Config::default()), (200, 60));
+    let shows_domain = |state: &State| {
+        let spans = layout::column_spans(state, layout(state).rows);
+        spans.iter().any(|span| span.column == Column::Domain)
+    };
+    let domain = || DomainReport::unranked(DomainKind::Host, CgroupPath(b"/"[..].into()));
+    for (count, expected) in [(0, false), (1, false), (2, true)] {
+        state.report = Arc::new(Report { domains: (0..count).map(|_| domain()).collect(), ..Report::default() });
+        assert_eq!(shows_domain(&state), expected, "{count}");
+    }
+    state.list.columns = vec![Column::Rss, Column::Domain];
+    state.report = Arc::default();
+    assert!(!shows_domain(&state), "it says nothing of one, also where it was chosen");
+    state.list.sort = Column::Domain;
+    assert!(shows_domain(&state));
 }
 
 #[test]

@@ -238,7 +238,7 @@ fn the_mouse_selects_scrolls_and_sorts() {
     let click = MouseEventKind::Down(MouseButton::Left);
     mouse(&mut state, click, shown.rows.x + 5, shown.rows.y + 2);
     assert_eq!(selected(&state), Some(31));
-    let spans = layout::column_spans(&state.list.columns, state.list.sort, shown.titles);
+    let spans = layout::column_spans(&state, shown.titles);
     mouse(&mut state, click, spans[0].x, shown.titles.y);
     assert_eq!(state.list.sort, Column::Pid);
     mouse(&mut state, click, spans[0].x, shown.titles.y);

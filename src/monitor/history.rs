@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::units::{Bytes, Rate, Timestamp};
 
 /// Milliseconds since the Monitor's epoch: four bytes instead of eight, good for 49 days between two rebasings.
-pub(super) type Millis = u32;
+pub(crate) type Millis = u32;
 
 /// The moment from which [`Millis`] count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Epoch {
 
 /// A corner of the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Point {
+pub(crate) struct Point {
     pub at: Millis,
     pub kib: u32,
 }
@@ -46,7 +46,7 @@ pub(super) struct Point {
 /// The line of one process. Behind its last corner it is level until `seen`. A process that never moved needs no
 /// allocation.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Series {
+pub(crate) struct Series {
     last: Option<Last>,
     /// The corners before the last; boxed, because nearly nobody has any.
     #[expect(clippy::box_collection, reason = "eight bytes instead of twenty-four in ten thousand rows")]
@@ -61,14 +61,14 @@ struct Last {
 
 /// The bounds of a series.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     pub points: usize,
     pub window: Millis,
 }
 
 impl Series {
     /// Adds a reading. One that is not later than the last is ignored: a line has one value at a time.
-    pub(super) fn push(&mut self, at: Millis, size: Bytes, bounds: Bounds) {
+    pub(crate) fn push(&mut self, at: Millis, size: Bytes, bounds: Bounds) {
         let kib = u32::try_from(size.0 / 1024).unwrap_or(u32::MAX);
         let Some(last) = &mut self.last else {
             self.last = Some(Last { corner: Point { at, kib }, seen: at });
@@ -204,7 +204,7 @@ impl Series {
     }
 
     /// All corners, then where it stands now.
-    pub(super) fn corners(&self) -> impl Iterator<Item = Point> {
+    pub(crate) fn corners(&self) -> impl Iterator<Item = Point> {
         let corner = self.last.map(|last| last.corner);
         let now = self.last.filter(|last| last.seen > last.corner.at);
         let now = now.map(|last| Point { at: last.seen, kib: last.corner.kib });
@@ -226,7 +226,7 @@ impl Series {
     }
 
     /// Gives back what a shrunk bound leaves over.
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         if let Some(earlier) = &mut self.earlier {
             earlier.shrink_to_fit();
         }

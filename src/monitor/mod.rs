@@ -9,7 +9,7 @@ mod domains;
 mod facts;
 mod golang;
 pub mod growth;
-mod history;
+pub(crate) mod history;
 pub mod kernel_rules;
 pub mod kill_report;
 mod kills;

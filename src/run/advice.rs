@@ -276,9 +276,12 @@ fn more_to_learn(report: &RunReport, fewer_is_useless: bool) -> Option<Advice> {
         }
         Room { limit, .. } => format!("a limit of {}, to see what it comes to", Bytes(limit.0.saturating_mul(2))),
     };
-    let growing = victim(report).and_then(|victim| victim.growth).map_or_else(String::new, |(_, rate)| {
-        if rate.per_second() > 1_048_576.0 { format!(" while it grew {rate}") } else { String::new() }
-    });
+    let growing = victim(report).filter(|victim| !victim.stood).and_then(|victim| victim.growth).map_or_else(
+        String::new,
+        |(_, rate)| {
+            if rate.per_second() > 1_048_576.0 { format!(" while it grew {rate}") } else { String::new() }
+        },
+    );
     let fewer = if fewer_is_useless { "; fewer at once would not have helped" } else { "" };
     Some(Advice { what, why: format!("it was cut off{growing}: how much is enough is not known{fewer}") })
 }

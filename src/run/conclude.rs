@@ -35,11 +35,13 @@ impl Run {
         let peak = no_less_than_one(self.most.take().map(|most| moment(&most, &processes)), &processes, began);
         let mut verdict = verdict::judge(&verdict::Case {
             exit,
+            began,
             processes: &self.processes,
             kills: &self.kills,
             sees_all_numbers: self.sees_all_numbers,
             cgroup_kills: self.surroundings.kills(self.plan.own_cgroup.as_deref()),
             counted: self.surroundings.counted,
+            full: self.surroundings.full,
             cgroups_count: self.surroundings.count_kills(),
             host_kills: self.surroundings.host_kills,
             own_cgroup: self.plan.own_cgroup.as_deref(),
@@ -181,7 +183,7 @@ fn no_less_than_one(seen: Option<Peak>, biggest_first: &[ProcessLine], began: Ti
 }
 
 pub(super) fn line(process: &Watched, began: Timestamp) -> ProcessLine {
-    let role = &process.role;
+    let (role, rise) = (&process.role, process.rise());
     let is_file = matches!(role.phase, Phase::Link | Phase::Test);
     let artifact = role.artifact.as_deref().filter(|_| is_file);
     ProcessLine {
@@ -196,7 +198,8 @@ pub(super) fn line(process: &Watched, began: Timestamp) -> ProcessLine {
         ended: process.ended.map(|ended| ended.since(began)),
         exit: process.exit(),
         peak: process.peak(),
-        growth: process.growth(),
+        growth: rise.growth,
+        stood: rise.stood.is_some(),
         squeeze: process.squeeze.found(),
     }
 }

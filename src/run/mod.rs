@@ -11,6 +11,7 @@ pub mod per_test;
 pub mod phase;
 pub mod progress;
 pub mod report;
+pub mod rise;
 pub mod squeeze;
 mod surroundings;
 mod suspect;

@@ -274,8 +274,10 @@ pub struct ProcessLine {
     pub exit: Option<Exit>,
     /// The most it held, and how that is known.
     pub peak: Option<(Bytes, PeakSource)>,
-    /// How it rose to its highest sample.
+    /// How long and how fast it grew to where it held the most.
     pub growth: Option<(Duration, Rate)>,
+    /// It did not grow any more when it ended: it stood at its most.
+    pub stood: bool,
     /// Its GOMEMLIMIT left its collector no room.
     pub squeeze: Option<Squeeze>,
 }

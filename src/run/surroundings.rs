@@ -16,6 +16,9 @@ pub(super) struct Surroundings {
     pub(super) host_kills: Option<(u64, u64)>,
     /// Between which two looks the lowest cgroup counted a kill last.
     pub(super) counted: Option<(Timestamp, Timestamp)>,
+    /// Between which looks the one with the tightest limit was at it, without a look at which it was not: the last such time.
+    pub(super) full: Option<(Timestamp, Timestamp)>,
+    is_full: bool,
     host_memory: Option<Bytes>,
     least_available: Option<Bytes>,
 }
@@ -36,6 +39,7 @@ impl Surroundings {
             {
                 self.counted = Some((before.at, now.at));
             }
+            self.fill(cgroups);
             self.last.clone_from(cgroups);
         }
         if let Some(system) = &snapshot.system {
@@ -48,6 +52,18 @@ impl Surroundings {
                 (Some(least), Some(now)) => Some(least.min(now)),
                 (least, now) => least.or(now),
             };
+        }
+    }
+
+    /// Notes whether the one with the tightest limit is at it.
+    fn fill(&mut self, cgroups: &[Cgroup]) {
+        let was_full = std::mem::take(&mut self.is_full);
+        let Some((cgroup, limit)) = tightest(cgroups) else { return };
+        // The kernel charges in batches, for each processor (mm/memcontrol.c MEMCG_CHARGE_BATCH), and reclaim goes below it.
+        if cgroup.usage.is_some_and(|usage| usage.0 >= limit.0 / 32 * 31) {
+            self.is_full = true;
+            let since = self.full.filter(|_| was_full).map_or(cgroup.at, |(since, _)| since);
+            self.full = Some((since, cgroup.at));
         }
     }
 
@@ -70,12 +86,8 @@ impl Surroundings {
 
     /// The tightest limit above the tree.
     pub(super) fn room(&self, own: Option<&[u8]>) -> Option<Room> {
-        let limited = self.last.iter().filter_map(|cgroup| Some((cgroup, cgroup.limit.flatten()?)));
         let machine = self.host_memory;
-        match limited
-            .min_by_key(|(_, limit)| *limit)
-            .filter(|(_, limit)| machine.is_none_or(|machine| *limit < machine))
-        {
+        match tightest(&self.last).filter(|(_, limit)| machine.is_none_or(|machine| *limit < machine)) {
             Some((cgroup, limit)) => {
                 let is_own = own == Some(&*cgroup.path.0);
                 Some(Room {
@@ -95,4 +107,10 @@ impl Surroundings {
             }),
         }
     }
+}
+
+/// The cgroup with the tightest limit, and that.
+fn tightest(cgroups: &[Cgroup]) -> Option<(&Cgroup, Bytes)> {
+    let limited = cgroups.iter().filter_map(|cgroup| Some((cgroup, cgroup.limit.flatten()?)));
+    limited.min_by_key(|(_, limit)| *limit)
 }

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::monitor::history::{Bounds, Millis, Series};
 use crate::snapshot::process::{Command, Executable, Name, Stat, Status};
-use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp};
+use crate::units::{Bytes, Pid, ProcessId, Timestamp};
 
 use super::phase::Role;
 use super::report::Exit;
+use super::rise::Rise;
 use super::squeeze::Looks;
 
 /// How a peak is known.
@@ -73,14 +75,16 @@ pub struct Watched {
     pub is_embryo: bool,
     /// It was stopped at the last look (^Z, SIGSTOP), or has been since.
     pub is_stopped: bool,
-    sampled: Option<(Timestamp, Bytes)>,
+    sampled: Option<Bytes>,
     high_water: Option<Bytes>,
     accounted: Option<Bytes>,
-    /// Where the present rise began.
-    rise: Option<(Timestamp, Bytes)>,
-    /// The rise to the highest sample.
-    growth: Option<(Duration, Rate)>,
+    /// What it held, by the time since it was first seen and for which it was not stopped.
+    held: Series,
+    stood_still: Duration,
 }
+
+/// A rise of the last seconds is told as well after hours.
+const HELD: Bounds = Bounds { points: 128, window: Millis::MAX };
 
 impl Watched {
     /// Known by its number and nothing else.
@@ -108,14 +112,15 @@ impl Watched {
             sampled: None,
             high_water: None,
             accounted: None,
-            rise: None,
-            growth: None,
+            held: Series::default(),
+            stood_still: Duration::ZERO,
         }
     }
 
     /// Takes one look at it.
     pub(super) fn observe(&mut self, at: Timestamp, stat: &Stat, status: Option<&Status>) {
-        let stood_still = if self.is_stopped { at.since(self.last_seen) } else { Duration::ZERO };
+        // Who is stopped neither grows nor fails to.
+        self.stood_still += if self.is_stopped { at.since(self.last_seen) } else { Duration::ZERO };
         self.is_stopped = stat.state == b'T';
         self.last_seen = at;
         self.name = stat.name;
@@ -126,20 +131,9 @@ impl Watched {
         let (Some(rss), false) = (rss, self.is_embryo) else { return };
         self.last_rss = Some(rss);
         self.high_water = self.high_water.max(status.and_then(|status| status.peak_rss));
-        let (began, from) = *self.rise.get_or_insert((at, rss));
-        // Who is stopped neither grows nor fails to.
-        let began = began.after(stood_still);
-        self.rise = Some((began, from));
-        if rss < from {
-            self.rise = Some((at, rss));
-        }
-        if self.sampled.is_none_or(|(_, most)| rss > most) {
-            self.sampled = Some((at, rss));
-            let took = at.since(began);
-            let rate = Rate::new(rss.saturating_sub(from).0 as f64 / took.as_secs_f64());
-            // Of two looks nearly at once nothing can be said.
-            self.growth = rate.filter(|_| took >= Duration::from_millis(100)).map(|rate| (took, rate));
-        }
+        self.sampled = self.sampled.max(Some(rss));
+        let since = at.since(self.first_seen).saturating_sub(self.stood_still);
+        self.held.push(Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX), rss, HELD);
     }
 
     /// Takes the kernel's record of its end.
@@ -155,14 +149,14 @@ impl Watched {
     pub(super) fn end(&mut self, at: Timestamp) {
         self.ended.get_or_insert(at);
         self.rss = Bytes(0);
+        self.held.settle();
     }
 
     /// The most that it held and how that is known; `None` where it never was seen to hold anything.
     #[must_use]
     pub fn peak(&self) -> Option<(Bytes, PeakSource)> {
-        let sampled = self.sampled.map(|(_, rss)| rss);
         // VmHWM is brought up to date only before RSS falls, so a sample may be above it.
-        let seen = self.high_water.max(sampled);
+        let seen = self.high_water.max(self.sampled);
         match (self.accounted, seen) {
             (Some(accounted), seen) => Some((accounted.max(seen.unwrap_or_default()), PeakSource::Taskstats)),
             (None, Some(seen)) if self.high_water.is_some() => Some((seen, PeakSource::HighWater)),
@@ -171,10 +165,17 @@ impl Watched {
         }
     }
 
-    /// How fast it grew to its highest sample, and for how long.
+    /// How it came to its highest sample.
     #[must_use]
-    pub fn growth(&self) -> Option<(Duration, Rate)> {
-        self.growth
+    pub fn rise(&self) -> Rise {
+        Rise::of(&self.held)
+    }
+
+    /// From when to when it stood at its most, where it did to its end; of who was stopped that is not known.
+    #[must_use]
+    pub fn stood(&self) -> Option<(Timestamp, Timestamp)> {
+        let (from, until) = self.rise().stood.filter(|_| self.stood_still.is_zero())?;
+        Some((self.first_seen.after(from), self.first_seen.after(until)))
     }
 
     /// How it ended, where somebody told.
@@ -239,10 +240,10 @@ mod tests {
     #[test]
     fn growth_is_that_of_the_rise_to_the_peak() {
         let mut watched = watched();
-        for (millis, rss) in [(0, 50), (100, 10), (200, 30), (1100, 110), (1200, 60)] {
+        for (millis, rss) in [(0, 50), (100, 10), (300, 30), (1100, 110), (1200, 60)] {
             look(&mut watched, millis, rss, None);
         }
-        let (took, rate) = watched.growth().expect("rose for a second");
+        let (took, rate) = watched.rise().growth.expect("rose for a second");
         assert_eq!(took, Duration::from_secs(1));
         assert!((rate.per_second() - 100.0 * 1024.0 * 1024.0).abs() < 1.0, "{rate}");
     }
@@ -263,7 +264,7 @@ mod tests {
             }
             look(&mut watched, 60_500, 60, None);
             look(&mut watched, 61_000, 110, None);
-            let (took, rate) = watched.growth().expect("rose");
+            let (took, rate) = watched.rise().growth.expect("rose");
             assert_eq!(took, Duration::from_secs(1), "{seen}");
             assert!((rate.per_second() - 100.0 * 1024.0 * 1024.0).abs() < 1.0, "{rate}");
         }

@@ -26,6 +26,8 @@ use words::{
 /// All that a verdict is made from.
 pub(super) struct Case<'a> {
     pub exit: Option<Exit>,
+    /// From when moments are told.
+    pub began: Timestamp,
     pub processes: &'a [Watched],
     pub kills: &'a [Story],
     /// Process numbers in the kernel's log are those that we see.
@@ -34,6 +36,8 @@ pub(super) struct Case<'a> {
     pub cgroup_kills: Option<(Box<[u8]>, u64, u64)>,
     /// Between which two looks that of the lowest rose last.
     pub counted: Option<(Timestamp, Timestamp)>,
+    /// From when to when the one with the tightest limit was seen at it, last.
+    pub full: Option<(Timestamp, Timestamp)>,
     /// The counters of those cgroups can be read.
     pub cgroups_count: bool,
     pub host_kills: Option<(u64, u64)>,
@@ -130,7 +134,7 @@ fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
     };
     let mut tale = Vec::new();
     if let Some(held) = held {
-        tale.push(format!("{} held {held} when it was taken{}", name(process), growth(process)));
+        tale.push(format!("{} held {held} when it was taken{}", name(process), growth(case, process)));
     }
     tale.push(format!("why it: {}", post_mortem::words::why(story)));
     if let Some(usage) = post_mortem::words::usage(story) {
@@ -201,7 +205,7 @@ fn counted(case: &Case<'_>) -> Option<Verdict> {
         kind: if limited.is_some() { VerdictKind::OomKilledCgroup } else { VerdictKind::OomKilledHost },
         confidence,
         summary,
-        story: taken.map(held).into_iter().collect(),
+        story: taken.map(|process| held(case, process)).into_iter().collect(),
         evidence,
         victim: taken.map(victim),
     })
@@ -264,7 +268,7 @@ fn killed(case: &Case<'_>) -> Option<Verdict> {
             kind: VerdictKind::KilledBySignal,
             confidence: Confidence::Certain,
             summary: format!("{} ended by {}", who(process), signal_name(signal)),
-            story: vec![held(process)],
+            story: vec![held(case, process)],
             evidence: exit_evidence(process).into_iter().chain([log_evidence(case)]).collect(),
             victim: Some(victim(process)),
         });
@@ -293,7 +297,7 @@ fn killed(case: &Case<'_>) -> Option<Verdict> {
             let unseen = "whether by the kernel's OOM killer cannot be seen here";
             format!("{} was killed (SIGKILL); {unseen}; else {sender}", who(process))
         },
-        story: vec![held(process)],
+        story: vec![held(case, process)],
         evidence,
         victim: Some(victim(process)),
     })
@@ -336,7 +340,7 @@ fn address_space(case: &Case<'_>) -> Option<Verdict> {
             "{} failed with at most {limit} of address space or data allowed (ulimit -v, -d)",
             who(process)
         ),
-        story: vec![held(process)],
+        story: vec![held(case, process)],
         evidence: vec![
             Evidence {
                 source: "limits",
@@ -368,7 +372,7 @@ fn timed_out(case: &Case<'_>) -> Option<Verdict> {
             human_duration(timeout),
             if process.squeeze.found().is_some() { "; its GOMEMLIMIT may have slowed it down" } else { "" }
         ),
-        story: vec![held(process)],
+        story: vec![held(case, process)],
         evidence: [
             Evidence { source: "command line", text: format!("-test.timeout={}", human_duration(timeout)) },
             Evidence { source: "lifetime", text: format!("it ran for {}", human_duration(process.lifetime())) },

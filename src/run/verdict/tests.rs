@@ -7,19 +7,21 @@ use super::*;
 use crate::run::report::Vantage;
 use crate::snapshot::cgroup::{Cgroup, CgroupEvents, Version};
 use crate::snapshot::kernel_event::{KernelRecord, OutsideEvent};
-use crate::snapshot::process::{CgroupPath, Name, Stat};
+use crate::snapshot::process::{CgroupPath, Name, Stat, Status};
 use crate::snapshot::system::Machine;
 use crate::snapshot::{Fact, Snapshot, Unreadable};
-use crate::units::Timestamp;
+use crate::units::{Pid, Timestamp};
 
 fn case(exit: Exit, signals: &[Signalled], exit_records: Result<(), Unreadable>) -> Case<'_> {
     Case {
         exit: Some(exit),
+        began: Timestamp::default(),
         processes: &[],
         kills: &[],
         sees_all_numbers: true,
         cgroup_kills: Some((b"/docker/somebody".as_slice().into(), 3, 4)),
         counted: None,
+        full: None,
         cgroups_count: true,
         host_kills: Some((7, 8)),
         own_cgroup: None,
@@ -127,5 +129,31 @@ fn the_cgroup_of_a_run_is_known_by_the_longer_path_that_the_kernel_has_for_it() 
         (b"/oomtop-run-8-99", "oomtop-run-8-99"),
     ] {
         assert_eq!(cgroup_name(&case, path), name);
+    }
+}
+
+/// 75 MiB a second up to second 2, then nothing more to be had until second 9.7.
+#[test]
+fn how_fast_it_grew_is_told_up_to_where_it_stood() {
+    let begin = Timestamp::from_secs(100);
+    let at = |millis| begin.after(Duration::from_millis(millis));
+    let mut hog = Watched::new(ProcessId::new(7, 1), Pid(1), Name::new(b"a.test"), at(0));
+    for millis in (0..=9700_u64).step_by(50) {
+        let kib = 5 * 1024 + millis.min(2000) * 75 + millis.saturating_sub(2000) / 5;
+        let status = Status { rss: Some(Bytes::from_kib(kib)), ..Status::default() };
+        hog.observe(at(millis), &Stat { name: Name::new(b"a.test"), state: b'R', ..Stat::default() }, Some(&status));
+    }
+    let room =
+        Room { cgroup: Some(b"/job".as_slice().into()), limit: Bytes::from_mib(160), ..crate::run::fixture::room() };
+    let case = |full: Option<(u64, u64)>| Case {
+        began: begin,
+        full: full.map(|(from, until)| (at(from), at(until))),
+        room: Some(&room),
+        ..case(Exit::Code(1), &[], Ok(()))
+    };
+    let told = ", having grown +73.2M/s for 2.0s; from 1.8s to 9.7s it stood there";
+    assert_eq!(growth(&case(Some((1900, 9500))), &hog), format!("{told}, with job at its limit"));
+    for seen in [None, Some((4000, 9700)), Some((1800, 7000))] {
+        assert_eq!(growth(&case(seen), &hog), told, "{seen:?}");
     }
 }

@@ -1,12 +1,14 @@
 //! The words of a verdict: who somebody is, what it held, what a witness says. Refuses to judge.
 
+use std::time::Duration;
+
 use crate::monitor::label::label;
 use crate::post_mortem::words;
 use crate::run::phase::Phase;
-use crate::run::report::{Evidence, Exit, Victim};
+use crate::run::report::{Evidence, Exit, Victim, seconds};
 use crate::run::watched::Watched;
 use crate::text::printable;
-use crate::units::{Bytes, counted};
+use crate::units::{Bytes, Timestamp, counted};
 
 use super::Case;
 
@@ -97,18 +99,33 @@ pub(super) fn who(process: &Watched) -> String {
     }
 }
 
-pub(super) fn held(process: &Watched) -> String {
+pub(super) fn held(case: &Case<'_>, process: &Watched) -> String {
     let Some((peak, source)) = process.peak() else { return format!("what {} held is not known", name(process)) };
-    format!("{} held {peak} at its peak ({}){}", name(process), source.word(), growth(process))
+    format!("{} held {peak} at its peak ({}){}", name(process), source.word(), growth(case, process))
 }
 
-pub(super) fn growth(process: &Watched) -> String {
-    match process.growth() {
+/// How it came there, and for how long it stood there.
+pub(super) fn growth(case: &Case<'_>, process: &Watched) -> String {
+    let grown = match process.rise().growth {
         Some((took, rate)) if rate.per_second() > 1_048_576.0 => {
-            format!(", having grown {rate} for {:.1}s", took.as_secs_f64())
+            format!(", having grown {rate} for {}", seconds(took))
         }
         _ => String::new(),
-    }
+    };
+    let stood = process.stood().map(|(from, until)| {
+        let [since, to] = [from, until].map(|at| seconds(at.since(case.began)));
+        format!("; from {since} to {to} it stood there{}", meanwhile(case, from, until))
+    });
+    grown + &stood.unwrap_or_default()
+}
+
+/// Whether what limits it was seen at its limit nearly all of that time.
+fn meanwhile(case: &Case<'_>, from: Timestamp, until: Timestamp) -> String {
+    // Looked at twice a second.
+    const NEARLY: Duration = Duration::from_secs(1);
+    let full = case.full.filter(|(since, to)| *since <= from.after(NEARLY) && to.after(NEARLY) >= until);
+    let cgroup = full.and_then(|_| case.room?.cgroup.as_deref());
+    cgroup.map_or_else(String::new, |cgroup| format!(", with {} at its limit", cgroup_name(case, cgroup)))
 }
 
 pub(super) fn victim(process: &Watched) -> Victim {

@@ -14,9 +14,13 @@ use terminal::Terminal;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start(script: &str) -> Terminal {
-    let mut command = program::oomtop();
     // Who runs the tests in the background of a script ignores ^C, and a shell cannot trap that.
-    command.args(["run", "--", "env", "--default-signal", "sh", "-c", script]);
+    start_words(&["env", "--default-signal", "sh", "-c", script])
+}
+
+fn start_words(words: &[&str]) -> Terminal {
+    let mut command = program::oomtop();
+    command.args(["run", "--"]).args(words);
     Terminal::start(command, 120, 34)
 }
 
@@ -73,6 +77,18 @@ fn the_command_has_no_terminal() {
     until_written(&mut terminal, "none");
     terminal.press("q");
     assert!(terminal.ended(PATIENCE).is_some_and(|status| status.success()));
+}
+
+/// It may be gone before it was seen as anything but us.
+#[test]
+fn a_command_that_ends_at_once_has_its_name() {
+    for _ in 0..5 {
+        let mut terminal = start_words(&["true"]);
+        until(&mut terminal, "OK (");
+        none_of(&terminal, &["(exe)", "__start"]);
+        terminal.press("q");
+        assert!(terminal.ended(PATIENCE).is_some_and(|status| status.success()));
+    }
 }
 
 const TOLD: &str = "oomtop: it wants a terminal of its own; `oomtop run --headless` gives it this one";

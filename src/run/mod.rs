@@ -9,6 +9,7 @@ mod conclude;
 pub(crate) mod fixture;
 pub mod per_test;
 pub mod phase;
+mod plan;
 pub mod progress;
 pub mod report;
 pub mod rise;
@@ -19,6 +20,7 @@ mod verdict;
 pub mod watched;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::golang::test_events::TestEvent;
@@ -31,26 +33,10 @@ use crate::units::{Bytes, Pid, ProcessId, Timestamp, WallTime};
 
 use per_test::Tests;
 use phase::{Phase, role};
-use report::{Budget, Vantage};
 use surroundings::Surroundings;
 use watched::Watched;
 
-/// What is asked of a run beyond watching it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunPlan {
-    /// The command as it was given.
-    pub command: Vec<Box<[u8]>>,
-    /// From where it is watched.
-    pub vantage: Vantage,
-    /// Path of the cgroup that was made for it, as `/proc/PID/cgroup` tells it.
-    pub own_cgroup: Option<Box<[u8]>>,
-    /// What it should not exceed.
-    pub budget: Option<Budget>,
-    /// Its tests are told.
-    pub tests: bool,
-    /// First argument of who prepares itself to become the command: what it holds is ours.
-    pub started_through: Option<&'static str>,
-}
+pub use plan::RunPlan;
 
 /// A run that is being watched.
 #[derive(Debug)]
@@ -230,13 +216,20 @@ impl Run {
         let mut changed = Vec::new();
         for fact in &snapshot.commands {
             if let (Some(&place), Ok(command)) = (self.index.get(&fact.id), &fact.reading) {
-                self.processes[place].command = Some(command.clone());
+                let process = &mut self.processes[place];
+                process.is_ours = self.plan.is_start(command);
+                process.command = Some(command.clone());
+                if process.is_ours {
+                    let (name, command) = self.plan.as_process();
+                    (process.name, process.command) = (name, Some(Arc::new(command)));
+                }
                 changed.push(place);
             }
         }
         for fact in &snapshot.executables {
             if let (Some(&place), Ok(executable)) = (self.index.get(&fact.id), &fact.reading) {
-                self.processes[place].executable = Some(executable.clone());
+                let process = &mut self.processes[place];
+                process.executable = (!process.is_ours).then(|| executable.clone());
                 changed.push(place);
             }
         }
@@ -272,8 +265,7 @@ impl Run {
     fn is_embryo(&self, place: usize, stat: &Stat, at: Timestamp) -> bool {
         const AT_THE_MOST: Duration = Duration::from_millis(200);
         let process = &self.processes[place];
-        let argument = process.command.as_ref().and_then(|command| command.arguments.split(|&byte| byte == 0).nth(1));
-        if self.plan.started_through.is_some() && argument == self.plan.started_through.map(str::as_bytes) {
+        if process.is_ours {
             return true;
         }
         if at.since(process.first_seen) >= AT_THE_MOST {

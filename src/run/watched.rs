@@ -73,6 +73,8 @@ pub struct Watched {
     pub(super) squeeze: Looks,
     /// It still runs in its parent's memory: it forked and has not executed anything.
     pub is_embryo: bool,
+    /// It is us, about to become the command, whose name and command line it has here.
+    pub(super) is_ours: bool,
     /// It was stopped at the last look (^Z, SIGSTOP), or has been since.
     pub is_stopped: bool,
     sampled: Option<Bytes>,
@@ -108,6 +110,7 @@ impl Watched {
             address_space_limit: None,
             squeeze: Looks::default(),
             is_embryo: false,
+            is_ours: false,
             is_stopped: false,
             sampled: None,
             high_water: None,
@@ -123,7 +126,9 @@ impl Watched {
         self.stood_still += if self.is_stopped { at.since(self.last_seen) } else { Duration::ZERO };
         self.is_stopped = stat.state == b'T';
         self.last_seen = at;
-        self.name = stat.name;
+        if !self.is_ours {
+            self.name = stat.name;
+        }
         self.address_space = self.address_space.max(stat.virtual_size);
         let rss = status.and_then(|status| status.rss);
         self.rss = if self.is_embryo { Bytes(0) } else { rss.unwrap_or_default() };

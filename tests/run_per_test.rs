@@ -156,6 +156,35 @@ fn each_test_is_told_with_what_it_kept() {
     assert!(told.contains("KEPT"), "{told}");
 }
 
+/// `os/exec` of `os.Args[0]`: what the helper holds is not the test's.
+#[test]
+fn a_test_binary_that_a_test_starts_again_is_no_test() {
+    let Some(go) = toolchain::toolchains().pop() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = folder.path().join("run.json");
+    let output = start(&go, &["test", "-count=1", "./helper"], Some(&report));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{text}");
+    let report = told(&report);
+    // Of its phase: how many there were, and the most that one held. os/exec of new versions forks once more, to try that.
+    let of_phase = |phase: &str| {
+        let processes = report["processes"].as_array().expect("a list").iter();
+        let those =
+            processes.filter(|process| process["package"] == "example.com/suite/helper" && process["phase"] == phase);
+        let peaks: Vec<_> = those.filter_map(|process| process["peak_rss_bytes"].as_i64()).collect();
+        (peaks.len(), peaks.into_iter().max().expect("one was seen"))
+    };
+    let (tests, held) = of_phase("test");
+    assert!(tests == 1 && held < 30 * MIB, "{tests} held {held}: {text}");
+    assert!(of_phase("other").1 > 60 * MIB, "{text}");
+    let tests = report["tests"].as_array().expect("a list");
+    let test = tests.iter().find(|test| test["test"] == "TestExec").expect("was run");
+    assert!(test["rss_peak_bytes"].as_i64().is_some_and(|peak| peak < 30 * MIB), "{test}: {text}");
+    let untold = report["tests_untold"].to_string();
+    let said = "processes that tests of example.com/suite/helper started held up to another ";
+    assert!(untold.contains(said), "{untold}: {text}");
+}
+
 #[test]
 fn the_test_that_ran_is_named_with_the_binary_that_was_taken() {
     let Some(go) = toolchain::toolchains().pop() else { return };

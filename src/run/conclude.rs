@@ -53,9 +53,8 @@ impl Run {
 
         self.name_tests(&mut verdict);
         verdict.evidence.extend(self.standstill());
-        let gone = |process: &&Watched| process.role.phase == Phase::Test && process.ended.is_some();
-        for process in self.processes.iter().filter(gone) {
-            if let (Some(package), Some(ended)) = (&process.role.package, process.ended) {
+        for process in &self.processes {
+            if let (Some(package), Some(ended)) = (process.role.tests(), process.ended) {
                 self.tests.cut_off(package, ended);
             }
         }
@@ -224,7 +223,7 @@ mod tests {
         for ((phase, package, artifact), pid) in seen.into_iter().zip(100..) {
             let place = run.place(ProcessId::new(pid, 1), Pid(1), Name::default(), Timestamp::default());
             run.processes[place].role =
-                Role { phase, package: package.map(Into::into), artifact: Some(artifact.into()), race: false };
+                Role { phase, package: package.map(Into::into), artifact: Some(artifact.into()), ..Role::default() };
         }
         run.name_packages();
         let named: Vec<_> = run.processes.iter().map(|process| process.role.package.as_deref()).collect();

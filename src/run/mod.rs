@@ -32,7 +32,7 @@ use crate::snapshot::{Snapshot, Unreadable};
 use crate::units::{Bytes, Pid, ProcessId, Timestamp, WallTime};
 
 use per_test::Tests;
-use phase::{Phase, role};
+use phase::role;
 use surroundings::Surroundings;
 use watched::Watched;
 
@@ -135,9 +135,7 @@ impl Run {
 
     /// Takes what a test told, just after a pass.
     pub fn take_test(&mut self, event: &TestEvent) {
-        let binary = self.processes.iter().rev().find(|process| {
-            process.role.phase == Phase::Test && process.role.package.as_deref() == Some(&*event.package)
-        });
+        let binary = self.processes.iter().rev().find(|process| process.role.tests() == Some(&*event.package));
         if event.is_cached() {
             self.tests.take_cached(&event.package);
             return;
@@ -252,9 +250,7 @@ impl Run {
             self.processes[place].is_embryo = self.is_embryo(place, stat, fact.at);
             self.processes[place].observe(fact.at, stat, status);
             let process = &self.processes[place];
-            if let (Phase::Test, Some(package), Some(rss)) =
-                (process.role.phase, &process.role.package, process.last_rss)
-            {
+            if let (Some(package), Some(rss)) = (process.role.tests(), process.last_rss) {
                 self.tests.observe(package, rss);
             }
         }
@@ -289,12 +285,20 @@ impl Run {
     fn sum(&mut self, snapshot: &Snapshot) {
         let living = self.processes.iter().filter(|process| process.ended.is_none() && process.rss.0 > 0);
         let mut programs: HashMap<&[u8], Bytes> = HashMap::new();
+        let mut helpers: HashMap<&str, Bytes> = HashMap::new();
         let mut total = 0;
         for process in living.clone() {
+            if let Some(test) = &process.role.below {
+                let held = helpers.entry(test).or_default();
+                *held = held.saturating_add(process.rss);
+            }
             total += process.rss.saturating_sub(process.file).0;
             let program = process.executable.as_deref().map_or(&b""[..], |executable| &executable.path);
             let shared = programs.entry(program).or_default();
             *shared = (*shared).max(process.file);
+        }
+        for (test, held) in helpers {
+            self.tests.observe_helpers(test, held);
         }
         let total = Bytes(total + programs.values().map(|file| file.0).sum::<u64>());
         self.holds = total;

@@ -1,7 +1,7 @@
 //! What single tests did to the memory of their test binary: before, at the most, after, and who ran beside them. Refuses to
 //! divide what tests that ran together hold: they share, and it is said with whom.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::text::{first_few, printable};
@@ -110,6 +110,8 @@ pub struct Tests {
     packages: BTreeSet<Box<str>>,
     /// Those of them whose results go took from its cache.
     cached: BTreeSet<Box<str>>,
+    /// The most that the processes which the tests of a package started held together.
+    helpers: BTreeMap<Box<str>, Bytes>,
     /// The last reading that came with an event: of which package, when, how much.
     last: Option<(Box<str>, Timestamp, Bytes)>,
 }
@@ -194,6 +196,15 @@ impl Tests {
         }
     }
 
+    /// The processes that tests of this package started were seen to hold so much together.
+    pub fn observe_helpers(&mut self, package: &str, rss: Bytes) {
+        if let Some(most) = self.helpers.get_mut(package) {
+            *most = rss.max(*most);
+        } else if self.helpers.len() < MOST {
+            self.helpers.insert(package.into(), rss);
+        }
+    }
+
     /// When a test that runs began.
     #[must_use]
     pub fn began(&self, package: &str, test: &str) -> Option<Timestamp> {
@@ -216,8 +227,8 @@ impl Tests {
         self.packages.iter().map(|package| &**package)
     }
 
-    /// A process of the binary of this package is gone: whoever ran ended with the last of them. A binary may start itself
-    /// again.
+    /// A process of the binary of this package is gone: whoever ran ended with the last of them. Whatever go runs it through
+    /// (`-exec`) may run it again.
     pub fn cut_off(&mut self, package: &str, at: Timestamp) {
         for place in &self.living {
             let test = &mut self.all[*place];
@@ -249,6 +260,12 @@ impl Tests {
         } else if self.all.is_empty() && self.cached.is_empty() {
             untold.push("no test was run".to_owned());
         }
+        for (package, held) in self.helpers.iter().filter(|(_, held)| **held >= SMALL) {
+            let package = printable(package.as_bytes());
+            untold.push(format!(
+                "processes that tests of {package} started held up to another {held}: it is in none of these numbers"
+            ));
+        }
         untold
     }
 }
@@ -276,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_helper_that_is_the_binary_again_does_not_end_its_tests_early() {
+    fn a_binary_that_runs_again_ends_its_tests_the_last_time() {
         let at = Timestamp::from_secs;
         let mut tests = Tests::default();
         tests.take("run", "m/a", "TestExec", at(1), None);

@@ -49,6 +49,16 @@ pub struct Role {
     pub artifact: Option<Box<str>>,
     /// `-race` is on.
     pub race: bool,
+    /// The test binary below which it runs, where it is none itself: its package, or its path where that is not known.
+    pub below: Option<Box<str>>,
+}
+
+impl Role {
+    /// The package whose tests it runs; `None` for a helper that a test started, whatever it is.
+    #[must_use]
+    pub fn tests(&self) -> Option<&str> {
+        self.package.as_deref().filter(|_| self.phase == Phase::Test && self.below.is_none())
+    }
 }
 
 /// The role of a process. `parent` is that of its parent, where that is known.
@@ -64,11 +74,16 @@ pub fn role(name: Name, command: Option<&Command>, executable: Option<&Executabl
         // The go command starts no other programs of these names.
         (from_toolchain || program == "go" || below_go).then_some(program.as_str())
     });
+    let below = parent.and_then(|parent| match parent.phase {
+        Phase::Test => parent.package.as_ref().or(parent.artifact.as_ref()),
+        _ => parent.below.as_ref(),
+    });
     let plain = |phase, package: Option<&str>, artifact: Option<String>| Role {
         phase,
         package: package.map(Into::into),
         artifact: artifact.map(Into::into),
         race: arguments.has("-race"),
+        below: below.cloned(),
     };
     let output = || arguments.after("-o").map(ToOwned::to_owned);
     match tool {
@@ -87,7 +102,10 @@ pub fn role(name: Name, command: Option<&Command>, executable: Option<&Executabl
     let is_test = build.is_some_and(|build| test_package(build).is_some())
         || program.strip_suffix(".test").is_some()
             && (below_go || arguments.any(|argument| argument.starts_with("-test.")));
-    if is_test {
+    // A test may start its own binary again, to have a process to play with: that is no test. One that starts go test has
+    // tests below it.
+    let is_of_a_test = below.is_some() && parent.is_some_and(|parent| parent.phase != Phase::Go);
+    if is_test && !is_of_a_test {
         let artifact = path.or_else(|| arguments.zeroth()).or_else(|| below_go.then(|| program.clone()));
         return plain(Phase::Test, build.and_then(test_package), artifact);
     }
@@ -103,7 +121,7 @@ pub fn role(name: Name, command: Option<&Command>, executable: Option<&Executabl
     };
     let inherits = phase != Phase::Other || matches!(parent.phase, Phase::Test | Phase::Other);
     let (package, artifact) = if inherits { (parent.package.clone(), parent.artifact.clone()) } else { (None, None) };
-    Role { phase, package, artifact, race: parent.race && inherits }
+    Role { phase, package, artifact, race: parent.race && inherits, below: below.cloned() }
 }
 
 /// `/tmp/go-build1/b001/_pkg_.a` and `/tmp/go-build1/b001/vet.cfg` belong to the same package: `/tmp/go-build1/b001`.
@@ -286,6 +304,33 @@ mod tests {
         let child = of("sleep 5", None, Some(&parent(Phase::Test, "example.com/a")));
         assert_eq!((child.0, child.1), (Phase::Other, Some("example.com/a".into())), "told with who started it");
         assert_eq!(of("gcc x.c", None, Some(&parent(Phase::Other, "example.com/a"))).0, Phase::Other);
+    }
+
+    #[test]
+    fn a_test_binary_that_a_test_starts_is_no_test() {
+        let binary = go_program("/tmp/go-build1/b001/a.test", "example.com/m/a.test");
+        let started = |line: &str, executable: Option<&Executable>, parent: Option<&Role>| {
+            role(Name::new(b"x"), Some(&command(line)), executable, parent)
+        };
+        let go = started("go test ./...", None, None);
+        let line = "/tmp/go-build1/b001/a.test -test.run=TestHelperProcess --";
+        let test = started(line, Some(&binary), Some(&go));
+        assert_eq!((test.phase, test.below.as_deref()), (Phase::Test, None));
+        let wrapped =
+            started(line, Some(&binary), Some(&started("sh ./wrapper /tmp/go-build1/b001/a.test", None, Some(&go))));
+        assert_eq!(wrapped.phase, Phase::Test, "go test -exec");
+        let shell = started("sh -c x", None, Some(&test));
+        for parent in [&test, &shell] {
+            let again = started(line, Some(&binary), Some(parent));
+            let expected = (Phase::Other, Some("example.com/m/a"), Some("example.com/m/a"));
+            assert_eq!((again.phase, again.package.as_deref(), again.below.as_deref()), expected);
+        }
+        // A test that runs go test of something.
+        let inner = started("go test ./testdata", None, Some(&shell));
+        let other = go_program("/tmp/go-build2/b001/b.test", "example.com/m/b.test");
+        let inner = started("/tmp/go-build2/b001/b.test", Some(&other), Some(&inner));
+        let expected = (Phase::Test, Some("example.com/m/b"), Some("example.com/m/a"));
+        assert_eq!((inner.phase, inner.package.as_deref(), inner.below.as_deref()), expected);
     }
 
     #[test]

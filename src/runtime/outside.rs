@@ -80,14 +80,12 @@ impl Followed {
         }
         let mut telling = Telling::to(tell.clone());
         loop {
-            let pass = self.source.pass(Vec::new(), false);
-            self.run.absorb(&pass);
+            self.run.absorb(&self.source.pass(Vec::new(), false));
             telling.tell(&self.run);
             if self.source.is_over() {
                 break;
             }
-            // Somebody else's tree may be of any size: it takes a twentieth of a processor at the most.
-            sleep(self.source.pause().max(pass.cost.pass_cpu * 19)).await;
+            sleep(self.source.pause()).await;
             if telling.nobody_listens() {
                 return;
             }

@@ -4,6 +4,7 @@
 //! run full for them: the cgroups above them and the host.
 
 mod member;
+mod top;
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -28,6 +29,7 @@ use super::programs::Programs;
 use super::{SourceError, clock, proc_files};
 
 use member::Member;
+use top::Top;
 
 /// Reads a tree. What is read when:
 ///
@@ -60,18 +62,11 @@ pub struct TreeSource {
     membership: Vec<u8>,
     surroundings_read: Timestamp,
     last_arrival: Timestamp,
+    /// What the last pass took of a processor.
+    took: Duration,
     sequence: u64,
     /// The next pass looks at everybody.
     hurried: bool,
-}
-
-/// What stands at the top of the tree.
-#[derive(Debug)]
-enum Top {
-    /// We do, and are not in it.
-    Ourselves,
-    /// These, which somebody else started.
-    Others(Vec<ProcessId>),
 }
 
 impl TreeSource {
@@ -132,6 +127,7 @@ impl TreeSource {
             membership: Vec::new(),
             surroundings_read: Timestamp::default(),
             last_arrival: Timestamp::default(),
+            took: Duration::ZERO,
             sequence: 0,
             hurried: false,
             machine: Arc::new(machine),
@@ -173,7 +169,8 @@ impl TreeSource {
     #[must_use]
     pub fn pause(&self) -> Duration {
         // A number that nobody has yet is no reason: on a busy machine there always is one, of somebody else's.
-        if clock::now().since(self.last_arrival) < Self::YOUTH { Self::LIVELY } else { Self::CALM }
+        let is_lively = clock::now().since(self.last_arrival) < Self::YOUTH;
+        self.top.pause(is_lively, self.took)
     }
 
     /// The next pass looks at everybody, whether it is their turn or not.
@@ -213,7 +210,8 @@ impl TreeSource {
         }
         snapshot.roster = self.members.iter().map(|member| member.id).collect();
         snapshot.ended = clock::now();
-        snapshot.cost.pass_cpu = clock::thread_cpu().saturating_sub(cpu);
+        self.took = clock::thread_cpu().saturating_sub(cpu);
+        snapshot.cost.pass_cpu = self.took;
         snapshot.cost.own_cpu = clock::process_cpu();
         snapshot
     }
@@ -289,7 +287,7 @@ impl TreeSource {
             return;
         };
         let id = ProcessId { pid, start_time };
-        if !self.is_at_the_top(id, stat.parent) && self.find(stat.parent).is_none() {
+        if !self.top.has(id, stat.parent, self.own.pid) && self.find(stat.parent).is_none() {
             return;
         }
         // A thread has a directory of its own that no listing shows.
@@ -302,13 +300,6 @@ impl TreeSource {
         self.last_arrival = now;
         let at = self.members.partition_point(|other| other.id.pid < pid);
         self.members.insert(at, member);
-    }
-
-    fn is_at_the_top(&self, id: ProcessId, parent: Pid) -> bool {
-        match &self.top {
-            Top::Ourselves => parent == self.own.pid,
-            Top::Others(roots) => roots.contains(&id),
-        }
     }
 
     /// Looks at everybody whose turn it is.
@@ -362,7 +353,7 @@ impl TreeSource {
         let started = now.0.saturating_sub(ended.age.as_nanos() as u64);
         let tick = 1_000_000_000 / self.machine.ticks_per_second.max(1);
         let id = ProcessId { pid, start_time: StartTime(started / tick.max(1)) };
-        let is_ours = self.is_at_the_top(id, ended.parent) || self.identity(ended.parent).is_some();
+        let is_ours = self.top.has(id, ended.parent, self.own.pid) || self.identity(ended.parent).is_some();
         if ended.process.is_none() || !is_ours {
             return None;
         }

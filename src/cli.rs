@@ -3,6 +3,7 @@
 //! be wrong without looking at the machine is a usage error here.
 
 mod config_file;
+mod environment;
 mod pprof;
 mod run;
 
@@ -24,6 +25,7 @@ use crate::units::{self, GoMemoryOf, Pid};
 use config_file::{Mistake, ScreenWishes, Wishes};
 
 pub use config_file::DEFAULT as DEFAULT_CONFIG;
+pub use environment::Environment;
 
 /// htop for memory: who holds it, what grew, and whom the kernel's OOM killer takes next.
 #[derive(Debug, Parser)]
@@ -214,46 +216,6 @@ struct Snapshot {
     mappings: Option<Pid>,
     #[command(flatten)]
     looking: Looking,
-}
-
-/// What the environment says about the terminal and the language.
-#[derive(Clone, Debug, Default)]
-pub struct Environment {
-    /// `NO_COLOR` is there and not empty (no-color.org).
-    pub no_color: bool,
-    /// `TERM`.
-    pub terminal: Option<OsString>,
-    /// The first of `LC_ALL`, `LC_CTYPE` and `LANG` that is not empty (setlocale(3)).
-    pub locale: Option<OsString>,
-    /// Where configuration files are: `XDG_CONFIG_HOME`, else `.config` in `HOME`.
-    pub config_home: Option<PathBuf>,
-}
-
-impl Environment {
-    /// Of this process.
-    #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    pub fn of_this_process() -> Self {
-        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        Self {
-            no_color: set("NO_COLOR").is_some(),
-            terminal: set("TERM"),
-            locale: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set),
-            // A path that is not absolute is to be ignored (XDG Base Directory Specification).
-            config_home: (set("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute()))
-                .or_else(|| Some(PathBuf::from(set("HOME")?).join(".config")).filter(|path| path.is_absolute())),
-        }
-    }
-
-    fn is_utf8(&self) -> bool {
-        let locale = self.locale.as_ref().map_or(String::new(), |locale| locale.to_string_lossy().to_lowercase());
-        locale.contains("utf-8") || locale.contains("utf8")
-    }
-
-    /// A terminal without colours, or whose font lacks most of what we would draw.
-    fn is_terminal(&self, names: &[&str]) -> bool {
-        self.terminal.as_ref().and_then(|name| name.to_str()).is_some_and(|name| names.contains(&name))
-    }
 }
 
 /// What the arguments and the environment ask for.

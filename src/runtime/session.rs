@@ -1,17 +1,18 @@
 //! One session on the screen: the select loop. Everything that is ready is taken in first, then one frame is drawn if
 //! something changed. Refuses to block: what may take long is on a thread of its own.
 
+mod effects;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use color_eyre::Result;
 use color_eyre::eyre::eyre;
-use rustix::process::Signal;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use crate::app::{self, Effect, Event, Refusal, State, Tone};
+use crate::app::{self, Event, Refusal, State, Tone};
 use crate::config::Config;
 use crate::control::Control;
 use crate::monitor::{Monitor, MonitorConfig};
@@ -21,19 +22,18 @@ use crate::ui;
 use crate::units::ProcessId;
 
 use super::Ending;
-use super::actor::{Actor, Deed};
+use super::actor::Actor;
 use super::asked::Asked;
 use super::child;
 use super::hook::Hook;
 use super::input::Decoder;
-use super::job;
-use super::outside::{self, Wanted};
+use super::outside::Wanted;
 use super::prober::Prober;
 use super::profiles::Profiles;
 use super::protection::Protection;
 use super::sampler::{Pass, Sampler};
 use super::signals::{Notice, Signals};
-use super::terminal::{Heard, Terminal, clipboard_sequence};
+use super::terminal::{Heard, Terminal};
 
 /// How long after an ESC nothing must come for it to be the Escape key: longer than the pieces of one sequence are
 /// apart on a slow link, shorter than a person notices.
@@ -43,14 +43,8 @@ const ESCAPE_PATIENCE: Duration = Duration::from_millis(40);
 /// frame and not in a second one. A frame that answers a key comes at once.
 const SETTLING: Duration = Duration::from_millis(20);
 
-/// BEL.
-const BELL: &[u8] = b"\x07";
-
 /// How long actions that still run may delay the end, once the terminal is given back.
 const LAST_ACTIONS: Duration = Duration::from_millis(500);
-
-/// How long the thread that follows a command may take to stop it.
-const STOPS_WITHIN: Duration = Duration::from_secs(1);
 
 const READ_ONLY: &str = "read-only: nothing is sent or written (started with --read-only)";
 
@@ -233,69 +227,6 @@ impl Session {
         }
     }
 
-    fn perform(&mut self, effect: Effect) {
-        match effect {
-            Effect::Quit => self.ending = Some(Ending::Quit),
-            Effect::Redraw => self.terminal.repaint(),
-            Effect::Suspend => self.suspend(),
-            Effect::Require(needs) => {
-                self.needs = needs;
-                self.prober.direct(None, self.current_needs());
-                // A wish to read something at once is passed on once.
-                self.needs.refresh = false;
-            }
-            Effect::Inspect(id) => {
-                self.inspected = id;
-                self.tell_detail();
-            }
-            Effect::Mark(id) => {
-                self.monitor.mark(id);
-                self.tell_detail();
-            }
-            Effect::Watch(id) => self.watch(Wanted::Tree(id)),
-            Effect::Unwatch => self.told = silence(),
-            Effect::Signal { targets, signal, confirmed: _ } => self.ask(Deed::Signal { targets, signal }),
-            Effect::Adjust { adjustments, undo } => self.ask(Deed::Adjust { adjustments, undo }),
-            Effect::Copy(text) => self.send(&clipboard_sequence(&text)),
-            Effect::SignalCommand(signal) => self.signal_command(signal),
-            Effect::Bell => self.send(BELL),
-            Effect::Hook(call) => {
-                let called = self.hook.call(call);
-                self.tell_refused(called);
-            }
-            Effect::FetchProfile(call) => {
-                let asked = self.profiles.fetch(call);
-                self.tell_refused(asked);
-            }
-            Effect::GiveUpProfiles => self.profiles.give_up(),
-            Effect::SaveProfile(call) => {
-                let asked = self.profiles.save(call);
-                self.tell_refused(asked);
-            }
-        }
-    }
-
-    /// Follows what somebody else started; whoever was followed before is let go.
-    fn watch(&mut self, wanted: Wanted) {
-        match outside::follow(&self.state.config, wanted) {
-            Ok(told) => self.told = told,
-            Err(error) => self.tell(Event::Watching(Err(error.to_string()))),
-        }
-    }
-
-    fn signal_command(&mut self, signal: i32) {
-        // It ends between two keys: then there is nobody to send to.
-        if let Some(command) = &self.command {
-            let _ = command.try_send(child::Notice::Key(signal));
-        }
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        if self.terminal.send(bytes).is_err() {
-            self.ending = Some(Ending::HungUp);
-        }
-    }
-
     /// A pass is due.
     fn sample(&mut self) {
         let needs = self.current_needs();
@@ -352,40 +283,6 @@ impl Session {
         }
     }
 
-    /// Gives the terminal to the shell and stops, with the whole job and a command of ours, until somebody continues us.
-    fn suspend(&mut self) {
-        if !job::may_be_continued() {
-            return self.tell(Event::NotSuspended);
-        }
-        self.terminal.leave();
-        self.stopped = true;
-        self.stop_command();
-        let _ = rustix::process::kill_current_process_group(Signal::STOP);
-        if let Some(command) = &self.command {
-            let _ = command.try_send(child::Notice::Continue);
-        }
-        self.retake();
-    }
-
-    /// Stops the command, and waits until that is done: we stop next, and could not do it any more.
-    fn stop_command(&self) {
-        let (done, is_done) = std::sync::mpsc::sync_channel(1);
-        if let Some(command) = &self.command
-            && command.try_send(child::Notice::Stop(done)).is_ok()
-        {
-            let _ = is_done.recv_timeout(STOPS_WITHIN);
-        }
-    }
-
-    fn retake(&mut self) {
-        if self.terminal.enter().is_err() {
-            self.ending = Some(Ending::HungUp);
-            return;
-        }
-        let (columns, rows) = self.terminal.size();
-        self.tell(Event::Resize(columns, rows));
-    }
-
     /// One frame, if one is due and the terminal has taken the one before.
     fn draw(&mut self) {
         let is_due = self.frame_due.is_some_and(|due| due <= Instant::now());
@@ -397,18 +294,6 @@ impl Session {
         if let Err(error) = self.terminal.draw(|frame| ui::render(state, frame)) {
             let given_back = error.kind() == io::ErrorKind::NotConnected;
             self.ending = Some(if given_back { Ending::Panicked } else { Ending::HungUp });
-        }
-    }
-
-    fn ask(&mut self, deed: Deed) {
-        let asked = self.actor.ask(deed);
-        self.tell_refused(asked);
-    }
-
-    /// What could not even be begun.
-    fn tell_refused(&mut self, asked: Result<(), Event>) {
-        if let Err(outcome) = asked {
-            self.tell(outcome);
         }
     }
 }

@@ -12,7 +12,7 @@ mod watching;
 
 use std::sync::Arc;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent};
 
 use super::*;
 use crate::monitor::report::{DomainKind, DomainReport, Identity, ProcessReport};

@@ -15,6 +15,8 @@ mod nobody;
 mod program;
 mod require;
 mod session;
+#[path = "oom/story.rs"]
+mod story;
 mod terminal;
 #[path = "oom/vm.rs"]
 mod vm;
@@ -32,6 +34,7 @@ use cgroup::MemoryCgroup;
 use hog::Hog;
 use nobody::{AS_NOBODY, Ground, NOBODY};
 use program::know_the_environment;
+use story::{has_row, open_story, shows_until};
 use terminal::Terminal;
 
 /// Longer than anything takes in an emulated machine that shares its host.
@@ -111,15 +114,6 @@ fn shows(terminal: &mut Terminal, what: &str) -> Instant {
     shows_until(terminal, Instant::now() + PATIENCE, what, |screen| screen.contents().contains(what))
 }
 
-fn shows_until(terminal: &mut Terminal, end: Instant, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) -> Instant {
-    let seen = terminal.until(end.saturating_duration_since(Instant::now()), wanted);
-    seen.unwrap_or_else(|error| panic!("{what}: {error}"))
-}
-
-fn has_row(screen: &vt100::Screen, words: &[&str]) -> bool {
-    screen.rows(0, 120).any(|row| words.iter().all(|word| row.contains(word)))
-}
-
 /// Fills the cgroup by 10 MiB a second until it is killed, and gives when that was. On a machine that is slow the last
 /// quarter takes as long as the alarm, whose hook writes to this file.
 fn fill(mut hog: Hog, told: &Path) -> Instant {
@@ -131,39 +125,6 @@ fn fill(mut hog: Hog, told: &Path) -> Instant {
         thread::sleep(Duration::from_millis(100));
     }
     Instant::now()
-}
-
-/// From the list of kills, where those of others on this machine stand as well, to the story of this one.
-fn open_story(terminal: &mut Terminal, end: Instant, victim: &str) {
-    // The lines of the cursor and of the victim.
-    let places = |screen: &vt100::Screen| {
-        let rows: Vec<String> = screen.rows(0, 120).collect();
-        let heading = rows.iter().position(|row| row.contains(" KILLED ") && row.contains(" SURE"))?;
-        let line = |wanted: &dyn Fn(&str) -> bool| rows.iter().skip(heading + 1).position(|row| wanted(row));
-        let cursor = line(&|row| row.starts_with('\u{25b8}'))?;
-        Some((cursor, line(&|row| row.contains(victim) && row.contains("killed "))))
-    };
-    let is_story = |screen: &vt100::Screen| has_row(screen, &["Killed ", " ago: "]);
-    loop {
-        shows_until(terminal, end, "the list of kills", |screen| places(screen).is_some());
-        let before = places(terminal.screen());
-        match before {
-            Some((cursor, Some(line))) if cursor == line => {
-                terminal.press("\r");
-                shows_until(terminal, end, "a story", is_story);
-                if has_row(terminal.screen(), &["Killed ", &format!("ago: {victim},")]) {
-                    return;
-                }
-                // Another kill has just taken its place.
-                terminal.press("\x1b");
-            }
-            _ => {
-                let is_above = before.is_some_and(|(cursor, line)| line.is_some_and(|line| line < cursor));
-                terminal.press(if is_above { "\x1b[A" } else { "\x1b[B" });
-                shows_until(terminal, end, "the cursor moves", |screen| places(screen) != before);
-            }
-        }
-    }
 }
 
 /// A hog fills the cgroup, or the machine, while oomtop looks on.

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use crate::monitor::kill_report::KillReport;
-use crate::text::printable;
 
 use super::bands;
 use super::keys::Move;
@@ -82,13 +81,15 @@ impl State {
         let fresh: Vec<_> = fresh.collect();
         let Some((last, others)) = fresh.split_last() else { return };
         let more = others.len();
-        let who = last
-            .victim
-            .as_ref()
-            .map_or_else(|| "somebody".to_owned(), |victim| format!("{} {}", printable(&victim.name), victim.pid));
+        let who = last.victim.as_ref().map_or_else(|| "somebody".to_owned(), ToString::to_string);
         let together = last.together().map_or_else(String::new, |together| format!(" with {together}"));
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         let sure = last.confidence.word();
-        self.announce(Tone::Bad, format!("OOM kill: {who}{together}{more}, {} ({sure}); 5 tells why", last.cause()));
+        let way = match (self.focus, self.kills.opened) {
+            (Pane::Kills, true) => "",
+            (Pane::Kills, false) => "; Enter tells why",
+            _ => "; 5 tells why",
+        };
+        self.announce(Tone::Bad, format!("OOM kill: {who}{together}{more}, {} ({sure}){way}", last.cause()));
     }
 }

@@ -247,6 +247,7 @@ fn group_kill() -> KillReport {
     let killed = |pid: u32, start_time: Option<u64>, name: &[u8]| Killed {
         id: start_time.map(|start| ProcessId { pid: Pid(pid), start_time: StartTime(start) }),
         pid: Pid(pid),
+        is_of_host: false,
         name: name.into(),
     };
     kill.victim = Some(killed(70, Some(700), b"a\xff"));

@@ -32,10 +32,11 @@ pub struct KillReport {
     pub held: Option<Held>,
     /// Who asked for the memory that was not there: name and number, from the log.
     pub invoker: Option<(Box<[u8]>, Option<Pid>)>,
-    /// The candidates of the domain in the report just before, in the kernel's order; at most
-    /// [`KillReport::CANDIDATES`].
+    /// The candidates of the domain in the kernel's order; at most [`KillReport::CANDIDATES`].
     pub candidates: Vec<Candidate>,
-    /// How many there were.
+    /// Where that table is from.
+    pub ranked_by: RankedBy,
+    /// How many there were that could be taken.
     pub candidate_count: u32,
     /// Why this one, in words, by that table.
     pub why: Option<Box<str>>,
@@ -55,15 +56,47 @@ pub struct KillReport {
     pub evidence: Vec<Evidence>,
 }
 
-/// Who died.
+/// Who died, or might have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Killed {
-    /// Which process of ours it was; `None`: it came and went between two passes, or has another number here.
+    /// Which process of ours it was; `None`: it came and went between two passes, or cannot be told from others of its name.
     pub id: Option<ProcessId>,
     /// Its number, as the witness tells it.
     pub pid: Pid,
+    /// That number is of the machine's first PID namespace, in which the kernel's log speaks, and we are in another.
+    pub is_of_host: bool,
     /// Its name, any bytes.
     pub name: Box<[u8]>,
+}
+
+impl Killed {
+    /// Its number here, where that is known; else as the witness tells it.
+    #[must_use]
+    pub fn number(&self) -> Pid {
+        self.id.map_or(self.pid, |id| id.pid)
+    }
+
+    /// Whether both are the same process. Of one whose number here is not known the name decides.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        if self.is_of_host == other.is_of_host {
+            return self.id.zip(other.id).map_or(self.pid == other.pid, |(own, other)| own == other);
+        }
+        let (of_host, ours) = if self.is_of_host { (self, other) } else { (other, self) };
+        of_host.id.map_or(of_host.name == ours.name, |id| Some(id) == ours.id)
+    }
+}
+
+/// `a.test 30987`: its name, made safe to show, and its number; `a.test (30987 on the host)` where that is not ours.
+impl fmt::Display for Killed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, number) = (printable(&self.name), self.number());
+        if self.is_of_host && self.id.is_none() {
+            write!(f, "{name} ({number} on the host)")
+        } else {
+            write!(f, "{name} {number}")
+        }
+    }
 }
 
 /// All of a cgroup that was killed together: `memory.oom.group`.
@@ -83,8 +116,8 @@ impl KillGroup {
 
     /// Whether this one is known to have died with the victim.
     #[must_use]
-    pub fn has(&self, pid: Pid) -> bool {
-        self.members.iter().any(|member| member.pid == pid)
+    pub fn has(&self, other: &Killed) -> bool {
+        self.members.iter().any(|member| member.is(other))
     }
 }
 
@@ -165,10 +198,19 @@ pub struct Held {
 /// A candidate at that moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
-    /// Its place and the parts of its badness.
+    /// Who.
+    pub who: Killed,
+    /// Its place and the parts of its badness. Who it is stands beside it: of the kernel's own table this has the number only.
     pub victim: Victim,
-    /// Its name, any bytes.
-    pub name: Box<[u8]>,
+}
+
+/// Where a table of candidates is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RankedBy {
+    /// From our last look, then.
+    LastLook(Timestamp),
+    /// From the kernel's log: what it compared.
+    KernelLog,
 }
 
 /// What says that there was a kill.
@@ -250,6 +292,7 @@ impl KillReport {
             held: None,
             invoker: None,
             candidates: Vec::new(),
+            ranked_by: RankedBy::LastLook(at),
             candidate_count: 0,
             why: None,
             group: None,
@@ -280,6 +323,17 @@ impl KillReport {
         let group = self.group.as_ref().filter(|group| group.count > 1)?;
         let others = if group.count == 2 { "1 other".to_owned() } else { format!("{} others", group.count - 1) };
         Some(format!("{others} of {}", printable(&group.path.0)))
+    }
+
+    /// By what, where there is little room, the number before the name: `at 512M of docker 4f2a91`.
+    #[must_use]
+    pub fn cause_in_short(&self) -> String {
+        let Some(domain) = &self.domain else { return "in an unknown cgroup".into() };
+        if domain.is_host {
+            return "by a full machine".into();
+        }
+        let limit = domain.limit.map_or_else(|| "the limit".to_owned(), |limit| limit.to_string());
+        format!("at {limit} of {}", printable(domain.label.as_bytes()))
     }
 
     /// By what, in words: `by the limit of docker 4f2a91 (512M)`.

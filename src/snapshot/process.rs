@@ -142,6 +142,21 @@ impl CgroupPath {
     }
 }
 
+/// Of one cgroup that is called `own` here and `outer` from further out (the kernel's log has the paths of the machine's
+/// first cgroup namespace): what stands before it there, and before it here, which is nothing but the way out of our
+/// namespace. `None` where these must be two cgroups.
+#[must_use]
+pub fn namespace_above<'a>(outer: &'a [u8], own: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let mut inside = own;
+    while let Some(rest) = inside.strip_prefix(b"/..").filter(|rest| rest.is_empty() || rest.starts_with(b"/")) {
+        inside = rest;
+    }
+    let out = &own[..own.len() - inside.len()];
+    let inside = if inside == b"/" { b"" } else { inside };
+    let root: &[u8] = if outer == b"/" { b"" } else { outer };
+    Some((root.strip_suffix(inside)?, out))
+}
+
 /// `/proc/PID/cmdline`: arguments, bounded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Command {

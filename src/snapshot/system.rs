@@ -34,6 +34,8 @@ pub struct Machine {
     pub swappiness: Option<u32>,
     /// The PID namespace that is shown has the machine's real init as number 1 (a container's does not).
     pub initial_pid_namespace: Option<bool>,
+    /// Paths of cgroups are those of the machine, as the kernel's log has them (in a cgroup namespace they are not).
+    pub initial_cgroup_namespace: Option<bool>,
 }
 
 impl Machine {

@@ -12,13 +12,18 @@ use crate::units::{Bytes, Pages, Pid, ProcessId};
 use super::files::{FileName, Tree};
 use super::{proc_files, system_files};
 
-/// The inode of the machine's first PID namespace (include/linux/proc_ns.h PROC_PID_INIT_INO).
+/// The inodes of the machine's first namespaces (include/linux/proc_ns.h `PROC_PID_INIT_INO`, `PROC_CGROUP_INIT_INO`).
 const INITIAL_PID_NAMESPACE: &[u8] = b"pid:[4026531836]";
+const INITIAL_CGROUP_NAMESPACE: &[u8] = b"cgroup:[4026531835]";
 
 /// Reads it all, once.
 pub(super) fn machine(proc_root: &mut Tree, sys_root: Option<&mut Tree>) -> Machine {
     let live = proc_root.is_live();
     let own = own_rights(proc_root, live);
+    let is_initial = |proc_root: &mut Tree, link: &str, initial: &[u8]| {
+        let link = if live { proc_root.read_link(&FileName::of_root(link)).ok() } else { None };
+        link.map(|link| link == initial)
+    };
     let processors = sys_root
         .and_then(|root| system_files::processors(root.read(&FileName::of_root("devices/system/cpu/possible")).ok()?))
         .unwrap_or(1);
@@ -36,11 +41,8 @@ pub(super) fn machine(proc_root: &mut Tree, sys_root: Option<&mut Tree>) -> Mach
         oom_kill_allocating_task: number(proc_root, "sys/vm/oom_kill_allocating_task").map(|value: u8| value != 0),
         panic_on_oom: number(proc_root, "sys/vm/panic_on_oom"),
         swappiness: number(proc_root, "sys/vm/swappiness"),
-        initial_pid_namespace: if live {
-            proc_root.read_link(&FileName::of_root("self/ns/pid")).ok().map(|link| link == INITIAL_PID_NAMESPACE)
-        } else {
-            None
-        },
+        initial_pid_namespace: is_initial(proc_root, "self/ns/pid", INITIAL_PID_NAMESPACE),
+        initial_cgroup_namespace: is_initial(proc_root, "self/ns/cgroup", INITIAL_CGROUP_NAMESPACE),
     }
 }
 

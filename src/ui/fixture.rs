@@ -12,7 +12,7 @@ use crate::config::{Config, Look};
 use crate::mapping_class::MappingClass;
 use crate::monitor::alarm::{AlarmReport, Classes, Portrait};
 use crate::monitor::kill_report::{
-    AllSpared, Candidate, Confidence, Evidence, Held, KillDomain, KillReport, Killed, Spared,
+    AllSpared, Candidate, Confidence, Evidence, Held, KillDomain, KillReport, Killed, RankedBy, Spared,
 };
 use crate::monitor::report::{
     ClassReport, DomainKind, DomainReport, Identity, Immune, Level, MappingSums, ProcessReport, Report, Victim,
@@ -320,7 +320,7 @@ pub fn kills() -> Vec<Arc<KillReport>> {
     let domain = &domains()[0];
     let at = |seconds: u64| Timestamp(NOW.0 - seconds * 1_000_000_000);
     let mut named = KillReport::unknown(2, at(2460), WallTime(0));
-    named.victim = Some(Killed { id: Some(LEAKING), pid: LEAKING.pid, name: (*b"a.test").into() });
+    named.victim = Some(Killed { id: Some(LEAKING), pid: LEAKING.pid, is_of_host: false, name: (*b"a.test").into() });
     named.confidence = Confidence::Certain;
     let limit = Some(domain.limit);
     let path = (*DOCKER.as_bytes()).into();
@@ -331,11 +331,16 @@ pub fn kills() -> Vec<Arc<KillReport>> {
     named.candidate_count = 4;
     let name =
         |victim: &Victim| SKETCHES.iter().find(|sketch| sketch.pid == victim.id.pid.0).map_or("", |one| one.name);
-    let candidate = |victim: &Victim| Candidate { victim: victim.clone(), name: name(victim).as_bytes().into() };
+    let who = |victim: &Victim| {
+        let (id, name) = (victim.id, name(victim).as_bytes().into());
+        Killed { id: Some(id), pid: id.pid, is_of_host: false, name }
+    };
+    let candidate = |victim: &Victim| Candidate { who: who(victim), victim: victim.clone() };
     named.candidates = domain.victims.iter().map(candidate).collect();
+    named.ranked_by = RankedBy::LastLook(at(2461));
     named.why =
         Some("1st of 4: 475M RSS + 2.97M page tables + 0 swap, adj 0; next was b.test 30990, 447M behind".into());
-    let other = Killed { id: None, pid: Pid(30990), name: (*b"b.test").into() };
+    let other = Killed { id: None, pid: Pid(30990), is_of_host: false, name: (*b"b.test").into() };
     let go = go::report().advice.and_then(|advice| advice.into_iter().next());
     let all = AllSpared { per_minute: Some(Bytes::from_mib(114)), go };
     named.spared = Some(Spared { adjustment: Some(-874), less: Some(Bytes::from_mib(447)), instead: Some(other), all });

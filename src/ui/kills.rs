@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use crate::app::State;
 use crate::app::bands::{self, first_line};
 use crate::app::layout::Area;
-use crate::monitor::kill_report::{AllSpared, Confidence, Evidence, KillReport, Killed, Spared};
+use crate::monitor::kill_report::{AllSpared, Confidence, Evidence, KillReport, Killed, RankedBy, Spared};
 use crate::monitor::report::UnreadableReport;
 use crate::text::printable;
 use crate::units::{Bytes, Pages, counted, human_duration};
@@ -35,15 +35,11 @@ pub fn title(state: &State) -> String {
 /// Name and number of the victim, and how many died with it; what is said where there is no name.
 #[must_use]
 pub fn who(kill: &KillReport) -> String {
-    let victim = kill.victim.as_ref().map_or_else(|| "somebody".into(), name);
+    let victim = kill.victim.as_ref().map_or_else(|| "somebody".into(), Killed::to_string);
     match kill.group.as_ref().map_or(0, |group| group.count.saturating_sub(1)) {
         0 => victim,
         others => format!("{victim} +{others}"),
     }
-}
-
-fn name(killed: &Killed) -> String {
-    format!("{} {}", printable(&killed.name), killed.pid)
 }
 
 /// Draws the pane.
@@ -113,7 +109,10 @@ fn list(canvas: &mut Canvas<'_>, area: Area, state: &State) {
         let held = kill.held.map_or_else(|| "-".to_owned(), |held| held.rss.to_string());
         pen.right(6, &held, Role::Strong).gap(2);
         pen.end(kill.confidence.word(), sureness(kill.confidence));
-        pen.put(&format!("killed {}", kill.cause()), Role::Plain);
+        // Cut, a long sentence would lose whose limit it was.
+        if !pen.whole(&format!("killed {}", kill.cause()), Role::Plain) {
+            pen.put(&format!("killed {}", kill.cause_in_short()), Role::Plain);
+        }
     }
     let used = state.report.kills.len() as u16;
     if rows.height > used + 1 {
@@ -146,7 +145,7 @@ fn story(canvas: &mut Canvas<'_>, area: Rect, state: &State, kill: &KillReport) 
     if let Some(history) = chart {
         if words.width < area.width {
             let right = Rect { x: words.right() + 1, width: area.width - words.width - 1, ..area };
-            super::growth::plot_series(canvas, Rect { height: right.height.min(16), ..right }, history, kill.at, &[]);
+            super::growth::plot_series(canvas, right, history, kill.at, &[]);
             candidates(canvas, rest, state, kill);
             return;
         }
@@ -196,9 +195,11 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
         None => {}
     }
     if let Some((name, pid)) = &kill.invoker {
-        let itself = if kill.victim.as_ref().is_some_and(|victim| Some(victim.pid) == *pid) { " itself" } else { "" };
-        let pid = pid.map_or_else(String::new, |pid| format!(" {pid}"));
-        say(format!("{}{pid}{itself} asked for the memory that was not there.", printable(name)), Role::Plain);
+        let is_victim = kill.victim.as_ref().is_some_and(|victim| Some(victim.pid) == *pid);
+        let of_host = if kill.victim.as_ref().is_some_and(|victim| victim.is_of_host) { " on the host" } else { "" };
+        let pid = pid.map_or_else(String::new, |pid| format!(" {pid}{of_host}"));
+        let who = if is_victim { "It itself".to_owned() } else { format!("{}{pid}", printable(name)) };
+        say(format!("{who} asked for the memory that was not there."), Role::Plain);
     }
     if let Some(text) = together(kill) {
         say(text, Role::Strong);
@@ -232,6 +233,11 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
         }
     };
     say(sure, sureness(kill.confidence));
+    if let Some(victim) = kill.victim.as_ref().filter(|victim| victim.is_of_host && victim.id.is_some()) {
+        let (here, there) = (victim.number(), victim.pid);
+        let why = "it is the only one of that name that was gone there";
+        say(format!("The log has the numbers of the host, where {here} is {there}: {why}."), Role::Plain);
+    }
     for evidence in &kill.evidence {
         say(format!("- {evidence}"), Role::Dim);
     }
@@ -253,7 +259,7 @@ fn together(kill: &KillReport) -> Option<String> {
     const NAMES: usize = 6;
     let together = kill.together()?;
     let members = &kill.group.as_ref()?.members;
-    let names: Vec<_> = members.iter().take(NAMES).map(name).collect();
+    let names: Vec<_> = members.iter().take(NAMES).map(Killed::to_string).collect();
     let dots = if members.len() > NAMES { ", ..." } else { "" };
     let names = if names.is_empty() { String::new() } else { format!(": {}{dots}", names.join(", ")) };
     Some(format!("Killed with it: {together} (memory.oom.group){names}."))
@@ -266,7 +272,7 @@ fn to_have_lived(spared: &Spared) -> String {
     let adjustment = spared.adjustment.map(|adj| format!("oom_score_adj {adj} or lower"));
     let less = spared.less.map(|less| format!("{less} less of it"));
     let ways: Vec<_> = adjustment.into_iter().chain(less).collect();
-    format!("To have lived: {}; then {} would have been taken.", ways.join(", or "), name(instead))
+    format!("To have lived: {}; then {} would have been taken.", ways.join(", or "), instead)
 }
 
 /// What would have put it off for everybody, and what that rests on. Nobody knows whether it would have been enough.
@@ -281,25 +287,24 @@ fn to_put_it_off(kill: &KillReport, all: &AllSpared) -> Option<String> {
     (!ways.is_empty()).then(|| format!("To put it off: {}.", ways.join(", or ")))
 }
 
-/// The order just before.
+/// The order by which it was the first, and whose that is.
 fn candidates(canvas: &mut Canvas<'_>, area: Rect, state: &State, kill: &KillReport) {
     if area.height < 3 || kill.candidates.is_empty() {
         return;
     }
     let page = state.report.machine.page_size;
-    // Its RSS may lack what processors have not added up yet, and then is not quite the one that was held.
-    canvas.pen(area, 1).gap(1).put(
-        &format!(
-            "{} just before, as the kernel counts: RSS + swap + tables + adj",
-            counted(kill.candidate_count, ["candidate", "candidates"])
-        ),
-        Role::Heading,
-    );
+    let count = counted(kill.candidate_count, ["candidate", "candidates"]);
+    let from = match kill.ranked_by {
+        RankedBy::KernelLog => "by the kernel's own table".to_owned(),
+        // Its RSS may lack what processors have not added up yet, and then is not quite the one that was held.
+        RankedBy::LastLook(at) => format!("at our last look, {:.1}s before", kill.at.since(at).as_secs_f64()),
+    };
+    canvas.pen(area, 1).gap(1).put(&format!("{count} {from}: RSS + swap + tables + adj"), Role::Heading);
     // Every part of the sum before a whole name.
     let name = if area.width >= 78 { 16 } else { 10 };
     for (line, candidate) in (2..area.height).zip(&kill.candidates) {
         let victim = &candidate.victim;
-        let died = kill.victim.as_ref().is_some_and(|killed| killed.id == Some(victim.id));
+        let died = kill.victim.as_ref().is_some_and(|killed| killed.is(&candidate.who));
         let role = if died { Role::Danger } else { Role::Plain };
         let rank = match victim.immune {
             Some(_) => "safe".to_owned(),
@@ -307,7 +312,10 @@ fn candidates(canvas: &mut Canvas<'_>, area: Rect, state: &State, kill: &KillRep
         };
         let mut pen = canvas.pen(area, line);
         pen.left(1, if died { "x" } else { "" }, Role::Danger).left(5, &rank, role);
-        pen.right(7, &victim.id.pid.to_string(), role).gap(1).left(name, &printable(&candidate.name), role);
+        // Of the host's numbers those are told that are known here.
+        let who = &candidate.who;
+        let number = if who.is_of_host && who.id.is_none() { "-".to_owned() } else { who.number().to_string() };
+        pen.right(7, &number, role).gap(1).left(name, &printable(&who.name), role);
         if let Some(immune) = victim.immune {
             pen.right(8, "-", Role::Dim).gap(2).put(immune.reason(), Role::Good);
             continue;

@@ -38,7 +38,12 @@ pub struct Hog {
 
 impl Hog {
     pub fn start(program: &Path) -> Self {
-        let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+        Self::start_by(&mut Command::new(program))
+    }
+
+    /// By a command that starts it in the end, and hands its input and output on to it.
+    pub fn start_by(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
         // A test that fills a machine is immune, and what it starts would be.
         std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), "0").expect("a child of our own");
         let commands = child.stdin.take().expect("piped");

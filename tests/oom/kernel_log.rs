@@ -1,6 +1,9 @@
 //! What the kernel itself says of its kills: `/dev/kmsg` from where we opened it, read by plain means. It is the judge,
 //! so it shares no code with what it judges.
 
+#![allow(dead_code, reason = "each test binary uses some of it")]
+#![allow(clippy::disallowed_methods, reason = "reads the kernel's log")]
+
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
@@ -20,6 +23,12 @@ impl KernelLog {
             OpenOptions::new().read(true).custom_flags(nonblocking).open("/dev/kmsg").expect("root reads the log");
         file.seek(SeekFrom::End(0)).expect("goes behind the last record");
         Self { file, texts: Vec::new() }
+    }
+
+    /// Whether one record since the log was opened has all of these words.
+    pub fn has(&mut self, words: &[&str]) -> bool {
+        self.read();
+        self.texts.iter().any(|text| words.iter().all(|word| text.contains(word)))
     }
 
     /// Who of these was killed since the log was opened, by thread number, in the order of the log.

@@ -350,7 +350,7 @@ fn a_kill_is_told_once_and_its_story_is_two_keys_away() {
     let kill = |number: u64| {
         let mut kill = KillReport::unknown(number, Timestamp::from_secs(10 + number), WallTime(0));
         let pid = Pid(30 + number as u32);
-        kill.victim = Some(Killed { id: None, pid, name: (*b"a\x1b.test").into() });
+        kill.victim = Some(Killed { id: None, pid, is_of_host: false, name: (*b"a\x1b.test").into() });
         Arc::new(kill)
     };
     let report = |state: &mut State, kills: RangeInclusive<u64>| {
@@ -375,10 +375,14 @@ fn a_kill_is_told_once_and_its_story_is_two_keys_away() {
     assert_eq!(state.opened_kill().map(|kill| kill.number), Some(2));
     report(&mut state, 1..=4);
     assert_eq!(state.opened_kill().map(|kill| kill.number), Some(2), "what is read stays");
+    let said = state.news.take().expect("it is told").text;
+    assert!(!said.contains("tells why"), "the story is open: {said}");
     press(&mut state, "<down>");
     assert_eq!(state.opened_kill().map(|kill| kill.number), Some(1));
     press(&mut state, "<esc>");
     assert_eq!((state.focus, state.opened_kill()), (Pane::Kills, None));
+    report(&mut state, 1..=5);
+    assert!(state.news.take().expect("it is told").text.ends_with("; Enter tells why"));
     press(&mut state, "<esc>");
     assert_eq!(state.focus, Pane::Top);
 }

@@ -68,14 +68,23 @@ impl<'a> KillJson<'a> {
 #[derive(Serialize)]
 struct KilledJson<'a> {
     pid: u32,
-    /// Null: it came and went between two samples, or has another number here.
+    /// Null: it came and went between two samples, or which one it was here is not known.
     start_time_ticks: Option<u64>,
+    /// Its number in the kernel's log, where that has others than this PID namespace; `pid` is the same where it has none
+    /// here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host_pid: Option<u32>,
     name: Cow<'a, str>,
 }
 
 impl<'a> KilledJson<'a> {
     fn new(killed: &'a Killed) -> Self {
-        Self { pid: killed.pid.0, start_time_ticks: killed.id.map(|id| id.start_time.0), name: lossy(&killed.name) }
+        Self {
+            pid: killed.number().0,
+            start_time_ticks: killed.id.map(|id| id.start_time.0),
+            host_pid: killed.is_of_host.then_some(killed.pid.0),
+            name: lossy(&killed.name),
+        }
     }
 }
 

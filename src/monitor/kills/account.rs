@@ -6,19 +6,23 @@ use std::sync::Arc;
 use crate::golang::advice::{self, Advice};
 use crate::golang::runtime_memory;
 use crate::snapshot::process::CgroupPath;
-use crate::text::printable;
-use crate::units::{Bytes, Pages, Rate};
+use crate::units::{Bytes, Pages, ProcessId, Rate};
 
-use super::super::kill_report::{AllSpared, Candidate, Held, KillDomain, KillReport, Killed, Spared};
+use super::super::kill_report::{AllSpared, Candidate, Held, KillDomain, KillReport, Killed, RankedBy, Spared};
 use super::super::report::{
     DomainKind, DomainReport, MappingsState, ProcessDetail, ProcessReport, Report, WarningState,
 };
 use super::super::victims;
-use super::kernel_table::Row;
 use super::{Open, Scale};
 
 pub(super) fn is_same(domain: &DomainReport, own: &KillDomain) -> bool {
     (domain.kind == DomainKind::Host) == own.is_host && *domain.path.0 == *own.path
+}
+
+/// What the last look said of its domain.
+pub(super) fn known_domain<'a>(report: &KillReport, before: &'a Report) -> Option<&'a DomainReport> {
+    let own = report.domain.as_ref()?;
+    before.domains.iter().find(|known| is_same(known, own))
 }
 
 /// The counter of this cgroup moved: the domain is probably the tightest above it.
@@ -50,8 +54,10 @@ pub(super) fn remember_candidates(open: &mut Open, domain: Option<&DomainReport>
     open.scale = Some(Scale { total: domain.total_pages, page_size, growth: domain.growth, interval: before.interval });
     let report = &mut open.report;
     let name = |id| before.process(id).map(|row| row.identity.name.clone()).unwrap_or_default();
+    let who = |id: ProcessId| Killed { id: Some(id), pid: id.pid, is_of_host: false, name: name(id) };
     let first = domain.victims.iter().take(KillReport::CANDIDATES);
-    report.candidates = first.map(|victim| Candidate { victim: victim.clone(), name: name(victim.id) }).collect();
+    report.candidates = first.map(|victim| Candidate { who: who(victim.id), victim: victim.clone() }).collect();
+    report.ranked_by = RankedBy::LastLook(before.time);
     report.candidate_count = domain.candidates;
     report.usage = domain.usage.map(|usage| (usage, None));
 }
@@ -73,48 +79,33 @@ pub(super) fn remember_victim(report: &mut KillReport, row: &ProcessReport, deta
     report.history = Some(Arc::new(detail));
 }
 
-/// The candidates by which a kill is explained: those of the kernel's own table, else those of our last look.
-fn ranked(report: &KillReport, told: Option<&[Row]>) -> Vec<Row> {
-    let of_last_look = |candidate: &Candidate| {
-        let id = candidate.victim.id;
-        let who = Killed { id: Some(id), pid: id.pid, name: candidate.name.clone() };
-        Row { who, victim: candidate.victim.clone() }
-    };
-    told.map_or_else(|| report.candidates.iter().map(of_last_look).collect(), <[Row]>::to_vec)
+/// Whether this candidate is the victim.
+fn is_victim(report: &KillReport, candidate: &Candidate) -> bool {
+    report.victim.as_ref().is_some_and(|own| own.is(&candidate.who))
 }
 
-/// Whether this row is of the victim.
-fn is_victim(report: &KillReport, row: &Row, is_told: bool) -> bool {
-    // The kernel's table names by number; between two looks a number may change hands.
-    report.victim.as_ref().is_some_and(|own| if is_told { own.pid == row.who.pid } else { own.id == row.who.id })
-}
-
-/// Why this one, by the kernel's own table where it is there, else by the one that was kept.
-pub(super) fn explain(report: &mut KillReport, told: Option<&[Row]>, domain: Option<&DomainReport>, before: &Report) {
+/// Why this one, by the table that was kept.
+pub(super) fn explain(report: &mut KillReport, domain: Option<&DomainReport>, before: &Report) {
     let Some(domain) = domain else { return };
-    let table = ranked(report, told);
-    let is_own = |row: &&Row| is_victim(report, row, told.is_some());
-    let Some(own) = table.iter().find(is_own).map(|row| &row.victim) else { return };
+    let is_own = |candidate: &&Candidate| is_victim(report, candidate);
+    let Some(own) = report.candidates.iter().find(is_own).map(|candidate| &candidate.victim) else { return };
     let page = before.machine.page_size;
     // Who was killed is not counted any more where it is gone already.
-    let candidates = told
-        .map_or(report.candidate_count, |rows| rows.iter().filter(|row| row.victim.immune.is_none()).count() as u32);
-    let then = DomainReport { candidates, ..domain.clone() };
+    let then = DomainReport { candidates: report.candidate_count, ..domain.clone() };
     let parts = victims::explain(own, &then, page);
-    let when = match told {
-        Some(_) => "by the kernel's own table".to_owned(),
-        None => format!("as it was {:.1}s before", report.at.since(before.time).as_secs_f64()),
+    let when = match report.ranked_by {
+        RankedBy::KernelLog => "by the kernel's own table".to_owned(),
+        RankedBy::LastLook(at) => format!("as it was {:.1}s before", report.at.since(at).as_secs_f64()),
     };
-    let other = table.iter().find(|row| !is_own(row) && row.victim.immune.is_none());
+    let other = report.candidates.iter().find(|other| !is_own(other) && other.victim.immune.is_none());
     let why = match other {
         None => format!("{parts} ({when})"),
-        Some(Row { who, victim: other }) => {
-            let (name, pid) = (printable(&who.name), who.pid);
+        Some(Candidate { who, victim: other }) => {
             let apart = Pages(own.badness.abs_diff(other.badness)).bytes(page);
             if own.rank == 1 {
-                format!("{parts}; next was {name} {pid}, {apart} behind ({when})")
+                format!("{parts}; next was {who}, {apart} behind ({when})")
             } else {
-                format!("{parts}; at our last look {name} {pid} was ahead of it by {apart}: they moved since")
+                format!("{parts}; at our last look {who} was ahead of it by {apart}: they moved since")
             }
         }
     };
@@ -123,24 +114,23 @@ pub(super) fn explain(report: &mut KillReport, told: Option<&[Row]>, domain: Opt
 
 /// What would have let the first of the ranking live, had all others been as they were. Who would have died with it in
 /// its group is no other.
-pub(super) fn spared(report: &KillReport, told: Option<&[Row]>, scale: Scale) -> Option<Spared> {
-    let table = ranked(report, told);
-    let is_own = |row: &&Row| is_victim(report, row, told.is_some());
-    let own = &table.iter().find(is_own)?.victim;
+pub(super) fn spared(report: &KillReport, scale: Scale) -> Option<Spared> {
+    let is_own = |candidate: &&Candidate| is_victim(report, candidate);
+    let own = &report.candidates.iter().find(is_own)?.victim;
     if own.rank != 1 {
         return None;
     }
-    let in_group = |pid| report.group.as_ref().is_some_and(|group| group.has(pid));
-    let other = table.iter().find(|row| !is_own(row) && row.victim.immune.is_none() && !in_group(row.who.pid));
-    match other {
-        Some(Row { who, victim: other }) => Some(Spared {
+    let in_group = |who: &Killed| report.group.as_ref().is_some_and(|group| group.has(who));
+    let is_other = |other: &&Candidate| !is_own(other) && other.victim.immune.is_none() && !in_group(&other.who);
+    match report.candidates.iter().find(is_other) {
+        Some(Candidate { who, victim: other }) => Some(Spared {
             adjustment: victims::falls_behind_at(scale.total, own, other),
             less: Some(Pages(own.badness.abs_diff(other.badness).saturating_add(1)).bytes(scale.page_size)),
             instead: Some(who.clone()),
             all: all_spared(report, scale),
         }),
         // More than are kept: who would have been next is not known.
-        None if told.is_none() && report.candidate_count as usize > report.candidates.len() => None,
+        None if report.candidate_count as usize > report.candidates.len() => None,
         None => Some(Spared { adjustment: Some(-1000), less: None, instead: None, all: all_spared(report, scale) }),
     }
 }

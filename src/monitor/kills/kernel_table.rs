@@ -1,23 +1,21 @@
 //! The candidates of a kill as the kernel wrote them down when it chose: later than our last look, and what it compared.
 //! Refuses a table that is not whole, that is of another limit than the one we know, or in which the victim is not first.
 
-use crate::oom_log::{Candidate, Episode, PageTables};
-use crate::units::{Bytes, Pages, Pid};
+use crate::oom_log::{self, Episode, PageTables};
+use crate::units::{Bytes, Pages, ProcessId};
 
 use super::super::badness::{Parts, adjustment_pages, badness};
 use super::super::kernel_rules::KernelRules;
-use super::super::kill_report::Killed;
+use super::super::kill_report::{Candidate, Killed};
 use super::super::report::{DomainReport, Immune, Report, Victim};
 
-/// One candidate.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Row {
-    pub who: Killed,
-    pub victim: Victim,
-}
-
 /// The candidates in the kernel's order, the immune ones last.
-pub(super) fn rows(episode: &Episode, taken: Pid, domain: &DomainReport, before: &Report) -> Option<Vec<Row>> {
+pub(super) fn rows(
+    episode: &Episode,
+    taken: &Killed,
+    domain: &DomainReport,
+    before: &Report,
+) -> Option<Vec<Candidate>> {
     let rules = KernelRules::of(&before.machine);
     let limit = episode.counters.memory.and_then(|memory| memory.limit);
     let is_whole = !episode.mixed && episode.tasks.left_out == 0 && !episode.allocating_task;
@@ -25,23 +23,34 @@ pub(super) fn rows(episode: &Episode, taken: Pid, domain: &DomainReport, before:
     if !is_whole || rules.root_bonus || limit.is_some_and(|limit| limit != domain.limit) {
         return None;
     }
-    let ours = before.machine.initial_pid_namespace != Some(false);
-    let row = |candidate: &Candidate| {
-        let known = before.processes.iter().find(|row| ours && row.id.pid == candidate.tgid).map(|row| row.id);
+    let row = |candidate: &oom_log::Candidate| {
+        let id = if taken.is_of_host {
+            only_one_called(candidate.name.as_bytes(), episode, domain, before)
+        } else {
+            before.processes.iter().find(|row| row.id.pid == candidate.tgid).map(|row| row.id)
+        };
         let victim = victim(candidate, domain.total_pages, before.machine.page_size, &rules)?;
         let name = candidate.name.as_bytes().into();
-        Some(Row { who: Killed { id: known, pid: candidate.tgid, name }, victim })
+        Some(Candidate { who: Killed { id, pid: candidate.tgid, is_of_host: taken.is_of_host, name }, victim })
     };
     let mut rows: Vec<_> = episode.tasks.rows.iter().map(row).collect::<Option<_>>()?;
     rows.sort_by_key(|row| (row.victim.immune.is_some(), std::cmp::Reverse(row.victim.badness)));
     for (rank, row) in (1..).zip(&mut rows) {
         row.victim.rank = if row.victim.immune.is_none() { rank } else { 0 };
     }
-    let is_first = rows.first().is_some_and(|first| first.who.pid == taken && first.victim.immune.is_none());
+    let is_first = rows.first().is_some_and(|first| first.who.pid == taken.pid && first.victim.immune.is_none());
     is_first.then_some(rows)
 }
 
-fn victim(candidate: &Candidate, total: Pages, page_size: Bytes, rules: &KernelRules) -> Option<Victim> {
+/// Where the table has other numbers than we: the only one of this name, in the table and in our ranking.
+fn only_one_called(name: &[u8], episode: &Episode, domain: &DomainReport, before: &Report) -> Option<ProcessId> {
+    let told = episode.tasks.rows.iter().filter(|row| row.name.as_bytes() == name).count();
+    let rows = domain.victims.iter().filter_map(|victim| before.process(victim.id));
+    let mut named = rows.filter(|row| *row.identity.name == *name);
+    named.next().filter(|_| told == 1 && named.next().is_none()).map(|row| row.id)
+}
+
+fn victim(candidate: &oom_log::Candidate, total: Pages, page_size: Bytes, rules: &KernelRules) -> Option<Victim> {
     let page_tables = match candidate.page_tables {
         PageTables::Unknown => return None,
         PageTables::Pages(pages) => pages,
@@ -52,7 +61,7 @@ fn victim(candidate: &Candidate, total: Pages, page_size: Bytes, rules: &KernelR
     Some(Victim {
         rank: 0,
         // Only the number is told; who it is stands beside it.
-        id: crate::units::ProcessId::new(candidate.tgid.0, 0),
+        id: ProcessId::new(candidate.tgid.0, 0),
         badness: badness(&parts, total, rules),
         rss: Some(rss),
         swap: Some(swap),

@@ -4,6 +4,8 @@
 
 mod account;
 mod kernel_table;
+mod log;
+mod namespaces;
 mod witnesses;
 
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use std::time::Duration;
 use crate::oom_log::Follower;
 use crate::snapshot::Snapshot;
 use crate::snapshot::process::CgroupPath;
-use crate::units::{Bytes, Pages, Pid, ProcessId, Rate};
+use crate::units::{Bytes, Pages, ProcessId, Rate};
 
 use super::kill_report::{Confidence, Evidence, KillGroup, KillReport, Killed};
 use super::report::{ProcessDetail, ProcessReport, Report};
@@ -32,6 +34,10 @@ pub(super) struct Kills {
     follower: Follower,
     /// The kernel's log may not be read, or there is none: nothing will come of it.
     is_deaf: bool,
+    /// What the log calls our cgroups, once that is known.
+    names: Option<namespaces::Names>,
+    /// Heard in the last pass, before that was known.
+    unplaced: Vec<log::Heard>,
     machine: Option<u64>,
     owed: Owed,
     cgroups: Vec<(CgroupPath, Option<u64>)>,
@@ -63,8 +69,6 @@ struct Open {
     /// Cgroups whose counters have counted it, and how many deaths each.
     counted: Vec<(CgroupPath, u64)>,
     scale: Option<Scale>,
-    /// The kernel's own table, where it is in the log and whole.
-    table: Option<Vec<kernel_table::Row>>,
     suspects: Vec<Suspect>,
 }
 
@@ -86,15 +90,18 @@ impl Open {
         self.report.group.get_or_insert_with(|| KillGroup { path, members: Vec::new(), count: 1 })
     }
 
-    /// One more that died with the victim, who may be named again.
+    /// One more that died with the victim, who may be named again: by the log, and as one that left.
     fn add_member(&mut self, member: Killed) {
-        let is_victim = self.report.victim.as_ref().is_some_and(|victim| victim.pid == member.pid);
-        if let Some(group) = self.report.group.as_mut().filter(|group| !is_victim && !group.has(member.pid)) {
-            if group.members.len() < KillGroup::MEMBERS {
-                group.members.push(member);
-            }
-            group.count = group.count.max(group.members.len() as u32 + 1);
+        let is_victim = self.report.victim.as_ref().is_some_and(|victim| victim.is(&member));
+        let Some(group) = self.report.group.as_mut().filter(|_| !is_victim) else { return };
+        if let Some(known) = group.members.iter_mut().find(|known| known.is(&member)) {
+            known.id = known.id.or(member.id);
+            return;
         }
+        if group.members.len() < KillGroup::MEMBERS {
+            group.members.push(member);
+        }
+        group.count = group.count.max(group.members.len() as u32 + 1);
     }
 
     fn may_still_lose_members(&self) -> bool {
@@ -102,9 +109,14 @@ impl Open {
     }
 
     /// The victim or one that died with it.
-    fn has(&self, pid: Pid) -> bool {
-        let is_victim = self.report.victim.as_ref().is_some_and(|victim| victim.pid == pid);
-        is_victim || self.report.group.as_ref().is_some_and(|group| group.has(pid))
+    fn has(&self, one: &Killed) -> bool {
+        let is_victim = self.report.victim.as_ref().is_some_and(|victim| victim.is(one));
+        is_victim || self.report.group.as_ref().is_some_and(|group| group.has(one))
+    }
+
+    /// The log names it, and which process of ours that was is not known.
+    fn is_of_a_stranger(&self) -> bool {
+        self.logged && !self.gone && self.report.victim.as_ref().is_some_and(|victim| victim.id.is_none())
     }
 }
 
@@ -156,6 +168,7 @@ impl Kills {
             return false;
         }
         self.see_who_left(look);
+        self.recognise(look);
         self.name_the_nameless(look);
         self.tell()
     }
@@ -205,7 +218,6 @@ impl Kills {
             cgroup: None,
             counted: Vec::new(),
             scale: None,
-            table: None,
             suspects: Vec::new(),
         });
         self.open.len() - 1
@@ -219,8 +231,7 @@ impl Kills {
                 open.report.confidence = Confidence::Certain;
             }
             open.report.evidence.sort_by_key(Evidence::order);
-            open.report.spared =
-                open.scale.and_then(|scale| account::spared(&open.report, open.table.as_deref(), scale));
+            open.report.spared = open.scale.and_then(|scale| account::spared(&open.report, scale));
             changed |= put(&mut self.told, &open.report);
         }
         changed

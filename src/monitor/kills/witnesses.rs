@@ -1,124 +1,18 @@
-//! What the witnesses of a pass say of kills: the kernel's log, the counters of cgroups and of the machine, and who is
-//! not there any more. Each word finds the kill that it is of, or is the first of another. Refuses to make a certainty
-//! of what only counters say.
+//! What counters and absences say of kills: of cgroups and of the machine, and who is not there any more. Each word finds
+//! the kill that it is of, or is the first of another. Refuses to make a certainty of what only counters say.
 
-use crate::oom_log::{Domain, Episode, Victim};
 use crate::snapshot::Snapshot;
 use crate::snapshot::cgroup::{Cgroup, Version};
-use crate::snapshot::kernel_event::OutsideEvent;
 use crate::snapshot::process::CgroupPath;
 use crate::text::printable;
-use crate::units::{Pid, ProcessId};
+use crate::units::ProcessId;
 
-use super::super::kill_report::{Confidence, Evidence, Held, KillDomain, KillGroup, KillReport, Killed};
-use super::super::label::label;
-use super::super::report::{DomainKind, DomainReport, ProcessReport, Report};
-use super::account::{explain, is_same, named, place, remember_candidates, remember_victim, the_machine};
-use super::kernel_table;
-use super::{GROUP_DIES_WITHIN, Kills, Look, MOST, Open, SUSPECTS, Suspect};
+use super::super::kill_report::{Confidence, Evidence, KillDomain, KillGroup, Killed};
+use super::super::report::ProcessReport;
+use super::account::{explain, known_domain, place, remember_victim};
+use super::{Kills, Look, MOST, Open, SUSPECTS, Suspect};
 
 impl Kills {
-    pub(super) fn hear_log(&mut self, look: &Look<'_>) {
-        for event in &look.snapshot.events {
-            if let OutsideEvent::KernelLog(record) = event {
-                self.follower.push(record);
-            }
-        }
-        while let Some(episode) = self.follower.next_episode() {
-            let mut victims = episode.victims.iter();
-            let group = episode.kill_group.as_deref().map(CgroupPath::new);
-            let known = group.as_ref().filter(|_| !episode.is_dumped()).and_then(|group| self.dying(group));
-            let Some(index) = known.or_else(|| victims.next().map(|first| self.hear_kernel(&episode, first, look)))
-            else {
-                continue;
-            };
-            match group {
-                Some(group) => {
-                    self.open[index].join(group);
-                    victims.for_each(|victim| self.open[index].add_member(killed(victim, row_of(victim, look))));
-                }
-                None => victims.for_each(|victim| _ = self.hear_kernel(&episode, victim, look)),
-            }
-        }
-    }
-
-    /// The kill of which the rest of this group dies: a pass may end between their records.
-    fn dying(&self, group: &CgroupPath) -> Option<usize> {
-        self.open.iter().rposition(|open| {
-            let is_of = match &open.report.group {
-                Some(known) => known.path == *group,
-                None => open.cgroup.as_ref().is_none_or(|own| own.is_within(group)),
-            };
-            open.logged && is_of && open.age <= GROUP_DIES_WITHIN
-        })
-    }
-
-    /// The kernel says that it killed this one; gives the index of its kill.
-    fn hear_kernel(&mut self, episode: &Episode, victim: &Victim, look: &Look<'_>) -> usize {
-        let row = row_of(victim, look);
-        let killed = killed(victim, row);
-        let pid = killed.pid;
-        let place = row.and_then(|row| row.identity.cgroup.clone());
-        let place = place.or_else(|| episode.victim_cgroup.as_deref().map(CgroupPath::new));
-        let fits = |open: &Open| {
-            let near = open.cgroup.as_ref().is_none_or(|known| place.as_ref().is_none_or(|own| own.is_within(known)));
-            !open.logged && (open.has(pid) || near && open.report.victim.is_none())
-        };
-        let index = self.open.iter().position(fits).unwrap_or_else(|| self.open(look));
-        let open = &mut self.open[index];
-        open.logged = true;
-        open.cgroup = place;
-        let report = &mut open.report;
-        report.others = 0;
-        report.victim = Some(killed);
-        if let Some(group) = &mut report.group {
-            // Who vanished was only a conclusion.
-            group.members.clear();
-        }
-        report.invoker = episode.invoker.as_ref().map(|invoker| (Box::from(invoker.name.as_bytes()), invoker.pid));
-        let domain = match &episode.domain {
-            Some(Domain::Host) => look.before.host(),
-            Some(Domain::Cgroup(Some(path))) => {
-                look.before.domains.iter().find(|domain| domain.kind != DomainKind::Host && *domain.path.0 == **path)
-            }
-            Some(Domain::Cgroup(None)) | None => None,
-        };
-        report.domain = match (&episode.domain, domain) {
-            (Some(_), Some(domain)) => Some(KillDomain { is_told: true, ..named(domain) }),
-            (Some(Domain::Host), None) => Some(the_machine()),
-            (Some(Domain::Cgroup(Some(path))), None) => Some(KillDomain {
-                label: label(path).into(),
-                path: path.clone(),
-                is_host: false,
-                limit: None,
-                is_told: true,
-            }),
-            _ => report.domain.take(),
-        };
-        if let (Some(known), Some(memory)) = (&mut report.domain, episode.counters.memory) {
-            known.limit = memory.limit.or(known.limit);
-        }
-        remember_candidates(open, domain, look.before);
-        let report = &mut open.report;
-        if let Some(row) = row {
-            remember_victim(report, row, (look.detail)(row.id));
-        }
-        if let Some(rss) = victim.rss() {
-            let swap = report.held.and_then(|held| held.swap);
-            report.held = Some(Held { rss, page_tables: victim.page_tables, swap, is_told: true });
-        }
-        open.table = domain.and_then(|domain| kernel_table::rows(episode, pid, domain, look.before));
-        explain(report, open.table.as_deref(), domain, look.before);
-        report.evidence.extend(record_of(victim.pid, look.snapshot));
-        // Its counters may come before the log says that it was a group.
-        let cgroups = look.snapshot.cgroups.as_deref().unwrap_or_default();
-        let own = open.cgroup.as_ref();
-        if let Some(group) = own.and_then(|own| group_above(cgroups, own, open.report.domain.as_ref())) {
-            open.join(group);
-        }
-        index
-    }
-
     /// Counters of cgroups. On v2 those above count too: the lowest goes first, the others find the same kill.
     pub(super) fn count_cgroups(&mut self, look: &Look<'_>) {
         let Some(cgroups) = &look.snapshot.cgroups else { return };
@@ -152,7 +46,7 @@ impl Kills {
                         let own = open.cgroup.take().unwrap_or_else(|| cgroup.path.clone());
                         place(open, &own, look.before);
                         let domain = known_domain(&open.report, look.before);
-                        explain(&mut open.report, None, domain, look.before);
+                        explain(&mut open.report, domain, look.before);
                     }
                 }
             }
@@ -231,13 +125,13 @@ impl Kills {
             let dies_with = |open: &&mut Open| {
                 let group = open.report.group.as_ref().filter(|_| open.report.victim.is_some());
                 let inside = |group: &KillGroup| own.is_some_and(|own| own.is_within(&group.path));
-                group.is_some_and(|group| group.has(row.id.pid) || open.may_still_lose_members() && inside(group))
+                group.is_some_and(|group| group.has(&known(row)) || open.may_still_lose_members() && inside(group))
             };
             if let Some(open) = self.open.iter_mut().find(dies_with) {
                 open.add_member(known(row));
                 continue;
             }
-            for open in self.open.iter_mut().filter(|open| open.report.victim.is_none()) {
+            for open in self.open.iter_mut().filter(|open| open.report.victim.is_none() || open.is_of_a_stranger()) {
                 if open.may_be_of(row) && open.suspects.len() < SUSPECTS {
                     let first = before.host().and_then(|machine| machine.victims.first());
                     open.suspects.push(Suspect {
@@ -268,7 +162,7 @@ impl Kills {
             suspects.retain(|suspect| !taken.contains(&suspect.row.id) && open.may_be_of(&suspect.row));
             open.suspects = suspects;
             let rank = |id: ProcessId| {
-                let ranked = open.report.candidates.iter().find(|candidate| candidate.victim.id == id);
+                let ranked = open.report.candidates.iter().find(|candidate| candidate.who.id == Some(id));
                 ranked.map_or(u32::MAX, |candidate| candidate.victim.rank.wrapping_sub(1))
             };
             let order = |Suspect { row, leads_machine, .. }: &Suspect| {
@@ -297,7 +191,7 @@ impl Kills {
             report.victim = Some(known(row));
             remember_victim(report, row, suspect.detail);
             let domain = known_domain(report, look.before);
-            explain(report, None, domain, look.before);
+            explain(report, domain, look.before);
             report.evidence.push(suspect.gone);
             open.gone = true;
             for other in std::mem::take(&mut open.suspects) {
@@ -312,10 +206,10 @@ impl Kills {
 
 impl Open {
     /// Whether the victim may have been this one, by where it was.
-    fn may_be_of(&self, row: &ProcessReport) -> bool {
+    pub(super) fn may_be_of(&self, row: &ProcessReport) -> bool {
         let own = row.identity.cgroup.as_ref();
         // What was moved lately says the cgroup that it was in; the list of the cgroup knows better.
-        let is_listed = || self.report.candidates.iter().any(|candidate| candidate.victim.id == row.id);
+        let is_listed = || self.report.candidates.iter().any(|candidate| candidate.who.id == Some(row.id));
         self.cgroup.as_ref().is_none_or(|path| own.is_some_and(|own| own.is_within(path))) || is_listed()
     }
 
@@ -351,33 +245,13 @@ impl Open {
     }
 }
 
-/// What the last look said of its domain.
-fn known_domain<'a>(report: &KillReport, before: &'a Report) -> Option<&'a DomainReport> {
-    let own = report.domain.as_ref()?;
-    before.domains.iter().find(|known| is_same(known, own))
-}
-
-/// The row of the process that the kernel's log names.
-fn row_of<'a>(victim: &Victim, look: &Look<'a>) -> Option<&'a ProcessReport> {
-    // Inside of a PID namespace its numbers are not ours.
-    let ours = look.snapshot.machine.initial_pid_namespace != Some(false);
-    let pid = victim.tgid.unwrap_or(victim.pid);
-    look.before.processes.iter().find(|row| ours && row.id.pid == pid)
-}
-
-fn killed(victim: &Victim, row: Option<&ProcessReport>) -> Killed {
-    let name = victim.name.map(|name| name.as_bytes().into());
-    let name = name.or_else(|| row.map(|row| row.identity.name.clone())).unwrap_or_default();
-    Killed { id: row.map(|row| row.id), pid: victim.tgid.unwrap_or(victim.pid), name }
-}
-
-fn known(row: &ProcessReport) -> Killed {
-    Killed { id: Some(row.id), pid: row.id.pid, name: row.identity.name.clone() }
+pub(super) fn known(row: &ProcessReport) -> Killed {
+    Killed { id: Some(row.id), pid: row.id.pid, is_of_host: false, name: row.identity.name.clone() }
 }
 
 /// The highest cgroup above this one, inside of the domain, that dies together (mm/memcontrol.c
 /// mem_cgroup_get_oom_group).
-fn group_above(cgroups: &[Cgroup], path: &CgroupPath, domain: Option<&KillDomain>) -> Option<CgroupPath> {
+pub(super) fn group_above(cgroups: &[Cgroup], path: &CgroupPath, domain: Option<&KillDomain>) -> Option<CgroupPath> {
     let domain = domain.filter(|domain| !domain.is_host).map(|domain| CgroupPath::new(&*domain.path));
     let inside = |group: &CgroupPath| domain.as_ref().is_none_or(|domain| group.is_within(domain));
     let mut groups = cgroups.iter().filter(|cgroup| cgroup.oom_group == Some(true)).map(|cgroup| &cgroup.path);
@@ -385,21 +259,9 @@ fn group_above(cgroups: &[Cgroup], path: &CgroupPath, domain: Option<&KillDomain
 }
 
 /// It is not in the roster any more, or dead and not reaped.
-fn has_left(row: &ProcessReport, snapshot: &Snapshot) -> bool {
+pub(super) fn has_left(row: &ProcessReport, snapshot: &Snapshot) -> bool {
     let dead = |state: u8| matches!(state, b'Z' | b'X');
     let at = snapshot.stats.binary_search_by_key(&row.id, |fact| fact.id);
     let died = at.is_ok_and(|at| snapshot.stats[at].reading.is_ok_and(|stat| dead(stat.state) && !stat.leader_dead));
     snapshot.roster.binary_search(&row.id).is_err() || died && !dead(row.state)
-}
-
-/// The record that says so.
-fn record_of(pid: Pid, snapshot: &Snapshot) -> Option<Evidence> {
-    let needle = format!("illed process {pid} ");
-    snapshot.events.iter().find_map(|event| match event {
-        OutsideEvent::KernelLog(record) if record.priority < 8 => {
-            let text = printable(&record.text);
-            text.contains(&needle).then(|| Evidence::KernelLog { sequence: record.sequence, text: (&*text).into() })
-        }
-        _ => None,
-    })
 }

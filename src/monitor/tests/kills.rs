@@ -116,7 +116,7 @@ fn all_witnesses_make_one_kill() {
     assert_eq!(kill.invoker, Some((b"b.test".as_slice().into(), Some(Pid(31)))));
     assert_eq!(kill.cause(), "by the limit of web (512M)");
     assert_eq!(kill.candidates.len(), 2);
-    assert_eq!(&*kill.candidates[0].name, b"a.test");
+    assert_eq!(&*kill.candidates[0].who.name, b"a.test");
     let why = kill.why.as_ref().unwrap();
     assert!(
         why.starts_with("1st of 2: 461M RSS")

@@ -4,6 +4,7 @@ mod golang;
 mod group_kills;
 mod kills;
 mod laws;
+mod namespaces;
 mod ranking;
 mod series;
 

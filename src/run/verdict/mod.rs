@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::monitor::kill_report::Confidence;
 use crate::oom_log::Domain;
 use crate::post_mortem::{self, Story};
+use crate::snapshot::process::namespace_above;
 use crate::text::printable;
 use crate::units::{Bytes, ProcessId, Timestamp, human_duration};
 
@@ -158,7 +159,7 @@ fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
 /// No record names anybody, but a counter rose.
 fn counted(case: &Case<'_>) -> Option<Verdict> {
     let (path, _, _) = case.cgroup_kills.as_ref()?;
-    let is_own = case.own_cgroup.is_some_and(|own| path.ends_with(own));
+    let is_own = case.own_cgroup.is_some_and(|own| namespace_above(path, own).is_some());
     let mut dead: Vec<&Watched> =
         case.processes.iter().filter(|process| process.killed_by() == Some(SIGKILL)).collect();
     dead.sort_by_key(|process| std::cmp::Reverse(process.peak().map(|(peak, _)| peak)));

@@ -7,6 +7,7 @@ use crate::post_mortem::words;
 use crate::run::phase::Phase;
 use crate::run::report::{Evidence, Exit, Victim, seconds};
 use crate::run::watched::Watched;
+use crate::snapshot::process::namespace_above;
 use crate::text::printable;
 use crate::units::{Bytes, Timestamp, counted};
 
@@ -69,8 +70,7 @@ pub(super) fn near(case: &Case<'_>) -> String {
 }
 
 pub(super) fn cgroup_name(case: &Case<'_>, path: &[u8]) -> String {
-    // In a container the kernel's log has a longer path for it than we.
-    if case.own_cgroup.is_some_and(|own| path.ends_with(own)) {
+    if case.own_cgroup.is_some_and(|own| namespace_above(path, own).is_some()) {
         return "--memory-max".into();
     }
     printable(label(path).as_bytes()).into_owned()

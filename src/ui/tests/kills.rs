@@ -42,7 +42,9 @@ fn a_group_that_died_is_one_kill_with_its_names() {
     let kills = &mut Arc::make_mut(&mut state.report).kills;
     let group = KillGroup {
         path: CgroupPath::new("/ci"),
-        members: (0..8).map(|at| Killed { id: None, pid: Pid(40 + at), name: (*b"t").into() }).collect(),
+        members: (0..8)
+            .map(|at| Killed { id: None, pid: Pid(40 + at), is_of_host: false, name: (*b"t").into() })
+            .collect(),
         count: 9,
     };
     let kill = Arc::make_mut(&mut kills[1]);

@@ -1,0 +1,161 @@
+//! Kills in a container: the kernel's log has the names of the machine's first namespaces.
+
+use std::sync::Arc;
+
+use crate::monitor::kill_report::{Confidence, KillReport};
+use crate::monitor::report::Report;
+use crate::monitor::{Monitor, MonitorConfig};
+use crate::snapshot::Snapshot;
+use crate::snapshot::process::Stat;
+use crate::snapshot::system::Machine;
+use crate::units::Pid;
+
+use super::kills::{WEB, kinds, log, only, second};
+use super::{id, machine};
+
+/// What the machine calls our cgroup, and one of our neighbours.
+const OURS: &str = "/docker/4f/web";
+const THEIRS: &str = "/docker/9a/web";
+
+fn contained(mut taken: Snapshot) -> Snapshot {
+    let own = machine();
+    taken.machine = Arc::new(Machine {
+        initial_pid_namespace: Some(false),
+        initial_cgroup_namespace: Some(false),
+        ..Machine::clone(&own)
+    });
+    taken
+}
+
+const BOTH: [(u32, u64); 2] = [(30, 118_000), (31, 8_000)];
+const REST: [(u32, u64); 1] = [(31, 8_000)];
+
+/// Two quiet seconds in a container, then these.
+fn after(seconds: impl IntoIterator<Item = Snapshot>) -> Arc<Report> {
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    let quiet = [second(0, &BOTH, 3, 7), second(1, &BOTH, 3, 7)];
+    for taken in quiet.into_iter().chain(seconds) {
+        monitor.absorb(&contained(taken));
+    }
+    monitor.report()
+}
+
+fn with_log(mut taken: Snapshot, pid: u32, cgroup: &str) -> Snapshot {
+    taken.events.extend(log(pid, cgroup, 4));
+    taken
+}
+
+/// The kill of `a.test` in our cgroup, as all witnesses tell it.
+fn is_whole(kill: &KillReport) {
+    let victim = kill.victim.as_ref().expect("named");
+    assert_eq!((victim.id, victim.pid, victim.number()), (Some(id(30)), Pid(32_575), Pid(30)));
+    assert_eq!((kill.confidence, kinds(kill)), (Confidence::Certain, vec![0, 1, 2, 3]));
+    let domain = kill.domain.as_ref().expect("known");
+    assert_eq!((&*domain.path, domain.is_told), (WEB.as_bytes(), true));
+    let why = kill.why.as_ref().expect("it was ranked");
+    assert!(why.starts_with("1st of 2") && why.contains("next was b.test 31,"), "{why}");
+    assert!(kill.spared.is_some() && kill.history.is_some(), "{kill:?}");
+}
+
+#[test]
+fn the_log_and_the_counter_of_a_container_make_one_kill_in_whatever_order_they_come() {
+    let [counted, killed] = [2, 3].map(|at| second(at, &REST, 4, 8));
+    let late = second(2, &BOTH, 4, 8);
+    let logged = |taken: Snapshot| with_log(taken, 32_575, OURS);
+    let end = || [second(4, &REST, 4, 8), second(5, &REST, 4, 8)];
+    for (what, passes) in [
+        ("all at once", vec![logged(counted.clone())]),
+        ("the victim takes longer", vec![logged(late.clone()), killed.clone()]),
+        ("the log comes last", vec![counted.clone(), logged(killed.clone())]),
+        ("the counter was read before", vec![logged(second(2, &BOTH, 3, 7)), killed.clone()]),
+        ("and that of the machine after it", vec![logged(second(2, &BOTH, 3, 8)), killed.clone()]),
+        ("the cgroup was read before and the victim gone", vec![logged(second(2, &REST, 3, 8)), killed]),
+    ] {
+        let report = after(passes.into_iter().chain(end()));
+        assert_eq!(report.kills.len(), 1, "{what}: {:#?}", report.kills);
+        is_whole(only(&report));
+    }
+}
+
+#[test]
+fn a_kill_next_door_is_none_of_ours() {
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    // By its name one of ours, and ours lives.
+    let next_door = with_log(second(2, &BOTH, 3, 8), 777, THEIRS);
+    let quiet = [3, 4, 5].map(|at| second(at, &BOTH, 3, 8));
+    for taken in [second(0, &BOTH, 3, 7), second(1, &BOTH, 3, 7), next_door].into_iter().chain(quiet) {
+        monitor.absorb(&contained(taken));
+    }
+    let report = monitor.report();
+    let kill = only(&report);
+    let victim = kill.victim.as_ref().unwrap();
+    assert_eq!((victim.id, victim.to_string().as_str()), (None, "a.test (777 on the host)"));
+    assert!(kill.candidates.is_empty() && kill.why.is_none(), "{kill:?}");
+    assert_eq!((&*kill.domain.as_ref().unwrap().path, kinds(kill)), (b"/../docker/9a/web".as_slice(), vec![0, 2]));
+    drop(report);
+    // Ours is another, and from then on it is known which are ours.
+    monitor.absorb(&contained(with_log(second(6, &REST, 4, 9), 32_575, OURS)));
+    monitor.absorb(&contained(second(7, &REST, 4, 9)));
+    let report = monitor.absorb(&contained(with_log(second(8, &REST, 4, 10), 778, THEIRS)));
+    assert_eq!(report.kills.len(), 3, "{:#?}", report.kills);
+    is_whole(&report.kills[1]);
+    assert_eq!(&*report.kills[2].domain.as_ref().unwrap().path, b"/../9a/web");
+}
+
+#[test]
+fn two_at_once_of_which_one_is_ours_are_two() {
+    for [first, last] in [[(32_575, OURS), (777, THEIRS)], [(777, THEIRS), (32_575, OURS)]] {
+        let both = with_log(with_log(second(2, &REST, 4, 9), first.0, first.1), last.0, last.1);
+        let report = after([both, second(3, &REST, 4, 9), second(4, &REST, 4, 9)]);
+        // Which of them is ours cannot be told: each has that name.
+        let certain = report.kills.iter().filter(|kill| kill.confidence == Confidence::Certain).count();
+        assert_eq!(certain, 2, "{:#?}", report.kills);
+        assert!(report.kills.iter().all(|kill| {
+            kill.victim.as_ref().is_some_and(|one| one.id.is_none() || kill.confidence == Confidence::Likely)
+        }));
+    }
+}
+
+#[test]
+fn of_two_of_a_name_that_are_gone_neither_is_named() {
+    let twins = [(30, 118_000), (31, 8_000), (32, 9_000)];
+    let called = |mut taken: Snapshot| {
+        for stat in taken.stats.iter_mut().filter(|stat| stat.id == id(32)) {
+            stat.reading = Ok(Stat { name: crate::snapshot::process::Name::new(b"a.test"), ..stat.reading.unwrap() });
+        }
+        contained(taken)
+    };
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    let passes = [second(0, &twins, 3, 7), second(1, &twins, 3, 7), with_log(second(2, &REST, 4, 8), 32_575, OURS)];
+    for taken in passes.into_iter().chain([second(3, &REST, 4, 8)]) {
+        monitor.absorb(&called(taken));
+    }
+    let report = monitor.report();
+    let kill = only(&report);
+    assert_eq!(kill.victim.as_ref().map(ToString::to_string).as_deref(), Some("a.test (32575 on the host)"));
+    assert_eq!((kill.confidence, kinds(kill)), (Confidence::Certain, vec![0, 1, 2]));
+}
+
+#[test]
+fn where_only_the_cgroups_have_names_of_their_own_numbers_are_ours() {
+    let apart = |mut taken: Snapshot| {
+        taken.machine = Arc::new(Machine { initial_cgroup_namespace: Some(false), ..Machine::clone(&machine()) });
+        taken
+    };
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    for taken in [
+        second(0, &BOTH, 3, 7),
+        second(1, &BOTH, 3, 7),
+        with_log(second(2, &REST, 4, 8), 30, OURS),
+        second(3, &REST, 4, 8),
+    ] {
+        monitor.absorb(&apart(taken));
+    }
+    let report = monitor.report();
+    let kill = only(&report);
+    assert_eq!(kill.victim.as_ref().map(ToString::to_string).as_deref(), Some("a.test 30"));
+    assert_eq!(
+        (kill.domain.as_ref().map(|domain| &*domain.path), kinds(kill)),
+        (Some(WEB.as_bytes()), vec![0, 1, 2, 3])
+    );
+}

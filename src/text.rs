@@ -129,6 +129,22 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Breaks a text anywhere into rows of at most `width` columns (two at the least), without a letter lost.
+pub fn fold(text: &str, width: usize) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let mut used = 0;
+        let end = text.char_indices().find(|(_, letter)| {
+            used += letter.width().unwrap_or(0);
+            used > width.max(2)
+        });
+        let (row, behind) = end.map_or((text, None), |(end, _)| (&text[..end], Some(&text[end..])));
+        rest = behind;
+        Some(row)
+    })
+}
+
 /// A text behind a lead, wrapped to lines of `width` columns where there is one; what follows the first line stands as far
 /// in as the text began. Every line has its end.
 #[must_use]
@@ -224,6 +240,15 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_a_terminal_break_anywhere_and_lose_nothing() {
+        let rows = |text, width| fold(text, width).collect::<Vec<_>>();
+        assert_eq!(rows("/usr/bin/a -b c", 6), ["/usr/b", "in/a -", "b c"]);
+        assert_eq!(rows("ab漢字c", 3), ["ab", "漢", "字c"]);
+        assert_eq!(rows("漢字", 0), ["漢", "字"]);
+        assert_eq!(rows("", 5), [""]);
+    }
+
+    #[test]
     fn of_a_path_the_end_is_kept() {
         assert_eq!(end_of("encoding/json", 13, ".."), "encoding/json");
         assert_eq!(end_of("encoding/json", 12, ".."), "..oding/json");
@@ -248,7 +273,9 @@ mod tests {
         fn no_text_is_too_wide(text in any::<String>(), width in 2..40_usize) {
             let text = printable(text.as_bytes());
             prop_assert!(columns(&end_of(&text, width, "..")) <= width);
-            prop_assert_eq!(wrap(&text, width).join(" "), text);
+            prop_assert_eq!(wrap(&text, width).join(" "), &*text);
+            prop_assert!(fold(&text, width).all(|row| columns(row) <= width));
+            prop_assert_eq!(fold(&text, width).collect::<String>(), text);
         }
     }
 }

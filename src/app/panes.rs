@@ -51,6 +51,7 @@ impl State {
                 }
             }
             Pane::Output => {
+                let page = self.output_page();
                 if let Some(output) = self.run.as_mut().and_then(RunView::output_mut) {
                     output.go(movement, page);
                 }
@@ -145,7 +146,7 @@ impl State {
             (Entered::Filter, self.list.filter.is_some()),
             (Entered::User, self.list.user.is_some()),
             (Entered::Class, self.looks_for_regions()),
-            (Entered::Zoom, self.zoomed),
+            (Entered::Zoom, self.zoomed && room != Room::One),
             (Entered::Pane, room == Room::One && self.focus != Pane::Top),
         ];
         entered.into_iter().find_map(|(entered, is_so)| is_so.then_some(entered))
@@ -156,7 +157,11 @@ impl State {
         match self.entered() {
             None => {}
             Some(Entered::Kills) => self.leave_kills(),
-            Some(Entered::Pane) => self.focus_on(Pane::Top),
+            Some(Entered::Pane) => {
+                // Where one pane has the screen anyway, it is not zoomed.
+                self.zoomed &= Room::of(self.size) != Room::One;
+                self.focus_on(Pane::Top);
+            }
             Some(Entered::Search) => *self.looked_for_mut() = None,
             Some(Entered::Filter) => {
                 self.list.filter = None;

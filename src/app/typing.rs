@@ -8,9 +8,11 @@ use crate::table::COLUMNS;
 
 use super::chord::Chord;
 use super::keys::Move;
+use super::layout::{self, Area};
 use super::list::Direction;
+use super::output::Page;
 use super::run::RunView;
-use super::{Mode, Pane, State, TextField, Tone, layout};
+use super::{Mode, Pane, State, TextField, Tone};
 
 impl State {
     /// A key while a line of text is being typed.
@@ -88,7 +90,7 @@ impl State {
     /// The cursor there, and among how many.
     fn place(&self) -> (usize, usize) {
         let (cursor, count) = match self.run.as_ref().and_then(RunView::output) {
-            Some(output) if self.focus == Pane::Output => (output.cursor(self.output_rows()), output.count()),
+            Some(output) if self.focus == Pane::Output => (output.cursor(self.output_page()), output.count()),
             _ if self.focus == Pane::Profile => self.place_in_profiles(),
             _ if self.looks_for_regions() => (self.mappings.cursor, self.mapping_lines()),
             _ => (self.list.cursor, self.list.rows.len()),
@@ -96,14 +98,15 @@ impl State {
         (cursor, count.max(1))
     }
 
-    fn output_rows(&self) -> usize {
-        layout::layout(self).page(Pane::Output)
+    /// What of the output is on the screen at once.
+    pub(super) fn output_page(&self) -> Page {
+        Page::of(layout::layout(self).pane(Pane::Output).map_or(Area::default(), |area| area.inner))
     }
 
     fn jump(&mut self, needle: &str, from: usize, direction: Direction) -> bool {
-        let rows = self.output_rows();
+        let page = self.output_page();
         if let (Pane::Output, Some(output)) = (self.focus, self.run.as_mut().and_then(RunView::output_mut)) {
-            return output.find(needle, from, direction, rows);
+            return output.find(needle, from, direction, page);
         }
         if self.focus == Pane::Profile {
             return self.find_function(needle, from, direction);

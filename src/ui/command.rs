@@ -52,9 +52,11 @@ pub fn above_whole(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Rect {
     let process = state.list.selected.and_then(|id| state.report.process(id));
     let Some(process) = process.filter(|_| area.height >= ENOUGH) else { return area };
     let width = usize::from(area.width.saturating_sub(2));
-    let mut lines = fold(&table::command_line(&process.identity), width, usize::from(area.height / 3));
+    let command_line = table::command_line(&process.identity);
+    let mut lines: Vec<_> =
+        fold(&command_line, width).take(usize::from(area.height / 3)).map(ToOwned::to_owned).collect();
     if let Some(cgroup) = &process.identity.cgroup {
-        lines.extend(fold(&format!("in {}", printable(&cgroup.0)), width, 2));
+        lines.extend(fold(&format!("in {}", printable(&cgroup.0)), width).take(2).map(ToOwned::to_owned));
     }
     let height = lines.len() as u16;
     let below = Rect { y: area.bottom() - height, height, ..area };

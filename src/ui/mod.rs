@@ -75,7 +75,7 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Kills => (kills::title(state), Vec::new()),
         Pane::Go => (golang::title(state), Vec::new()),
         Pane::Run => (run::title(state), Vec::new()),
-        Pane::Output => (output::title(state), vec![output::position(state, area.inner.height)]),
+        Pane::Output => (output::title(state), vec![output::position(state, area.inner)]),
         Pane::Profile => (profile::title(state), vec![profile::position(state)]),
     };
     // Where only one pane stands under the table, its line says which others could.
@@ -91,7 +91,7 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Go => golang::runtime(canvas, rect(area.inner), state),
         Pane::Run => run::run(canvas, rect(area.inner), state),
         Pane::Profile => profile::profile(canvas, area.inner, state),
-        Pane::Output => output::output(canvas, rect(area.inner), state),
+        Pane::Output => output::output(canvas, area.inner, state),
     }
 }
 

@@ -1,12 +1,15 @@
-//! What the command of `oomtop run` wrote: a page of it, the line that was found marked. Refuses to wrap: a line is a line.
+//! What the command of `oomtop run` wrote: a page of it, the line that was found marked. Refuses to say where rows begin.
 
 use ratatui::layout::Rect;
 
 use crate::app::State;
+use crate::app::layout::Area;
+use crate::app::output::Page;
 use crate::app::run::RunView;
 use crate::units::counted;
 
 use super::canvas::Canvas;
+use super::rect;
 use super::theme::Role;
 
 /// How much of it there is.
@@ -24,25 +27,23 @@ pub fn title(state: &State) -> String {
 
 /// Where in it one is, where not at the end.
 #[must_use]
-pub fn position(state: &State, rows: u16) -> String {
-    let Some(output) = state.run.as_ref().and_then(RunView::output) else { return String::new() };
-    let rows = usize::from(rows);
-    let below = output.count().saturating_sub(output.top(rows) + rows);
+pub fn position(state: &State, area: Area) -> String {
+    let below = state.run.as_ref().and_then(RunView::output).map_or(0, |output| output.below(Page::of(area)));
     if below == 0 { String::new() } else { format!("{below} more below, End follows") }
 }
 
 /// Draws the pane.
-pub fn output(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+pub fn output(canvas: &mut Canvas<'_>, area: Area, state: &State) {
     let Some(output) = state.run.as_ref().and_then(RunView::output) else { return };
+    let place = rect(area);
     if output.count() == 0 {
-        canvas.pen(area, 0).gap(1).put("The command has written nothing yet.", Role::Dim);
+        canvas.pen(place, 0).gap(1).put("The command has written nothing yet.", Role::Dim);
         return;
     }
-    let (top, page) = output.page(usize::from(area.height));
-    for (row, line) in (0..area.height).zip(page) {
-        canvas.pen(area, row).gap(1).put(&line, Role::Plain);
-        if output.found() == Some(top + usize::from(row)) {
-            canvas.tint(Rect { y: area.y + row, height: 1, ..area }, Role::Marked);
+    for (row, (line, text)) in (0..).zip(output.page(Page::of(area))) {
+        canvas.pen(place, row).gap(1).put(&text, Role::Plain);
+        if output.found() == Some(line) {
+            canvas.tint(Rect { y: place.y + row, height: 1, ..place }, Role::Marked);
         }
     }
 }

@@ -286,8 +286,8 @@ pub const KEYS: &[Binding] = &[
     bind(&[C::of('4')], A::View(Pane::Risk), Moving, "who dies next"),
     bind(&[C::of('5')], A::View(Pane::Kills), Moving, "who was killed, and why; a second time goes back"),
     bind(&[C::of('6')], A::View(Pane::Go), Moving, "of a Go program: what its runtime holds, and which limits fit; a second time goes back"),
-    bind(&[C::of('7')], A::View(Pane::Run), Moving, "of `oomtop run` and `W`: what the command holds against its limit, then the verdict"),
-    bind(&[C::of('8')], A::View(Pane::Output), Moving, "of `oomtop run`: what the command wrote; / finds in it"),
+    bind(&[C::of('7')], A::View(Pane::Run), Moving, "of `oomtop run` and `W`: what the command holds against its limit, then the verdict").labelled("run"),
+    bind(&[C::of('8')], A::View(Pane::Output), Moving, "of `oomtop run`: what the command wrote; / finds in it").labelled("output"),
     bind(&[C::of('9')], A::View(Pane::Profile), Moving, "of a Go program: which functions hold its heap (pprof); a second time goes back"),
     bind(&[C::of('/'), C::f(3)], A::Search, Moving, "jump while you type to the row that matches; among regions: name or address").labelled("find"),
     bind(&[C::of('n')], A::SearchNext, Moving, "next row that matches"),
@@ -394,7 +394,7 @@ mod tests {
             footer(Pane::Top).map(|binding| format!("{} {}", binding.key_name(), binding.label)).collect();
         assert_eq!(
             footer.join("  "),
-            "F1 help  Esc back  / find  \\ filter  t tree  s sort  k signal  ] protect  [ sacrifice  o adj...  W watch  d domain  m mark  p pause  q quit"
+            "F1 help  Esc back  7 run  8 output  / find  \\ filter  t tree  s sort  k signal  ] protect  [ sacrifice  o adj...  W watch  d domain  m mark  p pause  q quit"
         );
     }
 }

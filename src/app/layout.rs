@@ -168,7 +168,8 @@ pub fn layout(state: &State) -> Layout {
             vec![pane_area(state.focus, body, edge)]
         }
         Room::Two => {
-            let companion_rows = (body.height / 3).clamp(4, 12);
+            // The table of a command is short, and what it writes is what one looks at.
+            let companion_rows = if state.run.is_some() { body.height / 2 } else { (body.height / 3).clamp(4, 12) };
             let (top, companion) = body.split_top(body.height - companion_rows);
             vec![pane_area(Pane::Top, top, Edge::Bare), pane_area(state.companion, companion, Edge::Rule)]
         }

@@ -207,6 +207,8 @@ impl State {
                 !matches!(self.focus, Pane::Kills | Pane::Run | Pane::Output | Pane::Profile) || shows(Pane::Top)
             }
             Action::NextDomain => shows(Pane::Risk),
+            // Elsewhere it stands beside, or among the tabs.
+            Action::View(pane) => self.is_alone() && !self.stands_alone(pane) && !shows(pane),
             Action::Watch => self.may_watch(),
             _ => true,
         }

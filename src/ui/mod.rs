@@ -74,7 +74,7 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Risk => (risk::title(state), vec![risk::position(state)]),
         Pane::Kills => (kills::title(state), Vec::new()),
         Pane::Go => (golang::title(state), Vec::new()),
-        Pane::Run => (run::title(state), Vec::new()),
+        Pane::Run => (run::title(state, rect(area.inner)), vec![run::position(state, rect(area.inner))]),
         Pane::Output => (output::title(state), vec![output::position(state, area.inner)]),
         Pane::Profile => (profile::title(state), vec![profile::position(state)]),
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ratatui::layout::Rect;
 
 use crate::app::State;
-use crate::app::run::Stage;
+use crate::app::run::{RunView, Stage};
 use crate::run::per_test::{self, TestMemory};
 use crate::run::progress::Progress;
 use crate::run::report::{Peak, ProcessLine, Room, RunReport, Vantage, VerdictKind, seconds, worth_telling};
@@ -27,9 +27,12 @@ const TEST_LINES: usize = 15;
 /// Who held how much at the peak, at the most.
 const HOLDERS: usize = 4;
 
+/// Columns of the upper edge that are neither its title nor its position.
+const EDGES: u16 = 8;
+
 /// The answer: what it holds, or how it ended.
 #[must_use]
-pub fn title(state: &State) -> String {
+pub fn title(state: &State, area: Rect) -> String {
     match state.run.as_ref().map(|run| &run.stage) {
         None => "No command is watched".into(),
         Some(Stage::Running(progress)) if progress.command.is_empty() => "Starting".into(),
@@ -39,8 +42,11 @@ pub fn title(state: &State) -> String {
         }
         Some(Stage::Over(report)) => {
             let (headline, sure) = report.headline();
-            let (took, command) = (seconds(report.took), command(&report.command));
-            format!("{headline} ({}){} {took}: {command}", sure.word(), span(report.sight.vantage))
+            let told = format!("{headline} ({}){} {}", sure.word(), span(report.sight.vantage), seconds(report.took));
+            let whole = format!("{told}: {}", command(&report.command));
+            let position = columns(&position(state, area));
+            // What was asked for is known; that there is more is not.
+            if position > 0 && columns(&whole) + position + EDGES > area.width { told } else { whole }
         }
     }
 }
@@ -61,20 +67,28 @@ fn command(words: &[Box<[u8]>]) -> String {
 /// One line of the pane.
 type Line = Vec<(String, Role)>;
 
+/// How much of the verdict is below what is shown.
+#[must_use]
+pub fn position(state: &State, area: Rect) -> String {
+    let Some(RunView { stage: Stage::Over(report), scroll, .. }) = &state.run else { return String::new() };
+    let lines = over(report, area.width).len();
+    let below = lines.saturating_sub(usize::from(area.height)).saturating_sub(*scroll);
+    if below == 0 { String::new() } else { format!("{below} more below") }
+}
+
 /// Draws the pane.
 pub fn run(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let Some(run) = &state.run else { return };
-    let mut lines = Vec::new();
     let mut area = area;
-    match &run.stage {
+    let lines = match &run.stage {
         Stage::Running(progress) => {
             against_the_limit(canvas, area, progress);
             let rows = area.height.min(1);
             area = Rect { y: area.y + rows, height: area.height - rows, ..area };
-            running(&mut lines, progress, area);
+            running(progress, area)
         }
-        Stage::Over(report) => over(&mut lines, report, area.width),
-    }
+        Stage::Over(report) => over(report, area.width),
+    };
     let scroll = run.scroll.min(lines.len().saturating_sub(usize::from(area.height)));
     for (row, line) in (0..area.height).zip(lines.iter().skip(scroll)) {
         let mut pen = canvas.pen(area, row);
@@ -121,16 +135,19 @@ fn whose(room: &Room) -> Cow<'_, str> {
     }
 }
 
-fn running(lines: &mut Vec<Line>, progress: &Progress, area: Rect) {
+fn running(progress: &Progress, area: Rect) -> Vec<Line> {
+    let mut lines = Vec::new();
     let room = usize::from(area.height.saturating_sub(2));
-    table(lines, &progress.processes, progress.others, area.width, room.max(3));
+    table(&mut lines, &progress.processes, progress.others, area.width, room.max(3));
     if let Some(peak) = &progress.peak {
         lines.push(vec![(together(peak, &progress.processes, progress.took, None), Role::Dim)]);
     }
+    lines
 }
 
-fn over(lines: &mut Vec<Line>, report: &RunReport, width: u16) {
+fn over(report: &RunReport, width: u16) -> Vec<Line> {
     const ROWS: usize = 15;
+    let mut lines = Vec::new();
     let verdict = &report.verdict;
     let role = match verdict.kind {
         _ if report.is_over_budget() => Role::Danger,
@@ -159,10 +176,13 @@ fn over(lines: &mut Vec<Line>, report: &RunReport, width: u16) {
         say("  try: ", &format!("{} ({})", advice.what, advice.why), Role::Strong);
     }
     lines.push(Vec::new());
-    table(lines, &report.processes, report.left_out, width, ROWS);
+    table(&mut lines, &report.processes, report.left_out, width, ROWS);
     if let Some(peak) = &report.peak {
         let at = peak.at.since(report.started);
-        lines.push(vec![(together(peak, &report.processes, report.took, Some(at)), Role::Plain)]);
+        let together = together(peak, &report.processes, report.took, Some(at));
+        lines.extend(
+            wrap(&together, usize::from(width.saturating_sub(2))).into_iter().map(|line| vec![(line, Role::Plain)]),
+        );
     }
     let notes = report.why_above_the_limit().into_iter().chain(report.untold.iter().cloned());
     for note in notes {
@@ -170,13 +190,14 @@ fn over(lines: &mut Vec<Line>, report: &RunReport, width: u16) {
             lines.push(vec![(format!("  {part}"), Role::Dim)]);
         }
     }
-    tests(lines, &report.tests, width);
+    tests(&mut lines, &report.tests, width);
     lines.push(Vec::new());
     let keys = match report.sight.vantage {
         Vantage::Above => "8 shows what it wrote, Esc the processes, q leaves",
         Vantage::Outside => "Esc shows the processes, W goes back to all of them, q leaves",
     };
     lines.push(vec![(keys.to_owned(), Role::Dim)]);
+    lines
 }
 
 /// What overlapped when the tree held the most.

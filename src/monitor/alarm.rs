@@ -93,13 +93,17 @@ impl AlarmDomain {
         }
     }
 
-    /// `docker 4f2a91: 34.0M of 512M left, full in about 28s`.
+    /// `docker 4f2a91: 34.0M of 512M left, filled by +1.20M/s, full in about 28s`.
     fn sentence(&self) -> String {
         let mut text = format!("{}:", printable(self.label.as_bytes()));
         let _ = match self.headroom {
             Some(headroom) => write!(text, " {headroom} of {} left", self.limit),
             None => write!(text, " limit {}", self.limit),
         };
+        // By all that is in it, and over longer than the growth of a process: the time goes by this.
+        if let Some(growth) = self.growth.filter(|growth| growth.per_second() >= 1.0) {
+            let _ = write!(text, ", filled by {growth}");
+        }
         if let Some(left) = self.time_left {
             let _ = write!(text, ", full in about {}", human_duration(left));
         }
@@ -143,7 +147,7 @@ impl AlarmReport {
         };
         let mut text = portrait.headline();
         if let Some(growth) = portrait.process.growth {
-            let _ = write!(text, ", {growth}");
+            let _ = write!(text, ", {growth} in its last 10s");
         }
         if let Some(domain) = domain {
             let _ = write!(text, "; {domain}");

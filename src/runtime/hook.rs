@@ -151,6 +151,8 @@ fn facts(call: &HookCall) -> Vec<(&'static str, String)> {
         add("OOMTOP_DOMAIN_LEVEL", Some(domain.level.word().to_owned()));
         add("OOMTOP_LIMIT_BYTES", Some(domain.limit.0.to_string()));
         add("OOMTOP_HEADROOM_BYTES", domain.headroom.map(|headroom| headroom.0.to_string()));
+        let growth = domain.growth.map(|growth| format!("{:.0}", growth.per_second()));
+        add("OOMTOP_DOMAIN_GROWTH_BYTES_PER_S", growth);
         add("OOMTOP_SECONDS_LEFT", domain.time_left.map(|left| left.as_secs().to_string()));
         if let Some((id, name)) = &domain.first_victim {
             add("OOMTOP_VICTIM_PID", Some(id.pid.to_string()));

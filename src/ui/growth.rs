@@ -331,7 +331,7 @@ fn verdict(canvas: &mut Canvas<'_>, area: Rect, detail: &ProcessDetail, now: Tim
     }
     if let Some((rate, fit)) = detail.slope.filter(|_| detail.ended.is_none()) {
         // In steps of five: a share that flickers says less.
-        pen.whole(&format!("   slope {}, fits {:.0}%", rate.about(), (fit * 20.0).floor() * 5.0), Role::Dim);
+        pen.whole(&format!("   last minute {}, fits {:.0}%", rate.about(), (fit * 20.0).floor() * 5.0), Role::Dim);
     }
 }
 

@@ -252,6 +252,9 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
             names.map(Into::into)
         };
         pen.put(&format!("{first} is first by {}, before {second}", margin.bytes(page)), Role::Dim);
+        if let Some(age) = domain.adjustments_age.and_then(in_steps) {
+            pen.whole(&format!(", by adj read up to {age} ago"), Role::Dim);
+        }
     } else if domain.victims.first().is_some_and(|victim| victim.immune.is_some()) {
         pen.put("Nobody can be killed here: the machine or the cgroup would hang.", Role::Danger);
     }
@@ -285,6 +288,11 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
     if let Some(headroom) = domain.headroom {
         pen.whole(&format!("; then {} are left", headroom.saturating_add(freed).min(domain.limit)), Role::Dim);
     }
+}
+
+/// An age that does not tick, where it is worth a word: anybody may change an oom_score_adj, and nothing tells.
+fn in_steps(age: Duration) -> Option<&'static str> {
+    [(15, None), (30, Some("30s")), (u64::MAX, Some("1m"))].into_iter().find(|(most, _)| age.as_secs() <= *most)?.1
 }
 
 /// A daemon that kills before the kernel does: how far that is, whom it takes, and at what. The more one needs to know,

@@ -240,3 +240,16 @@ fn of_a_long_name_the_header_keeps_the_end_and_says_what_is_left() {
         assert!(line.contains(name) && line.contains("68.0M left   full in about 9s"), "{width}: {line}");
     }
 }
+
+#[test]
+fn a_first_place_says_how_old_the_adjustments_are_that_it_goes_by_where_that_is_worth_a_word() {
+    for (seconds, told) in [(2, None), (15, None), (16, Some("up to 30s ago")), (31, Some("up to 1m ago"))] {
+        let mut state = fixture::state((140, 34), UNICODE);
+        let report = Arc::make_mut(&mut state.report);
+        report.domains[0].adjustments_age = Some(Duration::from_secs(seconds));
+        let shown = screen(&state);
+        assert!(shown.contains("a.test is first by 447M, before b.test"), "{shown}");
+        assert_eq!(shown.contains("adj read"), told.is_some(), "{seconds}: {shown}");
+        assert!(told.is_none_or(|told| shown.contains(told)), "{seconds}: {shown}");
+    }
+}

@@ -119,6 +119,9 @@ impl Assembler {
     /// the kernel writes begins as they do.
     fn join(&mut self, envelope: &Envelope<'_>) -> Option<Vec<u8>> {
         self.forget_old_partials();
+        if self.partials.is_empty() {
+            return None;
+        }
         let text = &envelope.text;
         let goes_on = envelope.continues
             || [&b"/"[..], b",task", b" killed as", b": cache:"].iter().any(|begin| text.starts_with(begin));
@@ -180,7 +183,7 @@ impl Assembler {
                 dump.detail(detail);
             }
         }
-        self.is_going_on = self.open.iter().any(|dump| !dump.ended);
+        self.is_going_on = self.open.iter().rev().any(|dump| !dump.ended);
         self.bound();
     }
 
@@ -333,7 +336,7 @@ impl Assembler {
 
     fn give(&mut self, dump: Dump) {
         self.rows -= dump.episode.tasks.rows.len();
-        self.is_going_on = self.open.iter().any(|dump| !dump.ended);
+        self.is_going_on = self.open.iter().rev().any(|dump| !dump.ended);
         self.ready.push_back(dump.into_episode());
     }
 }

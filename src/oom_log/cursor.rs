@@ -25,15 +25,19 @@ impl<'a> Cursor<'a> {
     pub fn unsigned(&mut self) -> Option<u64> {
         /// Digits of which any number fits.
         const FITTING: usize = 19;
-        let count = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let (number, rest) = self.0.split_at(count);
-        let mut digits = number.iter().map(|digit| u64::from(digit - b'0'));
-        let value = match count {
-            0 => return None,
-            1..=FITTING => digits.fold(0, |value, digit| value * 10 + digit),
-            _ => digits.try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(digit))?,
-        };
-        self.0 = rest;
+        let (mut value, mut count) = (0_u64, 0);
+        for byte in self.0 {
+            let digit = u64::from(byte.wrapping_sub(b'0'));
+            if digit > 9 {
+                break;
+            }
+            value = if count < FITTING { value * 10 + digit } else { value.checked_mul(10)?.checked_add(digit)? };
+            count += 1;
+        }
+        if count == 0 {
+            return None;
+        }
+        self.0 = &self.0[count..];
         Some(value)
     }
 
@@ -79,13 +83,13 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Where `needle` first stands in `haystack`.
+/// Where `needle` first stands in `haystack`. The lines are short: to prepare a search for it, as `memmem` does, would take
+/// longer than the search.
 pub(super) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    memchr::memmem::find(haystack, needle)
+    memchr::memchr_iter(*needle.first()?, haystack).find(|at| haystack[*at..].starts_with(needle))
 }
 
-/// Where `needle` last stands in `haystack`. The lines are short and it is often near the end: to prepare a search for it
-/// would take longer than the search.
+/// Where `needle` last stands in `haystack`.
 pub(super) fn find_last(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memrchr_iter(*needle.first()?, haystack).find(|at| haystack[*at..].starts_with(needle))
 }

@@ -9,7 +9,7 @@ use super::envelope::{Foreign, Time};
 /// Where its parts stand in a line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head {
-    date: Range<usize>,
+    pub date: Range<usize>,
     /// Empty where no machine is named.
     machine: Range<usize>,
     /// Bytes of all of it.
@@ -17,11 +17,11 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub fn date<'a>(&self, line: &'a [u8]) -> &'a [u8] {
+    pub fn date_of<'a>(&self, line: &'a [u8]) -> &'a [u8] {
         &line[self.date.clone()]
     }
 
-    pub fn machine<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
+    pub fn machine_of<'a>(&self, line: &'a [u8]) -> Option<&'a [u8]> {
         Some(&line[self.machine.clone()]).filter(|machine| !machine.is_empty())
     }
 }

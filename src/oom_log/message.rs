@@ -90,30 +90,31 @@ pub(super) fn parse(text: &[u8], complete: bool) -> Option<Message<'_>> {
 pub(super) fn begins_nothing(text: &[u8]) -> bool {
     let mut cursor = Cursor(text);
     cursor.blanks();
-    let beginnings: &[&[u8]] = match cursor.0 {
-        [b'[', second, ..] => return !matches!(second, b' ' | b'p' | b'0'..=b'9'),
-        [b'0'..=b'9', ..] => return false,
-        [b'C', ..] => &[b"CPU: "],
-        [b'F', ..] => &[b"Free swap"],
-        [b'K', ..] => &[b"Kill", b"Kernel panic"],
-        [b'L', ..] => &[b"Linux version "],
-        [b'M', ..] => &[b"Memory cgroup ", b"Memory limit "],
-        [b'N', ..] => &[b"Node "],
-        [b'O', ..] => &[b"Out of ", b"OOM victim "],
-        [b'P', ..] => &[b"Pid: "],
-        [b'T', ..] => &[b"Task", b"Total swap"],
-        [b'a', ..] => &[b"anon "],
-        [b'c', ..] => &[b"cache "],
-        [b'f', ..] => &[b"file "],
-        [b'k', ..] => &[b"kernel ", b"kmem: "],
-        [b'm', ..] => &[b"memory"],
-        [b'o', ..] => &[b"oom"],
-        [b'r', ..] => &[b"rss "],
-        [b's', ..] => &[b"shmem ", b"swap: "],
-        [b't', ..] => &[b"total_"],
-        _ => return true,
+    let begins = |beginning: &[u8]| cursor.0.starts_with(beginning);
+    let may_be_something = match cursor.0 {
+        [b'[', second, ..] => matches!(second, b' ' | b'p' | b'0'..=b'9'),
+        [b'0'..=b'9', ..] => true,
+        [b'C', ..] => begins(b"CPU: "),
+        [b'F', ..] => begins(b"Free swap"),
+        [b'K', ..] => begins(b"Kill") || begins(b"Kernel panic"),
+        [b'L', ..] => begins(b"Linux version "),
+        [b'M', ..] => begins(b"Memory cgroup ") || begins(b"Memory limit "),
+        [b'N', ..] => begins(b"Node "),
+        [b'O', ..] => begins(b"Out of ") || begins(b"OOM victim "),
+        [b'P', ..] => begins(b"Pid: "),
+        [b'T', ..] => begins(b"Task") || begins(b"Total swap"),
+        [b'a', ..] => begins(b"anon "),
+        [b'c', ..] => begins(b"cache "),
+        [b'f', ..] => begins(b"file "),
+        [b'k', ..] => begins(b"kernel ") || begins(b"kmem: "),
+        [b'm', ..] => begins(b"memory"),
+        [b'o', ..] => begins(b"oom"),
+        [b'r', ..] => begins(b"rss "),
+        [b's', ..] => begins(b"shmem ") || begins(b"swap: "),
+        [b't', ..] => begins(b"total_"),
+        _ => false,
     };
-    !beginnings.iter().any(|beginning| cursor.0.starts_with(beginning))
+    !may_be_something
 }
 
 /// Texts that begin with a name: `C invoked oom-killer: gfp_mask=..` and `C cpuset=NAME mems_allowed=N`. Registers and stacks,

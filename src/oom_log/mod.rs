@@ -4,15 +4,20 @@
 
 mod assemble;
 mod census;
+mod colours;
+mod console;
 mod cursor;
 mod death;
+mod device;
 mod dump;
 mod envelope;
 mod episode;
 mod follower;
 mod head;
 mod journal;
+mod marks;
 mod message;
+mod opener;
 mod quoted;
 mod reader;
 mod stamp;

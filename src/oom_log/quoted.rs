@@ -8,6 +8,7 @@ use super::assemble::Assembler;
 use super::cursor::{Cursor, find};
 use super::envelope::{self, Envelope, Time, Writer};
 use super::message::{self, Message};
+use super::{console, device};
 use crate::units::WallTime;
 
 /// The words with which the kernel's texts about an OOM begin. That they do is for `message` to say.
@@ -251,7 +252,7 @@ fn unescape(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
             (b'\\', [b'n', ..]) => (b'\n', 2),
             (b'\\', [b't', ..]) => (b'\t', 2),
             (b'\\', [b'r', ..]) => (b'\r', 2),
-            (b'\\', [b'u', b'0', b'0', high, low, ..]) => match envelope::hex_byte(*high, *low) {
+            (b'\\', [b'u', b'0', b'0', high, low, ..]) => match device::hex_byte(*high, *low) {
                 Some(byte) if byte.is_ascii() && !byte.is_ascii_alphanumeric() => (byte, 6),
                 _ => (b'\\', 1),
             },
@@ -265,7 +266,7 @@ fn unescape(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
 
 /// The time of a line of any form: the kernel's own in brackets just ahead of its text, a date anywhere.
 pub(super) fn time_around<'a>(ahead: &'a [u8], line: &'a [u8]) -> Time<'a> {
-    let own = memchr::memrchr_iter(b'[', ahead).find_map(|at| envelope::stamp_in_brackets(&line[at..]));
+    let own = memchr::memrchr_iter(b'[', ahead).find_map(|at| console::since_boot_in_brackets(&line[at..]));
     Time { since_boot: own, date: date_in(line), ..Time::default() }
 }
 

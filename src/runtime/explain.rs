@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal as _, Read, Write as _};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use color_eyre::Result;
 use color_eyre::eyre::{WrapErr as _, eyre};
@@ -18,7 +18,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::config::{Config, ExplainConfig, KernelLogSource};
 use crate::oom_log::{Episode, Form, LogReader, Span};
-use crate::post_mortem::not_believed;
+use crate::post_mortem::{Story, not_believed};
 use crate::units::{Pid, WallTime, counted};
 
 use telling::{Said, Telling};
@@ -55,10 +55,16 @@ fn is_broken_pipe(error: &color_eyre::Report) -> bool {
 fn tell(explain: &ExplainConfig, pids: &[Pid]) -> Result<ExitCode> {
     let booted = (explain.log == KernelLogSource::RingBuffer).then(booted).flatten();
     let (episodes, received) = mpsc::sync_channel(BATCHES);
-    let mut reading = Reading { reader: LogReader::of_boot(booted), episodes };
+    let (give_back, told) = mpsc::channel();
+    let mut reading = Reading { reader: LogReader::of_boot(booted), episodes, told };
     let mut telling = Telling::new(explain.json, pids);
     let (read, told) = std::thread::scope(|scope| {
-        let told = scope.spawn(move || received.iter().try_for_each(|batch| telling.tell(batch)).map(|()| telling));
+        let told = scope.spawn(move || {
+            for batch in received {
+                let _ = give_back.send(telling.tell(batch)?);
+            }
+            Ok::<_, color_eyre::Report>(telling)
+        });
         let read = reading.read_from(&explain.log).and_then(|()| reading.finish());
         (read, told.join())
     });
@@ -117,6 +123,8 @@ fn booted() -> Option<WallTime> {
 struct Reading {
     reader: LogReader,
     episodes: SyncSender<Vec<Episode>>,
+    /// What was told: memory goes back to the thread that it came from.
+    told: Receiver<Vec<Story>>,
 }
 
 impl Reading {
@@ -211,6 +219,7 @@ impl Reading {
     }
 
     fn hand_over(&mut self) -> Result<()> {
+        self.told.try_iter().for_each(drop);
         let batch: Vec<_> = std::iter::from_fn(|| self.reader.next_episode()).collect();
         if batch.is_empty() { Ok(()) } else { self.episodes.send(batch).wrap_err("nobody tells it") }
     }

@@ -6,7 +6,7 @@ use color_eyre::Result;
 
 use crate::export::{explain_json, explain_text};
 use crate::oom_log::{Episode, Form, Span};
-use crate::post_mortem::{Tally, Teller};
+use crate::post_mortem::{Story, Tally, Teller};
 use crate::runtime::headless::columns_of;
 use crate::units::Pid;
 
@@ -46,7 +46,8 @@ impl Telling {
         Self { teller: Teller::default(), tally: Tally::of(pids), out, text: String::new() }
     }
 
-    pub fn tell(&mut self, episodes: Vec<Episode>) -> Result<()> {
+    pub fn tell(&mut self, episodes: Vec<Episode>) -> Result<Vec<Story>> {
+        let mut told = Vec::with_capacity(episodes.len());
         for episode in episodes {
             let story = self.teller.tell(episode);
             if self.tally.count(&story) {
@@ -59,8 +60,9 @@ impl Telling {
                     Output::Json(out) => out.story(&story)?,
                 }
             }
+            told.push(story);
         }
-        Ok(())
+        Ok(told)
     }
 
     /// Tells the end of it; what the log says of kills.

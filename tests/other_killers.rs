@@ -131,6 +131,11 @@ fn the_files_of_systemd_oomd_count_as_systemd_has_them_count() {
     let unit = |path: &str, text: &str| fake.write(&format!("proc/31/root/{path}"), text);
     unit("usr/lib/systemd/system/-.slice.d/10.conf", "[Slice]\nManagedOOMSwap=kill\n");
     unit("usr/lib/systemd/system/slice.d/10.conf", "[Slice]\nManagedOOMMemoryPressure=kill\n");
+    // Units of users are others than those of the machine, also of the same name.
+    unit(
+        "usr/lib/systemd/user/slice.d/10.conf",
+        "[Slice]\nManagedOOMMemoryPressure=kill\nManagedOOMMemoryPressureLimit=80%\n",
+    );
     unit("usr/lib/systemd/system/gone.service.d/10.conf", "[Service]\nManagedOOMSwap=kill\n");
     unit("etc/systemd/system/gone.service.d/10.conf", "");
     unit("usr/lib/systemd/system/off.service", "[Service]\nManagedOOMSwap=kill\n");
@@ -139,7 +144,7 @@ fn the_files_of_systemd_oomd_count_as_systemd_has_them_count() {
     assert_eq!(killer["acts_at_swap_free_bytes"], json!(512_u64 << 20), "75 %, of the last name: {killer}");
     assert_eq!((&killer["acts_at_pressure_percent"], &killer["acts_after_seconds"]), (&json!(60.0), &json!(20)));
     let names: Vec<_> = killer["watched"].as_array().expect("is a list").iter().map(|unit| &unit["unit"]).collect();
-    assert_eq!(names, ["*.slice", "-.slice"]);
+    assert_eq!(names, ["*.slice", "-.slice", "user@.service/*.slice"]);
 }
 
 #[test]

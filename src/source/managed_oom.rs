@@ -17,8 +17,10 @@ use super::other_killers::{Allowance, below_root, entries, read};
 
 /// systemd's directories, the one that counts least first (systemd.unit(5), oomd.conf(5)).
 const SYSTEMD: [&str; 5] = ["lib/systemd", "usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/systemd"];
-/// Below them, where units are: `systemctl set-property` writes into the last, which count before all others.
-const UNITS: [&str; 2] = ["system", "system.control"];
+/// Below them, where units are, those of the machine and those of each user's manager, which tells systemd-oomd of its own:
+/// `systemctl set-property` writes into the last of a row, which counts before all others. What users have in their homes is
+/// not read.
+const UNITS: [&[&str]; 2] = [&["system", "system.control"], &["user"]];
 
 /// Deeper or more cgroups than this are nobody's machine.
 const DEEPEST: usize = 64;
@@ -35,9 +37,10 @@ pub(super) fn files(tree: &mut Tree, id: ProcessId) -> Result<Vec<ConfigurationF
         found.add(format!("{directory}/oomd.conf").as_bytes(), FileType::RegularFile);
         found.add_drop_ins(tree, id, format!("{directory}/oomd.conf.d").as_bytes(), &mut allowance);
     }
-    let own = std::mem::take(&mut found.0).into_values();
-    for units in UNITS {
-        for directory in SYSTEMD {
+    let mut paths: Vec<_> = found.0.into_values().collect();
+    for directories in UNITS {
+        let mut found = Found::default();
+        for (units, directory) in directories.iter().flat_map(|units| SYSTEMD.map(|directory| (units, directory))) {
             let units = format!("{directory}/{units}").into_bytes();
             for (name, kind) in entries(tree, id, &units, &mut allowance) {
                 let path = [&units, &b"/"[..], &name].concat();
@@ -48,9 +51,10 @@ pub(super) fn files(tree: &mut Tree, id: ProcessId) -> Result<Vec<ConfigurationF
                 }
             }
         }
+        paths.extend(found.0.into_values());
     }
     let mut files = Vec::new();
-    for path in own.chain(found.0.into_values()) {
+    for path in paths {
         if allowance.is_spent() {
             break;
         }
@@ -99,8 +103,8 @@ fn base(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
-/// Cgroups with the extended attributes that `ManagedOOMPreference=` sets (systemd.resource-control(5)). systemd-oomd runs
-/// on nothing but cgroup v2.
+/// Cgroups with the extended attributes that `ManagedOOMPreference=` sets (systemd.resource-control(5)), by managers of
+/// users too; `trusted.oomd_avoid` is of another oomd. systemd-oomd runs on nothing but cgroup v2.
 pub(super) fn marked_cgroups(tree: &mut Tree, id: ProcessId) -> Vec<MarkedCgroup> {
     const ROOT: &[u8] = b"sys/fs/cgroup";
     let mut search = Search::default();

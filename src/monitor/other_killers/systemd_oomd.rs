@@ -59,22 +59,39 @@ pub(super) fn systemd_oomd(files: &[ConfigurationFile], marked: &[MarkedCgroup])
 }
 
 /// The unit that a file is of: `user@.service` of `.../user@.service.d/10-x.conf`, `user-*.slice` of `user-.slice.d`,
-/// `*.slice` of `slice.d` (systemd.unit(5)).
+/// `*.slice` of `slice.d` (systemd.unit(5)). Units of users stand below their managers: `user@.service/app.slice`.
 fn unit_of(path: &str) -> String {
     let mut parts = path.rsplit('/');
     let (last, above) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    match above.strip_suffix(".d") {
+    let unit = match above.strip_suffix(".d") {
         None => last.to_owned(),
         Some(unit) => match unit.rsplit_once('.') {
             None => format!("*.{unit}"),
             Some((stem, kind)) if stem.len() > 1 && stem.ends_with('-') => format!("{stem}*.{kind}"),
             Some(_) => unit.to_owned(),
         },
+    };
+    if path.contains("systemd/user/") { format!("{USERS}{unit}") } else { unit }
+}
+
+/// Before units of users.
+const USERS: &str = "user@.service/";
+
+/// Whether the last of these cgroups, from the root of the tree down, is one of the unit.
+fn is_of_unit(unit: &str, path: &[&str]) -> bool {
+    let Some((name, above)) = path.split_last() else { return false };
+    let Some(unit) = unit.strip_prefix(USERS) else { return is_called(unit, name) };
+    let is_manager = |name: &str| is_called("user@.service", name);
+    // The root of their tree is the cgroup of the manager.
+    if unit == "-.slice" {
+        is_manager(name)
+    } else {
+        is_called(unit, name) && above.iter().any(|name| is_manager(name))
     }
 }
 
-/// Whether the cgroup with this name is one of the unit; the root of the tree is called "".
-fn is_of_unit(unit: &str, name: &str) -> bool {
+/// Whether a cgroup with this name is one of the unit; the root of the tree is called "".
+fn is_called(unit: &str, name: &str) -> bool {
     if unit == "-.slice" {
         return name.is_empty();
     }
@@ -91,10 +108,10 @@ fn spared(mark: &MarkedCgroup, watched: &[WatchedUnit]) -> Option<SparedCgroup> 
     let path = String::from_utf8_lossy(&mark.path.0);
     let names: Vec<_> = path.trim_end_matches('/').split('/').collect();
     let (own, above) = mark.owners.split_last()?;
-    let is_heeded = names.iter().zip(above).any(|(name, owner)| {
+    let is_heeded = (1..=names.len()).zip(above).any(|(depth, owner)| {
         watched
             .iter()
-            .filter(|unit| is_of_unit(&unit.name, name))
+            .filter(|unit| is_of_unit(&unit.name, &names[..depth]))
             .any(|unit| *own == 0 && unit.on_swap || unit.pressure_percent.is_some() && (*own == 0 || own == owner))
     });
     is_heeded.then(|| SparedCgroup {
@@ -165,9 +182,23 @@ mod tests {
             ("lib/systemd/system/user-.slice.d/10.conf", "user-*.slice", "user-1000.slice", "user.slice"),
             ("lib/systemd/system/user@.service.d/10.conf", "user@.service", "user@1000.service", "user.service"),
             ("etc/systemd/system.control/a@b.service.d/50.conf", "a@b.service", "a@b.service", "a@c.service"),
+            (
+                "usr/lib/systemd/user/slice.d/10.conf",
+                "user@.service/*.slice",
+                "/user.slice/user-7.slice/user@7.service/app.slice",
+                "/user.slice/user-7.slice",
+            ),
+            (
+                "etc/systemd/user/-.slice.d/10.conf",
+                "user@.service/-.slice",
+                "/user.slice/user@7.service",
+                "/user.slice/user@7.service/app.slice",
+            ),
+            ("etc/systemd/user/db.service", "user@.service/db.service", "/user@7.service/db.service", "/db.service"),
         ] {
             assert_eq!(unit_of(path), unit);
-            assert!(is_of_unit(unit, inside) && !is_of_unit(unit, outside), "{unit}");
+            let is_of = |path: &str| is_of_unit(unit, &path.split('/').collect::<Vec<_>>());
+            assert!(is_of(inside) && !is_of(outside), "{unit}");
         }
     }
 
@@ -176,6 +207,7 @@ mod tests {
         let unit = |name: &str, on_swap, pressure_percent| WatchedUnit { name: name.into(), on_swap, pressure_percent };
         let swap = [unit("-.slice", true, None)];
         let pressure = [unit("user@.service", false, Some(50.0))];
+        let of_users = [unit("user@.service/*.slice", false, Some(80.0))];
         let own = "/user.slice/user@1000.service/app.slice";
         for (path, owners, watched, is_heeded) in [
             ("/init.scope", &[0, 0][..], &swap, true),
@@ -185,6 +217,8 @@ mod tests {
             (own, &[0, 0, 1000, 1000], &pressure, true),
             (own, &[0, 0, 1000, 0], &pressure, true),
             (own, &[0, 0, 1000, 1001], &pressure, false),
+            (own, &[0, 0, 1000, 1000], &of_users, false),
+            ("/user.slice/user@1000.service/app.slice/x.scope", &[0, 0, 1000, 1000, 1000], &of_users, true),
             ("/user.slice/user@1000.service", &[0, 0, 1000], &pressure, false),
             (own, &[], &pressure, false),
         ] {
@@ -204,7 +238,7 @@ mod tests {
             let file = ConfigurationFile { path: text.clone().into(), text: text.clone().into() };
             let mark = MarkedCgroup { path: CgroupPath::new(&text), owners: [0, 1].into(), avoid: true, omit: false };
             let _ = systemd_oomd(&[file], &[mark]);
-            let _ = (percent(&words), whole_seconds(&words), is_of_unit(&words, &unit_of(&words)));
+            let _ = (percent(&words), whole_seconds(&words), is_of_unit(&words, &[&unit_of(&words)]));
         }
     }
 }

@@ -60,7 +60,7 @@ fn a_command_that_runs_is_interrupted_by_q() {
     let mut terminal = start("trap 'echo caught; exit 5' INT; echo ready; for i in $(seq 2000); do sleep 0.05; done");
     until_written(&mut terminal, "ready");
     terminal.press("q");
-    until(&mut terminal, "ended by key: you sent it SIGINT");
+    until(&mut terminal, "you quit while it ran: it was sent SIGINT");
     terminal.press("q");
     assert_eq!(terminal.ended(PATIENCE).and_then(|status| status.code()), Some(5));
 }

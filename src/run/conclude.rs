@@ -8,7 +8,7 @@ use crate::text::joined;
 use crate::units::{ProcessId, Timestamp, human_duration};
 
 use super::phase::{Phase, Role, test_binary};
-use super::report::{Evidence, Exit, Peak, ProcessLine, RunReport, Sight, Verdict};
+use super::report::{Evidence, Exit, Peak, ProcessLine, RunReport, Sight};
 use super::watched::Watched;
 use super::{Moment, Run, advice, budget, verdict};
 
@@ -38,6 +38,7 @@ impl Run {
             began,
             processes: &self.processes,
             kills: &self.kills,
+            tests: &self.tests,
             sees_all_numbers: self.sees_all_numbers,
             cgroup_kills: self.surroundings.kills(self.plan.own_cgroup.as_deref()),
             counted: self.surroundings.counted,
@@ -50,8 +51,6 @@ impl Run {
             most: peak.as_ref().map(|peak| peak.total),
             sight,
         });
-
-        self.name_tests(&mut verdict);
         verdict.evidence.extend(self.standstill());
         for process in &self.processes {
             if let (Some(package), Some(ended)) = (process.role.tests(), process.ended) {
@@ -96,21 +95,6 @@ impl Run {
             source: "job control",
             text: format!("it was stopped for {told} in all (^Z, SIGSTOP)"),
         })
-    }
-
-    /// Which test ran when a test binary was taken: one alone, or all that ran together.
-    fn name_tests(&self, verdict: &mut Verdict) {
-        let Some(victim) = &mut verdict.victim else { return };
-        let Some(package) = victim.package.as_deref() else { return };
-        let running: Vec<&str> = self.tests.running(package).iter().map(|test| &*test.test).collect();
-        match running.as_slice() {
-            [] => {}
-            [one] => {
-                verdict.story.push(format!("{one} ran then"));
-                victim.test = Some((*one).into());
-            }
-            several => verdict.story.push(format!("these ran then, and share what it held: {}", several.join(", "))),
-        }
     }
 
     /// A linker has the package of the test binary that it made, a vet that of the compiler in the same directory. A linker

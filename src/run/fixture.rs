@@ -80,8 +80,9 @@ pub(crate) fn report() -> RunReport {
         verdict: Verdict {
             kind: VerdictKind::OomKilledCgroup,
             confidence: Confidence::Certain,
-            summary: "the OOM killer took example.com/goleak/a (a.test 30987), by the limit of --memory-max (192M)"
-                .into(),
+            summary:
+                "example.com/goleak/a (a.test 30987) was taken by the OOM killer, at the limit of --memory-max (192M)"
+                    .into(),
             story: vec!["a.test 30987 held 121M when it was taken, having grown +61.0M/s for 1.9s".into()],
             evidence: vec![
                 Evidence {

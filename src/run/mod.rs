@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use crate::golang::test_events::TestEvent;
 use crate::oom_log::Follower;
-use crate::post_mortem::{Story, Teller};
+use crate::post_mortem::Teller;
 use crate::snapshot::kernel_event::{OutsideEvent, ProcessExit};
 use crate::snapshot::process::{Name, Stat};
 use crate::snapshot::{Snapshot, Unreadable};
@@ -34,6 +34,7 @@ use crate::units::{Bytes, Pid, ProcessId, Timestamp, WallTime};
 use per_test::Tests;
 use phase::role;
 use surroundings::Surroundings;
+use verdict::Kill;
 use watched::Watched;
 
 pub use plan::RunPlan;
@@ -54,7 +55,7 @@ pub struct Run {
     most: Option<Moment>,
     log: Follower,
     teller: Teller,
-    kills: Vec<Story>,
+    kills: Vec<Kill>,
     tests: Tests,
     signals: Vec<Signalled>,
     /// How long the command was stopped.
@@ -314,8 +315,13 @@ impl Run {
                 OutsideEvent::KernelLog(record) => self.log.push(record),
                 OutsideEvent::ProcessExit(ProcessExit { id, parent, at, name, wait_status, peak_rss }) => {
                     let place = self.place(*id, *parent, *name, *at);
-                    self.processes[place].account(*at, *peak_rss, *wait_status);
-                    if self.processes[place].command.is_none() {
+                    let process = &mut self.processes[place];
+                    process.account(*at, *peak_rss, *wait_status);
+                    if process.is_embryo && !process.is_ours && process.name != *name {
+                        // It was seen before its exec and never behind it: nothing that was seen was its own.
+                        (process.name, process.command, process.executable) = (*name, None, None);
+                    }
+                    if process.command.is_none() {
                         // Nobody saw it: it belongs to whoever started it.
                         let parent = self.find(*parent).map(|parent| &self.processes[parent].role);
                         self.processes[place].role = role(*name, None, None, parent);
@@ -335,8 +341,7 @@ impl Run {
         while let Some(episode) = self.log.next_episode() {
             // A cgroup of somebody else may run full all the time.
             if self.kills.len() < 1000 {
-                let story = self.teller.tell(episode);
-                self.kills.push(story);
+                self.kills.push(Kill { story: self.teller.tell(episode), at: self.now });
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What single tests did to the memory of their test binary: before, at the most, after, and who ran beside them. Refuses to
 //! divide what tests that ran together hold: they share, and it is said with whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use crate::text::{first_few, printable};
@@ -67,6 +67,11 @@ impl TestMemory {
             1..=3 => self.beside.iter().map(|name| printable(name.as_bytes())).collect::<Vec<_>>().join(" "),
             count => format!("{count} tests"),
         }
+    }
+
+    /// The tests above it, each with its package.
+    fn above(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.test.match_indices('/').map(|(end, _)| (&*self.package, &self.test[..end]))
     }
 
     fn runs(&self) -> bool {
@@ -220,6 +225,14 @@ impl Tests {
         };
         let is_parent = |test: &TestMemory| of_package().any(|other| other.is_below(test));
         of_package().filter(|test| !is_parent(test)).collect()
+    }
+
+    /// The lowest tests that failed.
+    #[must_use]
+    pub fn failed(&self) -> Vec<&TestMemory> {
+        let failed = || self.all.iter().filter(|test| test.result.as_deref() == Some("fail"));
+        let parents: HashSet<(&str, &str)> = failed().flat_map(TestMemory::above).collect();
+        failed().filter(|test| !parents.contains(&(&*test.package, &*test.test))).collect()
     }
 
     /// The packages that were told of.

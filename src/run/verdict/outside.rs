@@ -3,7 +3,7 @@
 use crate::monitor::kill_report::Confidence;
 use crate::run::report::{Evidence, Vantage, Verdict, VerdictKind};
 
-use super::words::{by_the_limit, cgroup_name, counter_evidence};
+use super::words::{at_the_limit, cgroup_name, counter_evidence};
 use super::{Case, without_oom};
 
 /// Nobody told us its status.
@@ -11,7 +11,7 @@ pub(super) fn unknown(case: &Case<'_>) -> Verdict {
     let (mut evidence, no_oom) = without_oom(case);
     let killed = case.cgroup_kills.as_ref().map(|(path, _, _)| {
         let limit = case.room.and_then(|room| (room.cgroup.as_deref() == Some(&**path)).then_some(room.limit));
-        let taken = by_the_limit(&cgroup_name(case, path), limit);
+        let taken = at_the_limit(&cgroup_name(case, path), limit);
         format!("the OOM killer took somebody {taken} meanwhile; whether one of this run is not known")
     });
     let summary = match killed {

@@ -1,16 +1,20 @@
 //! Verdicts on cases that are made up: what real runs seldom meet.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use super::super::{Run, RunPlan};
+use super::words::{cgroup_name, growth};
 use super::*;
 use crate::run::report::Vantage;
 use crate::snapshot::cgroup::{Cgroup, CgroupEvents, Version};
-use crate::snapshot::kernel_event::{KernelRecord, OutsideEvent};
-use crate::snapshot::process::{CgroupPath, Name, Stat, Status};
+use crate::snapshot::kernel_event::{KernelRecord, OutsideEvent, ProcessExit};
+use crate::snapshot::process::{CgroupPath, Command, Name, Stat, Status};
 use crate::snapshot::system::Machine;
 use crate::snapshot::{Fact, Snapshot, Unreadable};
-use crate::units::{Pid, Timestamp};
+use crate::units::{Pid, ProcessId, Timestamp};
+
+static NO_TESTS: LazyLock<Tests> = LazyLock::new(Tests::default);
 
 fn case(exit: Exit, signals: &[Signalled], exit_records: Result<(), Unreadable>) -> Case<'_> {
     Case {
@@ -18,6 +22,7 @@ fn case(exit: Exit, signals: &[Signalled], exit_records: Result<(), Unreadable>)
         began: Timestamp::default(),
         processes: &[],
         kills: &[],
+        tests: &NO_TESTS,
         sees_all_numbers: true,
         cgroup_kills: Some((b"/docker/somebody".as_slice().into(), 3, 4)),
         counted: None,
@@ -54,7 +59,7 @@ fn a_kill_in_a_shared_cgroup_is_ours_only_where_our_own_end_was_not_seen() {
     assert!(kind == VerdictKind::Failed && sure != Confidence::Certain, "{kind:?} {sure:?}");
     // ^C is what it was, whatever happened to others.
     for exit_records in [unseen, Ok(())] {
-        let (kind, _, told) = judged(Exit::Code(1), &[Signalled { signal: SIGINT, by_key: false }], exit_records);
+        let (kind, _, told) = judged(Exit::Code(1), &[Signalled { signal: 2, by_key: false }], exit_records);
         assert_eq!(kind, VerdictKind::KilledBySignal);
         assert!(told.starts_with("interrupted (^C)"), "{told}");
     }
@@ -74,10 +79,25 @@ fn what_the_user_asked_for_by_key_is_told_so() {
     };
     let (sure, summary, evidence) = told(Exit::Signal(9), &asked);
     assert_eq!(sure, Confidence::Certain);
-    assert_eq!(summary, "ended by key: you sent it SIGKILL; ended by SIGKILL");
-    assert_eq!(evidence, "you asked for SIGKILL while it ran");
+    assert_eq!(summary, "you quit while it ran: it was sent SIGKILL");
+    assert_eq!(evidence, "q or ^C sent it SIGKILL");
     let (sure, summary, _) = told(Exit::Code(1), &asked[..1]);
-    assert_eq!((sure, summary.as_str()), (Confidence::Likely, "ended by key: you sent it SIGINT; exit status 1"));
+    assert_eq!(
+        (sure, summary.as_str()),
+        (Confidence::Likely, "you quit while it ran: it was sent SIGINT; exit status 1")
+    );
+}
+
+#[test]
+fn a_signal_from_outside_is_told_once() {
+    for (signal, exit, told) in [
+        (15, Exit::Signal(15), "SIGTERM came from outside"),
+        (15, Exit::Code(143), "SIGTERM came from outside; exit status 143"),
+        (2, Exit::Signal(2), "interrupted (^C)"),
+        (2, Exit::Code(1), "interrupted (^C); exit status 1"),
+    ] {
+        assert_eq!(judge(&case(exit, &[Signalled { signal, by_key: false }], Ok(()))).summary, told);
+    }
 }
 
 /// A pass in a PID namespace, where the kernel's log has numbers of another.
@@ -117,6 +137,54 @@ fn a_victim_of_the_same_name_in_another_namespace_is_not_ours_unless_our_cgroup_
     assert_eq!(kind(Some(0), Some(0), Exit::Code(0)), VerdictKind::Ok);
     assert_eq!(kind(Some(0), Some(1), Exit::Code(1)), VerdictKind::OomKilledCgroup);
     assert_eq!(kind(None, None, Exit::Code(1)), VerdictKind::OomKilledCgroup, "the name is all that is known");
+}
+
+/// The log knows numbers alone, and they are given away again.
+#[test]
+fn who_had_the_number_long_before_the_kill_was_not_taken() {
+    let log = [
+        "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/x,task=tail,pid=12,uid=0",
+        "Out of memory: Killed process 12 (tail) total-vm:23248kB, anon-rss:15360kB, file-rss:1536kB, shmem-rss:0kB, UID:0 pgtables:80kB oom_score_adj:0",
+    ];
+    let kind = |second| {
+        let at = |second, snapshot: Snapshot| {
+            let [began, ended] = [Timestamp::from_secs(second); 2];
+            let machine = Arc::new(Machine { initial_pid_namespace: Some(true), ..Machine::default() });
+            Snapshot { began, ended, machine, ..snapshot }
+        };
+        let mut run = Run::new(RunPlan::default());
+        run.absorb(&at(1, pass(None, &[])));
+        // It is gone, and nobody says how it ended.
+        run.absorb(&at(2, Snapshot { roster: Vec::new(), stats: Vec::new(), ..pass(None, &[]) }));
+        run.absorb(&at(second, Snapshot { roster: Vec::new(), stats: Vec::new(), ..pass(None, &log) }));
+        run.finish(Some(Exit::Code(1)), Ok(())).verdict.kind
+    };
+    assert_eq!(kind(3), VerdictKind::OomKilledHost);
+    assert_eq!(kind(60), VerdictKind::Failed);
+}
+
+#[test]
+fn one_that_was_seen_only_before_its_exec_is_who_it_became() {
+    let [go, test] = [ProcessId::new(20, 1), ProcessId::new(30, 2)];
+    let stat = |parent| Stat { name: Name::new(b"go"), parent: Pid(parent), state: b'S', ..Stat::default() };
+    let command = Arc::new(Command { arguments: b"go\0test\0".as_slice().into(), cut: false });
+    let fact = |id, parent| Fact { id, at: Timestamp::default(), reading: Ok(stat(parent)) };
+    let said = |id| Fact { id, at: Timestamp::default(), reading: Ok(Arc::clone(&command)) };
+    let mut run = Run::new(RunPlan::default());
+    let (stats, commands) = (vec![fact(go, 1), fact(test, 20)], vec![said(go), said(test)]);
+    run.absorb(&Snapshot { roster: vec![go, test], stats, commands, ..Snapshot::default() });
+    let exit = ProcessExit {
+        id: test,
+        parent: go.pid,
+        at: Timestamp::default(),
+        name: Name::new(b"a.test"),
+        wait_status: Some(1 << 8),
+        peak_rss: Some(Bytes::from_mib(4)),
+    };
+    run.absorb(&Snapshot { roster: vec![go], events: vec![OutsideEvent::ProcessExit(exit)], ..Snapshot::default() });
+    let report = run.finish(Some(Exit::Code(1)), Ok(()));
+    assert!(report.verdict.summary.starts_with("a.test 30 failed first; exit status 1"), "{:?}", report.verdict);
+    assert_eq!(report.processes[0].phase, Phase::Test);
 }
 
 #[test]

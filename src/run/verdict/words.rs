@@ -47,10 +47,10 @@ pub(super) fn squeeze_evidence(process: &Watched) -> Option<Evidence> {
     process.squeeze.found().map(|squeeze| Evidence { source: "Go runtime", text: squeeze.to_string() })
 }
 
-pub(super) fn by_the_limit(cgroup: &str, limit: Option<Bytes>) -> String {
+pub(super) fn at_the_limit(cgroup: &str, limit: Option<Bytes>) -> String {
     match limit {
-        Some(limit) => format!("by the limit of {cgroup} ({limit})"),
-        None => format!("by the limit of {cgroup}"),
+        Some(limit) => format!("at the limit of {cgroup} ({limit})"),
+        None => format!("at the limit of {cgroup}"),
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn near(case: &Case<'_>) -> String {
         let share =
             |used: Bytes| Some(format!("{:.0}% of the {} of {cgroup}", used.share_of(room.limit)? * 100.0, room.limit));
         match room.peak {
-            Some(peak) => Some(format!("; {cgroup} counted {peak} at the most, {}", share(peak)?)),
+            Some(peak) => Some(format!("; its cgroup counted {peak} at the most, {}", share(peak)?)),
             None => Some(format!(", {}", share(case.most?)?)),
         }
     });
@@ -128,13 +128,18 @@ fn meanwhile(case: &Case<'_>, from: Timestamp, until: Timestamp) -> String {
     cgroup.map_or_else(String::new, |cgroup| format!(", with {} at its limit", cgroup_name(case, cgroup)))
 }
 
-pub(super) fn victim(process: &Watched) -> Victim {
+pub(super) fn victim(case: &Case<'_>, process: &Watched) -> Victim {
     Victim {
         pid: process.id.pid,
         name: process.name.as_bytes().into(),
         package: process.role.package.clone(),
-        test: None,
+        test: case.ran_alone(process).map(Into::into),
     }
+}
+
+/// Which test ran then, where that was one.
+pub(super) fn during(case: &Case<'_>, process: &Watched) -> String {
+    case.ran_alone(process).map_or_else(String::new, |test| format!(" while {} ran", printable(test.as_bytes())))
 }
 
 pub(super) fn ending(exit: Exit) -> String {

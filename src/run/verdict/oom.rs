@@ -1,0 +1,180 @@
+//! Whom the kernel's OOM killer took, and by whose limit: as its log names them, else as counters say. Refuses to take one for
+//! another who had the number before or after.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::monitor::kill_report::Confidence;
+use crate::oom_log::Domain;
+use crate::post_mortem::{self, Story};
+use crate::run::phase::Phase;
+use crate::run::report::{Evidence, Exit, Verdict, VerdictKind};
+use crate::run::watched::Watched;
+use crate::snapshot::process::namespace_above;
+use crate::units::{Bytes, ProcessId, Timestamp};
+
+use super::signals::sent;
+use super::words::{
+    at_the_limit, cgroup_name, counter_evidence, during, exit_evidence, growth, held, log_evidence, name, victim, who,
+};
+use super::{Case, SIGKILL};
+
+/// A kill that the kernel's log told of.
+#[derive(Clone, Debug)]
+pub(in crate::run) struct Kill {
+    pub story: Story,
+    /// When the log had it.
+    pub at: Timestamp,
+}
+
+impl Kill {
+    /// To write of it, and to give back what a victim held, takes the kernel a while.
+    const TAKES: Duration = Duration::from_secs(2);
+
+    /// Whether it may have been the one that was killed: it was there then, and did not end with a status of its own.
+    fn may_be_of(&self, process: &Watched) -> bool {
+        let was_there = process.first_seen <= self.at.after(Self::TAKES)
+            && process.ended.is_none_or(|ended| ended.after(Self::TAKES) >= self.at);
+        was_there && process.exit_code().is_none()
+    }
+
+    /// Who of a run was taken, with what it held then.
+    fn taken<'a>(&self, case: &Case<'a>) -> Vec<(&'a Watched, Option<Bytes>)> {
+        let there = || case.processes.iter().rev().filter(|process| self.may_be_of(process));
+        let found = self.story.episode.victims.iter().filter_map(|victim| {
+            let process = if case.sees_all_numbers {
+                let pid = victim.tgid.unwrap_or(victim.pid);
+                there().find(|process| process.id.pid == pid)
+            } else {
+                // A name alone is that of many on a machine: where our cgroups count kills, they must have counted one.
+                let name = victim.name.filter(|_| case.cgroup_kills.is_some() || !case.cgroups_count)?;
+                there().find(|process| process.name.as_bytes() == name.as_bytes())
+            };
+            Some((process?, victim.rss()))
+        });
+        found.collect()
+    }
+
+    /// Whether the log has the name for this number that we know.
+    fn names(&self, process: &Watched) -> bool {
+        let mut victims = self.story.episode.victims.iter();
+        let victim = victims.find(|victim| victim.tgid.unwrap_or(victim.pid) == process.id.pid);
+        let name = victim.and_then(|victim| victim.name);
+        name.is_some_and(|name| name.as_bytes() == process.name.as_bytes())
+    }
+}
+
+/// The kernel's log names one of ours.
+pub(super) fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
+    let mut of_ours = case.kills.iter().map(|kill| (kill, kill.taken(case))).filter(|(_, taken)| !taken.is_empty());
+    let (kill, taken) = of_ours.next()?;
+    let (process, held) = *taken.first()?;
+    // The one that was chosen for its group is logged twice.
+    let all: BTreeSet<ProcessId> =
+        taken.iter().copied().chain(of_ours.flat_map(|(_, taken)| taken)).map(|(process, _)| process.id).collect();
+
+    let episode = &kill.story.episode;
+    let (kind, limit) = match &episode.domain {
+        Some(Domain::Host) => (VerdictKind::OomKilledHost, "because the machine was out of memory".to_owned()),
+        Some(Domain::Cgroup(path)) => {
+            let name = path.as_deref().map_or_else(|| "its cgroup".to_owned(), |path| cgroup_name(case, path));
+            let limit = episode.counters.memory.and_then(|memory| memory.limit);
+            (VerdictKind::OomKilledCgroup, at_the_limit(&name, limit))
+        }
+        None => (VerdictKind::OomKilledCgroup, "at a limit that the log does not name".to_owned()),
+    };
+    let survived = if case.went_well() { "; the command went on and ended well" } else { "" };
+    let more = match all.len() - 1 {
+        0 => String::new(),
+        count => format!("; {count} more {} killed", if count == 1 { "was" } else { "were" }),
+    };
+    let mut tale = Vec::new();
+    if let Some(held) = held {
+        tale.push(format!("{} held {held} when it was taken{}", name(process), growth(case, process)));
+    }
+    tale.push(format!("why it: {}", post_mortem::words::why(&kill.story)));
+    if let Some(usage) = post_mortem::words::usage(&kill.story) {
+        tale.push(usage);
+    }
+
+    let mut evidence = vec![Evidence { source: "kernel log", text: post_mortem::words::headline(&kill.story) }];
+    evidence.extend(counter_evidence(case));
+    evidence.extend(exit_evidence(process));
+    let certain = case.sees_all_numbers && episode.domain.is_some() && !episode.mixed && kill.names(process);
+    Some(Verdict {
+        kind,
+        confidence: if certain { Confidence::Certain } else { Confidence::Likely },
+        summary: format!(
+            "{} was taken by the OOM killer{}, {limit}{more}{survived}",
+            who(process),
+            during(case, process)
+        ),
+        story: tale,
+        evidence,
+        victim: Some(victim(case, process)),
+    })
+}
+
+/// No record names anybody, but a counter rose.
+pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
+    let (path, _, _) = case.cgroup_kills.as_ref()?;
+    let is_own = case.own_cgroup.is_some_and(|own| namespace_above(path, own).is_some());
+    let mut dead: Vec<&Watched> =
+        case.processes.iter().filter(|process| process.killed_by() == Some(SIGKILL)).collect();
+    dead.sort_by_key(|process| std::cmp::Reverse(process.peak().map(|(peak, _)| peak)));
+    // A cgroup above us counts the kills of others too.
+    let failed = case.exit.is_some_and(|exit| exit != Exit::Code(0));
+    let may_be_unseen = case.sight.exit_records.is_err() && sent(case).is_none() && failed;
+    let vanished = vanished_as_counted(case).filter(|_| dead.is_empty() && sent(case).is_none());
+    if dead.is_empty() && !is_own && !may_be_unseen && vanished.is_none() {
+        return None;
+    }
+    // The kernel counts at the victim's cgroup and at all above it, whoever was full (memcg_memory_event_mm): a kill for
+    // the whole machine too.
+    let limited = case.room.and_then(|room| Some((room.cgroup.as_deref()?, room.limit)));
+    let limit = match limited {
+        Some((limited, limit)) => at_the_limit(&cgroup_name(case, limited), Some(limit)),
+        None => "because the machine was out of memory (no limit is above it)".to_owned(),
+    };
+    let is_there = limited.is_some_and(|(limited, _)| limited == &**path);
+    let taken = |process: &Watched| format!("{} was taken by the OOM killer{}", who(process), during(case, process));
+    let (summary, confidence) = match (dead.as_slice(), vanished) {
+        ([], Some(one)) => {
+            (format!("{}, {limit}: it was gone when the kill was counted", taken(one)), Confidence::Guess)
+        }
+        ([], None) => {
+            (format!("the OOM killer took a process of this run, {limit}; which one is not known"), Confidence::Guess)
+        }
+        ([one], _) if is_there || limited.is_none() => (format!("{}, {limit}", taken(one)), Confidence::Likely),
+        ([one], _) => (format!("{}, {limit} or because the machine was out of memory", taken(one)), Confidence::Guess),
+        ([one, ..], _) => (
+            format!("the OOM killer took one of those that were killed, perhaps {}, {limit}", who(one)),
+            Confidence::Guess,
+        ),
+    };
+    let taken = dead.first().copied().or(vanished);
+    let mut evidence: Vec<Evidence> = counter_evidence(case).collect();
+    evidence.extend(taken.and_then(exit_evidence));
+    evidence.push(log_evidence(case));
+    Some(Verdict {
+        kind: if limited.is_some() { VerdictKind::OomKilledCgroup } else { VerdictKind::OomKilledHost },
+        confidence,
+        summary,
+        story: taken.map(|process| held(case, process)).into_iter().collect(),
+        evidence,
+        victim: taken.map(|process| victim(case, process)),
+    })
+}
+
+/// Whom nobody told the end of, and who was gone when the lowest cgroup had counted a kill: of several the biggest. The
+/// go command lasts as long as what it runs, and goes with it.
+fn vanished_as_counted<'a>(case: &Case<'a>) -> Option<&'a Watched> {
+    // To give back what it held takes a victim a while.
+    const DIES: Duration = Duration::from_secs(1);
+    let (before, after) = case.counted.filter(|_| !case.went_well())?;
+    let vanished = case.processes.iter().filter(|process| {
+        let is_gone = process.ended.is_some_and(|ended| ended <= after.after(DIES));
+        is_gone && process.last_seen >= before && process.exit().is_none() && process.role.phase != Phase::Go
+    });
+    vanished.max_by_key(|process| process.peak().map(|(peak, _)| peak))
+}

@@ -1,0 +1,110 @@
+//! Whom a signal ended that the OOM killer did not send: one that came to us, or somebody else's. Refuses to name a sender
+//! that nobody saw.
+
+use crate::monitor::kill_report::Confidence;
+use crate::run::Signalled;
+use crate::run::phase::Phase;
+use crate::run::report::{Evidence, Exit, Verdict, VerdictKind};
+use crate::run::watched::Watched;
+use crate::text::{joined, printable};
+
+use super::words::{during, ending, exit_evidence, held, log_evidence, signal_name, squeeze_evidence, victim, who};
+use super::{Case, SIGKILL, without_oom};
+
+const SIGINT: i32 = 2;
+
+/// The signal by which somebody told us to end: of several that which ended the command.
+pub(super) fn sent(case: &Case<'_>) -> Option<Signalled> {
+    let asked_to_end = |sent: &Signalled| matches!(sent.signal, 1..=3 | 15) || sent.by_key;
+    let mut sent = case.signals.iter().copied().filter(asked_to_end);
+    sent.clone().find(|sent| ended_by(case, sent.signal)).or_else(|| sent.next())
+}
+
+fn ended_by(case: &Case<'_>, signal: i32) -> bool {
+    case.exit == Some(Exit::Signal(signal)) || case.exit == Some(Exit::Code(128 + signal))
+}
+
+/// Somebody told us to end, and the command did not end well.
+pub(super) fn passed_on(case: &Case<'_>) -> Option<Verdict> {
+    let Signalled { signal, by_key } = sent(case)?;
+    let exit = case.exit?;
+    if case.went_well() {
+        return None;
+    }
+    let name = signal_name(signal);
+    // What it says in its own words needs no second ones.
+    let end = if exit == Exit::Signal(signal) { String::new() } else { format!("; {}", ending(exit)) };
+    let (summary, evidence) = match (by_key, signal) {
+        (true, _) => (
+            format!("you quit while it ran: it was sent {name}{end}"),
+            Evidence { source: "key", text: format!("q or ^C sent it {name}") },
+        ),
+        (false, SIGINT) => (format!("interrupted (^C){end}"), came(&name)),
+        (false, _) => (format!("{name} came from outside{end}"), came(&name)),
+    };
+    Some(Verdict {
+        kind: VerdictKind::KilledBySignal,
+        confidence: if ended_by(case, signal) { Confidence::Certain } else { Confidence::Likely },
+        summary,
+        story: Vec::new(),
+        evidence: vec![evidence, log_evidence(case)],
+        victim: None,
+    })
+}
+
+fn came(name: &str) -> Evidence {
+    Evidence { source: "signal", text: format!("{name} came to oomtop while the command ran") }
+}
+/// A process that matters was killed by a signal, and no OOM was seen.
+pub(super) fn killed(case: &Case<'_>) -> Option<Verdict> {
+    if case.went_well() {
+        return None;
+    }
+    let works = |process: &&Watched| process.role.phase != Phase::Other;
+    let by_signal = case.processes.iter().filter(|process| process.killed_by().is_some());
+    let root = case.processes.first().filter(|process| process.killed_by().is_some());
+    // The first that died is the cause; what it worked for dies after it.
+    let process = by_signal.clone().filter(works).min_by_key(|process| process.ended).or(root)?;
+    let signal = process.killed_by()?;
+    if signal != SIGKILL {
+        return Some(Verdict {
+            kind: VerdictKind::KilledBySignal,
+            confidence: Confidence::Certain,
+            summary: format!("{} was ended by {}{}", who(process), signal_name(signal), during(case, process)),
+            story: vec![held(case, process)],
+            evidence: exit_evidence(process).into_iter().chain([log_evidence(case)]).collect(),
+            victim: Some(victim(case, process)),
+        });
+    }
+    let (no_kill, sure) = without_oom(case);
+    let mut evidence: Vec<Evidence> = exit_evidence(process).into_iter().collect();
+    evidence.extend(no_kill);
+    evidence.extend(squeeze_evidence(process));
+    let by_timeout = case.processes.iter().find(|process| is_timeout(process));
+    if let Some(timeout) = by_timeout {
+        let command = timeout.command.as_deref().map(|command| joined(&command.arguments)).unwrap_or_default();
+        evidence
+            .push(Evidence { source: "command line", text: format!("\"{}\" sends such signals", printable(&command)) });
+    }
+    let sender = match by_timeout {
+        Some(_) => "most likely by the timeout above it",
+        None => "by whom is not known (a timeout, a runner, systemd-oomd, earlyoom, kill -9)",
+    };
+    let killed = format!("{} was killed (SIGKILL){}", who(process), during(case, process));
+    Some(Verdict {
+        kind: VerdictKind::KilledBySignal,
+        confidence: if sure { Confidence::Certain } else { Confidence::Guess },
+        summary: if sure {
+            format!("{killed}, and not by the kernel's OOM killer: {sender}")
+        } else {
+            format!("{killed}; whether by the kernel's OOM killer cannot be seen here; else {sender}")
+        },
+        story: vec![held(case, process)],
+        evidence,
+        victim: Some(victim(case, process)),
+    })
+}
+
+fn is_timeout(process: &Watched) -> bool {
+    process.name.as_bytes() == b"timeout"
+}

@@ -18,6 +18,7 @@ mod surroundings;
 mod suspect;
 mod verdict;
 pub mod watched;
+pub mod worth;
 
 use std::collections::HashMap;
 use std::sync::Arc;

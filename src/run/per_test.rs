@@ -1,13 +1,13 @@
 //! What single tests did to the memory of their test binary: before, at the most, after, and who ran beside them. Refuses to
 //! divide what tests that ran together hold: they share, and it is said with whom.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::text::{first_few, printable};
 use crate::units::{Bytes, Timestamp, counted};
 
-use super::report::SMALL;
+use super::worth::{self, SMALL};
 
 /// One test, folded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,12 @@ impl TestMemory {
         !matches!(self.result.as_deref(), Some("pass" | "skip"))
     }
 
+    /// How it ended, in a word or two.
+    #[must_use]
+    pub fn result_in_words(&self) -> &str {
+        self.result.as_deref().unwrap_or("cut off")
+    }
+
     /// Who ran beside it, in a word or a few; a dash for nobody. Safe to show.
     #[must_use]
     pub fn beside_in_words(&self) -> String {
@@ -70,7 +76,7 @@ impl TestMemory {
     }
 
     /// The tests above it, each with its package.
-    fn above(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(super) fn above(&self) -> impl Iterator<Item = (&str, &str)> {
         self.test.match_indices('/').map(|(end, _)| (&*self.package, &self.test[..end]))
     }
 
@@ -89,21 +95,6 @@ impl TestMemory {
 const SAME_MOMENT: Duration = Duration::from_millis(20);
 /// More tests than this are not kept.
 const MOST: usize = 50_000;
-
-/// The tests that are worth one of so many lines: those first that did not come to their end, then those that kept the most;
-/// and how many others there are.
-#[must_use]
-pub fn worth_telling(tests: &[TestMemory], lines: usize) -> (Vec<&TestMemory>, usize) {
-    let mut worth: Vec<_> = tests.iter().filter(|test| test.peak.is_some_and(|peak| peak >= SMALL)).collect();
-    worth.sort_by_key(|test| {
-        let is_unfinished = test.result.is_none();
-        let came = if is_unfinished { test.took() } else { test.kept() };
-        std::cmp::Reverse((is_unfinished, came, test.took()))
-    });
-    let others = tests.len() - worth.len().min(lines);
-    worth.truncate(lines);
-    (worth, others)
-}
 
 /// All tests of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -230,9 +221,9 @@ impl Tests {
     /// The lowest tests that failed.
     #[must_use]
     pub fn failed(&self) -> Vec<&TestMemory> {
-        let failed = || self.all.iter().filter(|test| test.result.as_deref() == Some("fail"));
-        let parents: HashSet<(&str, &str)> = failed().flat_map(TestMemory::above).collect();
-        failed().filter(|test| !parents.contains(&(&*test.package, &*test.test))).collect()
+        let parents = worth::failed_parents(&self.all);
+        let failed = self.all.iter().filter(|test| test.result.as_deref() == Some("fail"));
+        failed.filter(|test| !parents.contains(&(&*test.package, &*test.test))).collect()
     }
 
     /// The packages that were told of.

@@ -312,24 +312,6 @@ pub fn seconds(span: Duration) -> String {
     if span.as_secs() < 1000 { format!("{:.1}s", span.as_secs_f64()) } else { format!("{}s", span.as_secs()) }
 }
 
-/// What is smaller than this is not worth a line.
-pub const SMALL: Bytes = Bytes::from_mib(1);
-/// How many lines of a table are kept for what is no test.
-const OTHERS: usize = 5;
-
-/// Those that are worth one of so many lines, of a list with the biggest first. The tests are what was asked about: they
-/// are shown before bigger compilers, and have half of the lines at least.
-#[must_use]
-pub fn worth_telling(processes: &[ProcessLine], lines: usize) -> Vec<&ProcessLine> {
-    let big = processes.iter().filter(|process| process.peak.is_some_and(|(peak, _)| peak >= SMALL));
-    let (mut rows, others): (Vec<_>, Vec<_>) = big.partition(|process| process.phase == Phase::Test);
-    rows.truncate(lines.saturating_sub(others.len().min(OTHERS).min(lines / 2)));
-    let room = lines - rows.len();
-    rows.extend(others.into_iter().take(room));
-    rows.sort_by_key(|process| std::cmp::Reverse(process.peak.map(|(peak, _)| peak)));
-    rows
-}
-
 /// The memory that could run out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
@@ -395,27 +377,4 @@ pub struct Sight {
     pub passes: u64,
     /// CPU time that it took.
     pub own_cpu: Duration,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::run::fixture;
-
-    #[test]
-    fn the_biggest_test_has_a_line_however_few_there_are() {
-        let template = fixture::report().processes.remove(0);
-        let made = |phase, mib| ProcessLine {
-            phase,
-            peak: Some((Bytes::from_mib(mib), PeakSource::HighWater)),
-            ..template.clone()
-        };
-        let mut all = vec![made(Phase::Test, 265)];
-        all.extend([84, 83, 82, 81, 80, 27].map(|mib| made(Phase::Link, mib)));
-        for lines in 1..8 {
-            let shown = worth_telling(&all, lines);
-            assert_eq!(shown.len(), lines);
-            assert_eq!(shown[0].phase, Phase::Test, "{lines}");
-        }
-    }
 }

@@ -9,10 +9,11 @@ use ratatui::layout::Rect;
 
 use crate::app::State;
 use crate::app::run::{RunView, Stage};
-use crate::run::per_test::{self, TestMemory};
+use crate::run::per_test::TestMemory;
 use crate::run::progress::Progress;
-use crate::run::report::{Peak, ProcessLine, Room, RunReport, Vantage, VerdictKind, seconds, worth_telling};
+use crate::run::report::{Peak, ProcessLine, Room, RunReport, Vantage, VerdictKind, seconds};
 use crate::run::watched::PeakSource;
+use crate::run::worth;
 use crate::text::{fitted, printable};
 use crate::units::{Bytes, counted};
 
@@ -214,7 +215,7 @@ fn together(peak: &Peak, processes: &[ProcessLine], took: Duration, at: Option<D
 }
 
 fn table(lines: &mut Vec<Line>, processes: &[ProcessLine], others: u64, width: u16, rows: usize) {
-    let shown = worth_telling(processes, rows);
+    let shown = worth::processes(processes, rows);
     if shown.is_empty() {
         return;
     }
@@ -255,7 +256,7 @@ fn table(lines: &mut Vec<Line>, processes: &[ProcessLine], others: u64, width: u
 /// The tests that kept and held the most, where they were told.
 fn tests(lines: &mut Vec<Line>, tests: &[TestMemory], width: u16) {
     const BESIDE: u16 = 24;
-    let (shown, others) = per_test::worth_telling(tests, TEST_LINES);
+    let (shown, others) = worth::tests(tests, TEST_LINES);
     if shown.is_empty() {
         return;
     }
@@ -278,8 +279,8 @@ fn tests(lines: &mut Vec<Line>, tests: &[TestMemory], width: u16) {
         }
         lines.push(vec![(text, if test.has_failed() { Role::Danger } else { Role::Plain })]);
     }
-    if others > 0 {
-        lines.push(vec![(format!("and {}", counted(others, ["other test", "other tests"])), Role::Dim)]);
+    if let Some(others) = others {
+        lines.push(vec![(format!("and {others}"), Role::Dim)]);
     }
 }
 

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::{command_line, holder};
-use crate::run::per_test;
 use crate::run::report::{ProcessLine, RunReport, seconds};
+use crate::run::worth;
 use crate::text::printable;
 use crate::units::{Bytes, counted};
 
@@ -22,10 +22,11 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         writeln!(out, "- *{}*: {}", evidence.source, escaped(&evidence.text))?;
     }
     writeln!(out, "\n| peak | how known | package | phase | when | growth | ended |\n|---:|---|---|---|---|---:|---|")?;
-    for process in report.processes.iter().filter(|process| process.peak.is_some()).take(LINES) {
+    let rows = worth::processes(&report.processes, LINES);
+    for process in &rows {
         writeln!(out, "{}", row(process))?;
     }
-    let rest = report.processes.len().saturating_sub(LINES) as u64 + report.left_out;
+    let rest = (report.processes.len() - rows.len()) as u64 + report.left_out;
     if rest > 0 {
         writeln!(out, "\nNot shown: {}.", counted(rest, ["smaller process", "smaller processes"]))?;
     }
@@ -58,20 +59,26 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
 
 /// The tests that kept and held the most, where they were asked.
 fn tests(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
-    let (shown, others) = per_test::worth_telling(&report.tests, LINES);
+    let (shown, others) = worth::tests(&report.tests, LINES);
     if shown.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n| test | before | peak | after | kept | beside it |\n|---|---:|---:|---:|---:|---|")?;
+    writeln!(out, "\n| test | result | before | peak | after | kept | beside it |\n|---|---|---:|---:|---:|---:|---|")?;
     for test in shown {
         let cell = |bytes: Option<Bytes>| bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
         let [before, peak, after, kept] = [test.before, test.peak, test.after, test.kept()].map(cell);
         let name = printable(format!("{} {}", test.package, test.test).as_bytes()).into_owned();
         let beside = test.beside_in_words();
-        writeln!(out, "| {} | {before} | {peak} | {after} | {kept} | {} |", escaped(&name), escaped(&beside))?;
+        let result = test.result_in_words();
+        writeln!(
+            out,
+            "| {} | {result} | {before} | {peak} | {after} | {kept} | {} |",
+            escaped(&name),
+            escaped(&beside)
+        )?;
     }
-    if others > 0 {
-        writeln!(out, "\nNot shown: {}.", counted(others, ["other test", "other tests"]))?;
+    if let Some(others) = others {
+        writeln!(out, "\nNot shown: {others}.")?;
     }
     Ok(())
 }

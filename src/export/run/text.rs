@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 
 use super::holder;
-use crate::run::per_test::{self, TestMemory};
-use crate::run::report::{RunReport, SMALL, seconds, worth_telling};
+use crate::run::per_test::TestMemory;
+use crate::run::report::{RunReport, seconds};
+use crate::run::watched::PeakSource;
+use crate::run::worth::{self, SMALL};
 use crate::text::{columns, fitted, hanging, printable};
 use crate::units::{Bytes, counted};
 
@@ -66,7 +68,7 @@ pub fn write(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> i
 const NUMBERS: usize = 12 + 2 + 8 + 14 + 11 + 8;
 /// Columns for those that ran beside a test.
 const BESIDE: usize = 12;
-/// Columns of BEFORE, PEAK, AFTER, KEPT and BESIDE IT, with what stands between them.
+/// Columns of BEFORE, PEAK, KEPT, RESULT and BESIDE IT, with what stands between them.
 const SIZES: usize = 2 + 4 * 8 + 2 + BESIDE;
 
 /// How much of a line is left for a name, of names that are so long.
@@ -76,7 +78,7 @@ fn room_for_names(names: impl Iterator<Item = usize>, rest: usize, width: Option
 }
 
 fn table(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> io::Result<()> {
-    let rows = worth_telling(&report.processes, LINES);
+    let rows = worth::processes(&report.processes, LINES);
     if rows.is_empty() {
         return Ok(());
     }
@@ -86,9 +88,9 @@ fn table(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> io::R
     writeln!(out, "\n   PEAK     {subject}  {:<8}{:<14}{:<11}ENDED", "PHASE", "WHEN", "GROWTH")?;
     for process in &rows {
         let (peak, source) =
-            process.peak.map_or((String::new(), ""), |(peak, source)| (peak.to_string(), source.word()));
+            process.peak.map_or(("-".to_owned(), PeakSource::Taskstats), |(peak, source)| (peak.to_string(), source));
         // Exact ones stand as they are; of the others more may be true.
-        let at_least = if source == "taskstats" { " " } else { ">" };
+        let at_least = if source == PeakSource::Taskstats { " " } else { ">" };
         let ended = process.ended.map_or_else(|| "(lives)".into(), seconds);
         let when = format!("{}-{ended}", seconds(process.started));
         let growth = process.growth.map_or_else(|| "-".into(), |(_, rate)| rate.to_string());
@@ -109,26 +111,27 @@ fn table(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> io::R
 
 /// The tests that kept and held the most, where they were asked.
 fn tests(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> io::Result<()> {
-    let (shown, others) = per_test::worth_telling(&report.tests, LINES);
+    let (shown, others) = worth::tests(&report.tests, LINES);
     if shown.is_empty() {
         return Ok(());
     }
     let name = |test: &TestMemory| printable(format!("{} {}", test.package, test.test).as_bytes()).into_owned();
     let room = room_for_names(shown.iter().map(|test| columns(&name(test))), SIZES, width, 70);
     let heading = fitted("TEST", room);
-    writeln!(out, "\n  {:<8}{:<8}{:<8}{:<8}{heading}  BESIDE IT", "BEFORE", "PEAK", "AFTER", "KEPT")?;
+    writeln!(out, "\n  {:<8}{:<8}{:<8}{:<8}{heading}  BESIDE IT", "BEFORE", "PEAK", "KEPT", "RESULT")?;
     for test in shown {
         let cell = |bytes: Option<Bytes>| bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
-        let [before, peak, after, kept] = [test.before, test.peak, test.after, test.kept()].map(cell);
+        let [before, peak, kept] = [test.before, test.peak, test.kept()].map(cell);
+        let result = test.result_in_words();
         let beside = test.beside_in_words();
         let beside = match test.beside.len() {
             count if width.is_some() && columns(&beside) > BESIDE => counted(count, ["test", "tests"]),
             _ => beside,
         };
-        writeln!(out, "  {before:<8}{peak:<8}{after:<8}{kept:<8}{}  {beside}", fitted(&name(test), room))?;
+        writeln!(out, "  {before:<8}{peak:<8}{kept:<8}{result:<8}{}  {beside}", fitted(&name(test), room))?;
     }
-    if others > 0 {
-        writeln!(out, "  and {}", counted(others, ["other test", "other tests"]))?;
+    if let Some(others) = others {
+        writeln!(out, "  and {others}")?;
     }
     Ok(())
 }

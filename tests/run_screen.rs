@@ -137,7 +137,7 @@ fn an_editor_is_told_the_same_and_ends_when_it_is_asked_to() {
     terminal.press("q");
     until(&mut terminal, "SIGINT");
     terminal.press("q");
-    until(&mut terminal, "you sent it SIGTERM");
+    until(&mut terminal, "it was sent SIGTERM");
     terminal.press("q");
     assert_eq!(terminal.ended(PATIENCE).and_then(|status| status.code()), Some(128 + 15));
 }

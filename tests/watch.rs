@@ -93,11 +93,11 @@ fn go() -> Option<Toolchain> {
     toolchain::toolchains().pop()
 }
 
-/// Wide enough for a whole command line in the table.
+/// Wide enough for a whole command line in the table, beside the columns that somebody's cgroup with a limit brings.
 fn oomtop(arguments: &[&str]) -> Terminal {
     let mut command = program::oomtop();
     command.args(arguments);
-    Terminal::start(command, 200, 50)
+    Terminal::start(command, 300, 50)
 }
 
 /// As `oomtop -p "$(pgrep -d, -f 'go test')"` does: the shell around go has the words in its command line too.

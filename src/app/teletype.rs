@@ -62,6 +62,13 @@ impl Teletype {
     /// Takes a byte; a line that ends with it is handed over.
     pub(super) fn take(&mut self, byte: u8, end: &mut impl FnMut(String)) {
         use Reading::{Control, Designation, Escape, String, Text};
+        let is_appended = self.reading == Text && self.column == self.cells.len() && self.column < LINE;
+        if is_appended && self.held.is_empty() && matches!(byte, 0x20..0x7f) {
+            // Nearly all that is ever written.
+            self.cells.push(char::from(byte));
+            self.column += 1;
+            return;
+        }
         if byte < 0x80 && self.reading == Text {
             self.spell_out(end);
         }

@@ -4,6 +4,7 @@
 mod acting;
 mod alarms;
 mod laws;
+mod mouse;
 mod profiles;
 mod regions;
 mod run;

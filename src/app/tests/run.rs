@@ -1,6 +1,7 @@
 //! The screen of `oomtop run`: what is selected, how one leaves it, what the command wrote.
 
 use super::*;
+use crate::app::keys::Action;
 
 /// The screen of a command that runs: `go` of the small machine.
 fn watching() -> State {
@@ -57,4 +58,21 @@ fn without_a_command_its_panes_say_what_would_fill_them() {
     press(&mut state, "8");
     assert_eq!(state.focus, Pane::Top);
     assert!(state.outcome.as_ref().is_some_and(|outcome| outcome.text.contains("oomtop run")));
+}
+
+/// On a small screen too, where a pane has it without being zoomed.
+#[test]
+fn escape_leads_from_the_verdict_to_the_processes() {
+    for (size, left) in [((40, 12), Pane::Top), ((80, 24), Pane::Run)] {
+        let mut state = watching();
+        update(&mut state, Event::Resize(size.0, size.1));
+        state.begin_run(id(20));
+        let report = crate::run::Run::new(crate::run::RunPlan::default()).finish(None, Ok(()));
+        update(&mut state, Event::RunEnded(Arc::new(report)));
+        assert!(state.is_of_use(Action::View(Pane::Output)) && !state.is_of_use(Action::View(Pane::Run)));
+        press(&mut state, "<esc>");
+        assert_eq!((state.focus, state.zoomed), (left, false), "{size:?}");
+        press(&mut state, "<esc>");
+        assert_eq!(state.focus, left, "there is nothing left to leave");
+    }
 }

@@ -11,6 +11,7 @@ use crate::monitor::report::{DomainKind, DomainReport, WarningState};
 use crate::snapshot::process::CgroupPath;
 
 use super::State;
+use super::run::{RunView, Stage};
 
 /// The cgroups in which the watched processes are or were; empty where all are watched.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -82,7 +83,14 @@ impl State {
     /// Whether a kill is told without being asked for.
     pub(super) fn is_kill_news(&self, kill: &KillReport) -> bool {
         // Whose limit it was is not always known; then it may be ours.
-        kill.domain.as_ref().is_none_or(|domain| self.is_watched_in(domain.is_host, &domain.path))
+        !self.is_in_verdict(kill)
+            && kill.domain.as_ref().is_none_or(|domain| self.is_watched_in(domain.is_host, &domain.path))
+    }
+
+    /// Whether the verdict of a run is on it: the screen learns of it later than who followed the run.
+    fn is_in_verdict(&self, kill: &KillReport) -> bool {
+        let Some(RunView { stage: Stage::Over(report), .. }) = &self.run else { return false };
+        kill.victim.as_ref().is_some_and(|victim| report.processes.iter().any(|process| process.id.pid == victim.pid))
     }
 
     /// Whether an alarm is told without being asked for: of a watched process, or of a domain that fills up.

@@ -123,9 +123,14 @@ fn against_the_limit(canvas: &mut Canvas<'_>, area: Rect, progress: &Progress) {
         Role::Good
     };
     pen.gap(1).put("[", Role::Dim).bar(BAR.min(area.width / 6), used, role).put("]", Role::Dim);
-    let peak = peak.map_or(String::new(), |peak| format!(", at most {peak} ({:.0}%)", most * 100.0));
-    pen.gap(1).put(&format!("{} of {}{peak}", holds, room.limit), role);
-    pen.put(&format!(", {}", whose(room)), Role::Dim);
+    pen.gap(1).put(&format!("{holds} of {}", room.limit), role);
+    let peak = peak.map(|peak| (format!(", at most {peak} ({:.0}%)", most * 100.0), role));
+    let whose = (format!(", {}", whose(room)), Role::Dim);
+    for (text, role) in peak.into_iter().chain([whose]) {
+        if columns(&text) <= pen.room() {
+            pen.put(&text, role);
+        }
+    }
 }
 
 fn whose(room: &Room) -> Cow<'_, str> {

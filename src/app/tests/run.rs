@@ -76,3 +76,23 @@ fn escape_leads_from_the_verdict_to_the_processes() {
         assert_eq!(state.focus, left, "there is nothing left to leave");
     }
 }
+
+#[test]
+fn a_kill_of_which_the_verdict_tells_is_no_news_below_it() {
+    use crate::monitor::kill_report::{KillReport, Killed};
+    use crate::units::WallTime;
+
+    let kill = |number: u64, pid: u32| {
+        let mut kill = KillReport::unknown(number, Timestamp::from_secs(20), WallTime(0));
+        kill.victim = Some(Killed { id: None, pid: Pid(pid), is_of_host: false, name: (*b"a.test").into() });
+        Arc::new(kill)
+    };
+    let mut state = watching();
+    let report = crate::run::fixture::report();
+    let victim = report.processes[0].id.pid.0;
+    update(&mut state, Event::RunEnded(Arc::new(report)));
+    later(&mut state, 1, |report| report.kills.push(kill(1, victim)));
+    assert_eq!(state.news, None);
+    later(&mut state, 1, |report| report.kills.push(kill(2, victim + 10_000)));
+    assert!(state.news.is_some(), "of somebody else in the same memory");
+}

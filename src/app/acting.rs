@@ -316,10 +316,11 @@ impl State {
     pub fn name_of(&self, id: ProcessId) -> String {
         match self.newest().process(id).or_else(|| self.report.process(id)) {
             Some(process) => format!("{} {}", text::printable(&process.identity.name), id.pid),
-            None => match self.terminating.iter().find(|watched| watched.id == id) {
-                Some(watched) => watched.name.clone(),
-                None => format!("process {}", id.pid),
-            },
+            None => {
+                let ended = self.terminating.iter().find(|watched| watched.id == id);
+                let name = ended.map(|watched| watched.name.as_str()).or_else(|| self.places.name(id));
+                name.map_or_else(|| format!("process {}", id.pid), str::to_owned)
+            }
         }
     }
 }

@@ -17,6 +17,8 @@ enum Entered {
     Kills,
     /// A pane that covers the table.
     Pane,
+    /// Processes that were asked for, none of whom is left.
+    Ended,
     /// What is looked for.
     Search,
     /// The filter.
@@ -64,12 +66,12 @@ impl State {
     }
 
     /// The memory domain that the risk pane shows: the chosen one, else the one that leads for the selected process,
-    /// else the tightest.
+    /// else the one that the header names.
     #[must_use]
     pub fn risk_domain(&self) -> Option<&DomainReport> {
         let domains = &self.report.domains;
         let chosen = self.risk.domain.as_ref().and_then(|path| domains.iter().find(|domain| domain.path == *path));
-        chosen.or_else(|| self.leading_domain()).or(domains.first())
+        chosen.or_else(|| self.leading_domain()).or_else(|| self.tightest_domain())
     }
 
     /// The victims on the lines of the risk pane's list.
@@ -142,6 +144,7 @@ impl State {
         let entered = [
             (Entered::Kills, self.focus == Pane::Kills),
             (Entered::Pane, matches!(self.focus, Pane::Go | Pane::Profile)),
+            (Entered::Ended, self.run.is_none() && self.nobody_left().is_some()),
             (Entered::Search, self.looked_for().is_some()),
             (Entered::Filter, self.list.filter.is_some()),
             (Entered::User, self.list.user.is_some()),
@@ -161,6 +164,10 @@ impl State {
                 // Where one pane has the screen anyway, it is not zoomed.
                 self.zoomed &= Room::of(self.size) != Room::One;
                 self.focus_on(Pane::Top);
+            }
+            Some(Entered::Ended) => {
+                self.list.roots.clear();
+                self.arrange();
             }
             Some(Entered::Search) => *self.looked_for_mut() = None,
             Some(Entered::Filter) => {

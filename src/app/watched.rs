@@ -2,13 +2,15 @@
 //! `oomtop run`), the memory domains that those are in. What happens elsewhere is in the lists and tells nothing by
 //! itself. Refuses to forget where a process was that is gone: the news of its death come later.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::monitor::alarm::AlarmReport;
 use crate::monitor::kill_report::KillReport;
 use crate::monitor::report::{DomainKind, DomainReport, WarningState};
 use crate::snapshot::process::CgroupPath;
+use crate::text;
+use crate::units::{ProcessId, Timestamp};
 
 use super::State;
 use super::run::{RunView, Stage};
@@ -22,6 +24,8 @@ pub struct Places {
     domains: HashSet<Arc<[u8]>>,
     /// Where they were and are no more: the newest, last.
     left: VecDeque<CgroupPath>,
+    /// What those that were asked for are called, with their numbers: also when they are gone.
+    names: BTreeMap<ProcessId, String>,
 }
 
 impl Places {
@@ -45,6 +49,11 @@ impl Places {
         self.living = living;
     }
 
+    /// What one that was asked for is or was called.
+    pub(super) fn name(&self, id: ProcessId) -> Option<&str> {
+        self.names.get(&id).map(String::as_str)
+    }
+
     /// Whether one of them is, or was, in this cgroup or below it.
     fn holds(&self, domain: &[u8]) -> bool {
         let above = domain.strip_suffix(b"/").unwrap_or(domain);
@@ -63,7 +72,30 @@ impl State {
         let newest = self.newest();
         let watched = newest.processes.iter().filter(|process| self.list.is_below_a_root(newest, process));
         let living = watched.filter_map(|process| process.identity.cgroup.clone()).collect();
+        let roots = self.list.roots.iter().filter(|id| newest.process(**id).is_some());
+        let names: Vec<_> = roots.map(|id| (*id, self.name_of(*id))).collect();
         self.places.learn(living);
+        self.places.names.extend(names);
+    }
+
+    /// What became of the processes that were asked for, in words, when nothing is left of them and of what they started.
+    #[must_use]
+    pub fn nobody_left(&self) -> Option<String> {
+        let roots = &self.list.roots;
+        let is_left = |process| self.list.is_below_a_root(&self.report, process);
+        let waits = self.report.time == Timestamp::default() || !self.list.rows.is_empty();
+        if roots.is_empty() || waits || self.report.processes.iter().any(is_left) {
+            return None;
+        }
+        let names: Vec<_> = roots.iter().map(|id| self.name_of(*id)).collect();
+        let victim = |kill: &Arc<KillReport>| kill.victim.as_ref().and_then(|victim| victim.id);
+        let fate = match self.report.kills.iter().filter_map(victim).find(|id| roots.contains(id)) {
+            Some(id) if roots.len() > 1 => format!("have ended: the OOM killer took {}", self.name_of(id)),
+            Some(_) => "was taken by the OOM killer".into(),
+            None if roots.len() > 1 => "have ended".into(),
+            None => "has ended".into(),
+        };
+        Some(format!("{} {fate}", text::first_few(names.iter().map(String::as_str))))
     }
 
     /// Whether a watched process is, or was, in this domain; the machine holds them all.

@@ -203,13 +203,16 @@ fn empty(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         ("Reading the processes...".to_owned(), String::new())
     } else if state.report.interval.is_none() && list.asks_for_growth() {
         ("Growth is known from the second look on.".into(), String::new())
+    } else if let Some(ended) = state.nobody_left() {
+        let leave = if state.run.is_none() { "Esc shows all processes, q quits." } else { "" };
+        (format!("{ended}."), leave.into())
     } else if let Some(filter) = &list.filter {
         let filter = printable(filter.as_bytes());
         (format!("No process matches {filter}"), "Esc drops the filter, \\ changes it.".into())
     } else if list.user.is_some() {
         ("This user has no process now.".into(), "u chooses another user.".into())
     } else {
-        ("No process is in scope.".into(), "Those given with -p have ended.".into())
+        ("There is no process to be seen.".into(), String::new())
     };
     canvas.pen(area, 1).gap(2).put(&first, Role::Plain);
     canvas.pen(area, 2).gap(2).put(&second, Role::Dim);
@@ -336,7 +339,9 @@ pub(super) fn before(canvas: &mut Canvas<'_>, span: ColumnSpan, y: u16, text: &s
 /// header names, have a sign.
 pub(super) fn risk(canvas: &mut Canvas<'_>, span: ColumnSpan, y: u16, state: &State, process: &ProcessReport) {
     let text = table::cell(Column::Risk, process, &state.report).text;
-    let is_tightest = process.leading == Some(0) && process.immune.is_none() && process.risk.is_some();
+    let tightest = state.tightest_domain().map(|domain| &domain.path);
+    let leading = state.report.leading_domain(process).map(|domain| &domain.path);
+    let is_tightest = process.immune.is_none() && process.risk.is_some() && leading == tightest;
     let role = match (process.risk, process.immune) {
         (_, Some(_)) => Role::Good,
         (Some(1), None) if is_tightest => Role::Danger,

@@ -96,3 +96,29 @@ fn what_cannot_be_watched_says_why() {
     update(&mut state, Event::Watching(Ok(vec![id(20)])));
     assert!(state.run.is_some() && said(&state).contains("no /proc"), "no hint talks over what went wrong");
 }
+
+#[test]
+fn of_processes_that_were_asked_for_and_ended_it_is_told_who_they_were_and_the_way_on() {
+    use crate::monitor::kill_report::{KillReport, Killed};
+    use crate::units::WallTime;
+
+    let mut state = state();
+    state.list.roots = vec![id(30), id(40)];
+    press(&mut state, "\\.test<enter>");
+    later(&mut state, 1, |_| ());
+    assert_eq!(state.nobody_left(), None);
+    later(&mut state, 2, |report| report.processes.retain(|process| process.id != id(30)));
+    assert_eq!((rows(&state).len(), state.nobody_left()), (0, None), "the filter hides who is left");
+    later(&mut state, 3, |report| report.processes.retain(|process| process.id != id(30) && process.id != id(40)));
+    assert_eq!(state.nobody_left().as_deref(), Some("a.test 30, postgres 40 have ended"));
+    state.list.roots = vec![id(30)];
+    assert_eq!(state.nobody_left().as_deref(), Some("a.test 30 has ended"));
+    let mut kill = KillReport::unknown(1, Timestamp::from_secs(3), WallTime(0));
+    kill.victim = Some(Killed { id: Some(id(30)), pid: Pid(30), name: (*b"a.test").into() });
+    Arc::make_mut(&mut state.report).kills = vec![Arc::new(kill)];
+    assert_eq!(state.nobody_left().as_deref(), Some("a.test 30 was taken by the OOM killer"));
+    // Everybody else is a key away, then what the filter hides.
+    press(&mut state, "<esc>");
+    assert_eq!((state.list.roots.len(), state.list.filter.as_deref()), (0, Some(".test")));
+    assert_eq!(rows(&state), ["31"]);
+}

@@ -314,14 +314,12 @@ impl State {
     /// Name and number of a process as the footer says it.
     #[must_use]
     pub fn name_of(&self, id: ProcessId) -> String {
-        match self.newest().process(id).or_else(|| self.report.process(id)) {
-            Some(process) => format!("{} {}", text::printable(&process.identity.name), id.pid),
-            None => {
-                let ended = self.terminating.iter().find(|watched| watched.id == id);
-                let name = ended.map(|watched| watched.name.as_str()).or_else(|| self.places.name(id));
-                name.map_or_else(|| format!("process {}", id.pid), str::to_owned)
-            }
+        if let Some(process) = self.newest().process(id).or_else(|| self.report.process(id)) {
+            return format!("{} {}", text::printable(&process.identity.name), id.pid);
         }
+        let ended = self.terminating.iter().find(|watched| watched.id == id);
+        let name = ended.map(|watched| watched.name.as_str()).or_else(|| self.places.name(id));
+        name.map_or_else(|| format!("process {}", id.pid), str::to_owned)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::units::Bytes;
+use crate::units::{Bytes, ProcessId};
 
 use super::{Outcome, State, Terminating, Tone};
 
@@ -19,12 +19,35 @@ const INTENTION_HOLDS: Duration = Duration::from_secs(3);
 impl State {
     /// Says in the footer what became of an action.
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
-        self.outcome = Some(Outcome { text: text.into(), tone, at: self.now });
+        self.outcome = Some(Outcome { text: text.into(), tone, at: self.now, until_read: None });
+    }
+
+    /// Says what is so until this process was read.
+    pub(super) fn say_until_read(&mut self, id: ProcessId, text: String) {
+        self.outcome = Some(Outcome { text, tone: Tone::Plain, at: self.now, until_read: Some(id) });
     }
 
     /// Says in the footer what happened by itself.
     pub(super) fn announce(&mut self, tone: Tone, text: impl Into<String>) {
-        self.news = Some(Outcome { text: text.into(), tone, at: self.now });
+        self.news = Some(Outcome { text: text.into(), tone, at: self.now, until_read: None });
+    }
+
+    /// What was said to be read is read, or cannot be any more.
+    fn told_when_read(&mut self) {
+        let Some((id, asked)) = self.outcome.as_ref().and_then(|said| Some((said.until_read?, said.at))) else {
+            return;
+        };
+        let newest = self.newest().clone();
+        match newest.process(id).filter(|process| !process.has_ended()) {
+            Some(process) if process.rollup_at <= asked => {}
+            Some(process) => match (process.pss.get(), process.uss.get()) {
+                (Some(pss), Some(uss)) => {
+                    self.say(Tone::Good, format!("{} holds {pss} by PSS, {uss} of it alone (USS)", self.name_of(id)));
+                }
+                _ => self.outcome = None,
+            },
+            None => self.outcome = None,
+        }
     }
 
     /// A report came: what is over, what is due.
@@ -33,6 +56,7 @@ impl State {
         for said in [&mut self.outcome, &mut self.news] {
             said.take_if(|said| now.since(said.at) >= SAID_FOR);
         }
+        self.told_when_read();
         let newest = self.newest().clone();
         self.intended.retain(|(id, value, at)| {
             let shown = newest.process(*id).is_none_or(|process| process.oom_score_adj == Some(*value));

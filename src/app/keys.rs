@@ -170,7 +170,7 @@ impl Place {
 }
 
 /// One line of the key table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// Keys that mean it, the one shown in the footer first.
     pub keys: &'static [Chord],
@@ -182,6 +182,8 @@ pub struct Binding {
     pub section: Section,
     /// For the footer; empty: not there.
     pub label: &'static str,
+    /// In the footer only behind those that are not: where there is room to spare.
+    pub is_spare: bool,
     /// For the help and the README.
     pub help: &'static str,
 }
@@ -193,6 +195,10 @@ impl Binding {
 
     const fn labelled(self, label: &'static str) -> Self {
         Self { label, ..self }
+    }
+
+    const fn spare(self, label: &'static str) -> Self {
+        Self { label, is_spare: true, ..self }
     }
 
     /// The first of its keys as written on the screen.
@@ -241,7 +247,7 @@ impl Section {
 }
 
 const fn bind(keys: &'static [Chord], action: Action, section: Section, help: &'static str) -> Binding {
-    Binding { keys, action, place: Place::Everywhere, section, label: "", help }
+    Binding { keys, action, place: Place::Everywhere, section, label: "", is_spare: false, help }
 }
 
 const fn key(code: KeyCode) -> Chord {
@@ -276,16 +282,16 @@ pub const KEYS: &[Binding] = &[
     bind(&[C::of('w')], A::Save, Functions, "save it to a new file, for go tool pprof").only_in(Profile).labelled("save"),
     bind(&[key(KeyCode::Right)], A::Sideways(Direction::Forward), Functions, "flame graph: the frame to the right; table: the profile fetched after").only_in(Profile),
     bind(&[key(KeyCode::Left)], A::Sideways(Direction::Backward), Functions, "flame graph: the frame to the left; table: the profile fetched before").only_in(Profile),
-    bind(&[key(KeyCode::Enter)], A::Open, Moving, "elsewhere: zoom the pane that has the keys, or back; on a group: open it"),
+    bind(&[key(KeyCode::Enter)], A::Open, Moving, "elsewhere: zoom the pane that has the keys, or back; on a group: open it").spare("zoom"),
     bind(&[key(KeyCode::Esc)], A::Leave, Moving, "leave: dialog, search, filter, zoom, in this order").labelled("back"),
-    bind(&[key(KeyCode::Tab)], A::NextPane, Moving, "next pane"),
+    bind(&[key(KeyCode::Tab)], A::NextPane, Moving, "next pane").spare("pane"),
     bind(&[key(KeyCode::BackTab)], A::PreviousPane, Moving, "pane before"),
     bind(&[C::of('1')], A::View(Pane::Top), Moving, "processes; a second time zooms"),
     bind(&[C::of('2')], A::View(Pane::Growth), Moving, "growth of the selected process"),
     bind(&[C::of('3')], A::View(Pane::Mappings), Moving, "what the selected process holds"),
     bind(&[C::of('4')], A::View(Pane::Risk), Moving, "who dies next"),
-    bind(&[C::of('5')], A::View(Pane::Kills), Moving, "who was killed, and why; a second time goes back"),
-    bind(&[C::of('6')], A::View(Pane::Go), Moving, "of a Go program: what its runtime holds, and which limits fit; a second time goes back"),
+    bind(&[C::of('5')], A::View(Pane::Kills), Moving, "who was killed, and why; a second time goes back").spare("kills"),
+    bind(&[C::of('6')], A::View(Pane::Go), Moving, "of a Go program: what its runtime holds, and which limits fit; a second time goes back").spare("Go"),
     bind(&[C::of('7')], A::View(Pane::Run), Moving, "of `oomtop run` and `W`: what the command holds against its limit, then the verdict").labelled("run"),
     bind(&[C::of('8')], A::View(Pane::Output), Moving, "of `oomtop run`: what the command wrote; / finds in it").labelled("output"),
     bind(&[C::of('9')], A::View(Pane::Profile), Moving, "of a Go program: which functions hold its heap (pprof); a second time goes back"),
@@ -299,30 +305,30 @@ pub const KEYS: &[Binding] = &[
     bind(&[C::of('*')], A::ToggleAll, Table, "hide all children, or show them").only_in(Top),
     bind(&[C::shift(KeyCode::Right), C::of(')')], A::CommandRight, Table, "further along the command lines; zoomed growth (22) has the whole").only_in(Top),
     bind(&[C::shift(KeyCode::Left), C::of('(')], A::CommandLeft, Table, "back to their beginning").only_in(Top),
-    bind(&[C::of('g')], A::GroupMenu, Table, "sums by command, user, memory cgroup or go test"),
-    bind(&[C::of('s'), C::f(6)], A::SortMenu, Table, "among regions: by RSS, change, size or address, in turn").only_in(Mappings),
+    bind(&[C::of('g')], A::GroupMenu, Table, "sums by command, user, memory cgroup or go test").spare("group"),
+    bind(&[C::of('s'), C::f(6)], A::SortMenu, Table, "among regions: by RSS, change, size or address, in turn").only_in(Mappings).labelled("sort"),
     bind(&[C::of('s'), C::f(6), C::of('<'), C::of('>'), C::of(','), C::of('.')], A::SortMenu, Table, "choose the column that sorts").labelled("sort"),
     bind(&[C::of('M')], A::SortBy(Column::Rss), Table, "sort by RSS"),
     bind(&[C::of('G')], A::SortBy(Column::Growth), Table, "sort by growth"),
     bind(&[C::of('S')], A::SortBy(Column::Swap), Table, "sort by swap"),
     bind(&[C::of('O')], A::SortBy(Column::Risk), Table, "sort by risk: who dies next first"),
-    bind(&[C::of('I')], A::Reverse, Table, "the other way round"),
-    bind(&[C::of('u')], A::UserMenu, Table, "only the processes of one user"),
-    bind(&[C::of('C'), C::f(2)], A::ColumnMenu, Table, "choose columns"),
-    bind(&[C::of('F')], A::Follow, Table, "the view moves with the selected process"),
-    bind(&[C::of(' ')], A::Tag, Acting, "tag or untag, and go on; on a group: all its members").only_in(Top),
+    bind(&[C::of('I')], A::Reverse, Table, "the other way round").spare("reverse"),
+    bind(&[C::of('u')], A::UserMenu, Table, "only the processes of one user").spare("user"),
+    bind(&[C::of('C'), C::f(2)], A::ColumnMenu, Table, "choose columns").spare("columns"),
+    bind(&[C::of('F')], A::Follow, Table, "the view moves with the selected process").spare("follow"),
+    bind(&[C::of(' ')], A::Tag, Acting, "tag or untag, and go on; on a group: all its members").only_in(Top).spare("tag"),
     bind(&[C::of('c')], A::TagChildren, Acting, "tag with all children").only_in(Top),
     bind(&[C::of('U')], A::UntagAll, Acting, "untag all"),
     bind(&[C::of('k'), C::f(9)], A::SignalMenu, Acting, "send a signal: a menu asks which, SIGTERM first").labelled("signal"),
     bind(&[C::of(']'), C::f(7)], A::Protect, Acting, "oom_score_adj 100 lower: killed later").labelled("protect"),
     bind(&[C::of('['), C::f(8)], A::Sacrifice, Acting, "oom_score_adj 100 higher: killed sooner").labelled("sacrifice"),
     bind(&[C::of('o')], A::Adjust, Acting, "oom_score_adj with a preview of who would die next").labelled("adj..."),
-    bind(&[key(KeyCode::Backspace)], A::Undo, Acting, "take back the last change of oom_score_adj"),
+    bind(&[key(KeyCode::Backspace)], A::Undo, Acting, "take back the last change of oom_score_adj").spare("undo"),
     bind(&[C::of('y')], A::CopyPid, Acting, "copy the PID (OSC 52)"),
     bind(&[C::of('W')], A::Watch, Program, "watch the `go test` of the selected process, or it and all below, as `oomtop run` would: a second time goes back").labelled("watch"),
     bind(&[C::of('d')], A::NextDomain, Program, "next memory domain: this machine, a cgroup with a limit").labelled("domain"),
     bind(&[C::of('m')], A::Mark, Program, "changes of mappings count from now").labelled("mark"),
-    bind(&[C::of('r')], A::Refresh, Program, "read PSS and mappings of the selected process now"),
+    bind(&[C::of('r')], A::Refresh, Program, "read PSS and mappings of the selected process now").spare("read"),
     bind(&[C::of('p'), C::of('Z')], A::Pause, Program, "hold the screen still; sampling goes on").labelled("pause"),
     bind(&[C::control('l')], A::Redraw, Program, "draw the screen again"),
     bind(&[C::control('z')], A::Suspend, Program, "suspend; fg comes back"),
@@ -332,19 +338,24 @@ pub const KEYS: &[Binding] = &[
 /// What a key means while this pane has the keys.
 #[must_use]
 pub fn action(pane: Pane, chord: Chord) -> Option<Action> {
-    let binding = KEYS.iter().find(|binding| binding.place.holds(pane) && binding.keys.contains(&chord))?;
-    Some(binding.action)
+    Some(binding(pane, chord)?.action)
+}
+
+fn binding(pane: Pane, chord: Chord) -> Option<&'static Binding> {
+    KEYS.iter().find(|binding| binding.place.holds(pane) && binding.keys.contains(&chord))
 }
 
 /// What the footer can name while this pane has the keys, most useful first; what a key means here goes before what it
 /// means elsewhere.
 pub fn footer(pane: Pane) -> impl Iterator<Item = &'static Binding> {
-    let labelled = move |binding: &Binding| !binding.label.is_empty() && binding.place.holds(pane);
-    let leads = move |at: usize| {
-        let same = |other: &Binding| labelled(other) && other.keys.first() == KEYS[at].keys.first();
-        labelled(&KEYS[at]) && !KEYS[..at].iter().any(same)
+    let means = move |binding: &&Binding| {
+        let first = binding.keys.first().and_then(|key| self::binding(pane, *key));
+        first == Some(*binding)
     };
-    (0..KEYS.len()).filter(move |at| leads(*at)).map(|at| &KEYS[at])
+    let named = move |is_spare| {
+        KEYS.iter().filter(move |binding| !binding.label.is_empty() && binding.is_spare == is_spare).filter(means)
+    };
+    named(false).chain(named(true))
 }
 
 #[cfg(test)]
@@ -390,11 +401,17 @@ mod tests {
 
     #[test]
     fn the_footer_begins_as_people_look_for_it() {
-        let footer: Vec<_> =
-            footer(Pane::Top).map(|binding| format!("{} {}", binding.key_name(), binding.label)).collect();
+        let footer = |is_spare| {
+            let bindings = footer(Pane::Top).filter(move |binding| binding.is_spare == is_spare);
+            bindings.map(|binding| format!("{} {}", binding.key_name(), binding.label)).collect::<Vec<_>>().join("  ")
+        };
         assert_eq!(
-            footer.join("  "),
+            footer(false),
             "F1 help  Esc back  7 run  8 output  / find  \\ filter  t tree  s sort  k signal  ] protect  [ sacrifice  o adj...  W watch  d domain  m mark  p pause  q quit"
+        );
+        assert_eq!(
+            footer(true),
+            "Enter zoom  Tab pane  5 kills  6 Go  g group  I reverse  u user  C columns  F follow  Space tag  Backspace undo  r read"
         );
     }
 }

@@ -247,25 +247,36 @@ const EXPENDABLE: [Column; 24] = [
 /// The same of the name of a group: it ends with what tells it from others, and its limit stands behind it.
 const GROUP_MINIMUM: u16 = 28;
 
-/// The columns that are worth showing: the chosen ones, and the one that sorts, in its place among them, for an order
-/// that cannot be seen is none. Where there is but one memory domain, its name in every row says nothing.
-fn columns_of(state: &State) -> Vec<Column> {
+/// The name of the domain in every row is worth less than this much of a command line: the sign beside RISK, and the
+/// title of the table for the selected row, say what is most needed of it.
+const BESIDE_DOMAIN: u16 = 40;
+
+/// The columns that are worth showing in this width: the chosen ones, and the one that sorts, in its place among them, for
+/// an order that cannot be seen is none. Where there is but one memory domain, its name in every row says nothing.
+fn columns_of(state: &State, width: u16) -> Vec<Column> {
     let (list, sort) = (&state.list, state.list.sort);
     let mut columns = list.columns.clone();
     if !columns.contains(&sort) {
         let place = columns.iter().position(|column| *column > sort).unwrap_or(columns.len());
         columns.insert(place, sort);
     }
-    if state.report.domains.len() < 2 && columns.len() > 1 {
+    let rest = width.saturating_sub(fixed_width(&columns));
+    if (state.report.domains.len() < 2 || rest < BESIDE_DOMAIN) && columns.len() > 1 {
         columns.retain(|column| *column != Column::Domain || *column == sort);
     }
     columns
 }
 
+/// What the columns of fixed width take, with the gaps between all.
+fn fixed_width(columns: &[Column]) -> u16 {
+    let gaps = (columns.len() as u16).saturating_sub(1);
+    columns.iter().map(|column| table::info(*column).width).fold(GUTTER + gaps, u16::saturating_add)
+}
+
 /// Which columns of the table fit into the width of `area`, and where: the column that sorts always.
 #[must_use]
 pub fn column_spans(state: &State, area: Area) -> Vec<ColumnSpan> {
-    let mut columns = columns_of(state);
+    let mut columns = columns_of(state, area.width);
     let rest_minimum = if state.list.arrangement.is_grouped() { GROUP_MINIMUM } else { REST_MINIMUM };
     let sort = state.list.sort;
     let wanted = |columns: &[Column]| -> u16 {
@@ -281,10 +292,8 @@ pub fn column_spans(state: &State, area: Area) -> Vec<ColumnSpan> {
         }
         columns.retain(|column| *column != expendable);
     }
-    let count = columns.len() as u16;
-    let fixed = columns.iter().map(|column| table::info(*column).width).fold(GUTTER + count - 1, u16::saturating_add);
     let resting = columns.iter().filter(|column| table::info(**column).width == ColumnInfo::REST).count() as u16;
-    let rest = area.width.saturating_sub(fixed) / resting.max(1);
+    let rest = area.width.saturating_sub(fixed_width(&columns)) / resting.max(1);
     let end = area.x + area.width;
     let mut x = area.x + GUTTER.min(area.width);
     let mut spans = Vec::with_capacity(columns.len());

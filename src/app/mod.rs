@@ -290,6 +290,8 @@ pub struct Outcome {
     pub tone: Tone,
     /// When it was said; it leaves the footer some seconds later.
     pub at: Timestamp,
+    /// What it says holds until this process was read.
+    pub until_read: Option<ProcessId>,
 }
 
 /// How an action went.

@@ -183,6 +183,32 @@ impl State {
         }
     }
 
+    /// The pane that an action changes, where it is not on the screen: what is not seen is not done.
+    pub(super) fn out_of_sight(&self, action: Action) -> Option<Pane> {
+        let pane = match action {
+            Action::SortMenu if self.looks_for_regions() => return None,
+            Action::Filter
+            | Action::Tree
+            | Action::SortMenu
+            | Action::SortBy(_)
+            | Action::Reverse
+            | Action::Expand
+            | Action::Collapse
+            | Action::ToggleAll
+            | Action::CommandRight
+            | Action::CommandLeft
+            | Action::GroupMenu
+            | Action::UserMenu
+            | Action::ColumnMenu
+            | Action::TagChildren
+            | Action::UntagAll
+            | Action::Follow => Pane::Top,
+            Action::NextDomain => Pane::Risk,
+            _ => return None,
+        };
+        layout::layout(self).pane(pane).is_none().then_some(pane)
+    }
+
     /// Whether a key would do something that is seen: what would not has no place in the footer.
     #[must_use]
     pub fn is_of_use(&self, action: Action) -> bool {
@@ -192,7 +218,9 @@ impl State {
                 Pane::Kills => !self.kills.opened && self.selected_kill().is_some(),
                 Pane::Mappings => !self.is_alone() || self.mappings.depth == Depth::List && self.mapping_lines() > 0,
                 Pane::Profile => self.profiles.shown().is_some(),
-                Pane::Top | Pane::Growth | Pane::Risk | Pane::Go | Pane::Run | Pane::Output => true,
+                Pane::Go => true,
+                Pane::Top if self.list.selected_group.is_some() => false,
+                Pane::Top | Pane::Growth | Pane::Risk | Pane::Run | Pane::Output => !self.is_alone(),
             },
             Action::Leave => self.entered().is_some(),
             Action::Tree | Action::SortMenu | Action::Search | Action::NextValues | Action::Save
@@ -201,8 +229,6 @@ impl State {
                 self.profiles.shown().is_some()
             }
             Action::Growth => self.profiles.shown().is_some_and(|shown| shown.kept.fetched.growth.is_some()),
-            Action::Filter | Action::Tree => shows(Pane::Top),
-            Action::SortMenu => shows(Pane::Top) || self.looks_for_regions(),
             Action::Search if self.focus == Pane::Output => true,
             // Whom it finds or whom it is done to must be on the screen.
             Action::Search
@@ -213,12 +239,23 @@ impl State {
             | Action::Mark => {
                 !matches!(self.focus, Pane::Kills | Pane::Run | Pane::Output | Pane::Profile) || shows(Pane::Top)
             }
-            Action::NextDomain => shows(Pane::Risk),
+            Action::Refresh => !matches!(self.focus, Pane::Kills | Pane::Run | Pane::Output) || shows(Pane::Top),
+            Action::Watch => self.may_watch(),
+            Action::Undo => !self.undo.is_empty(),
+            Action::View(Pane::Kills) => self.focus != Pane::Kills,
+            Action::View(Pane::Go) => self.focus != Pane::Go && self.has_runtime(),
             // Elsewhere it stands beside, or among the tabs.
             Action::View(pane) => self.is_alone() && !self.stands_alone(pane) && !shows(pane),
-            Action::Watch => self.may_watch(),
-            _ => true,
+            Action::NextPane => !self.stands_alone(self.focus),
+            _ => self.out_of_sight(action).is_none(),
         }
+    }
+
+    /// Whether the selected process is known to be a Go program.
+    fn has_runtime(&self) -> bool {
+        let process = self.list.selected.and_then(|id| self.report.process(id));
+        let executable = process.and_then(|process| process.identity.executable.as_ref());
+        executable.is_some_and(|executable| executable.go.is_some())
     }
 
     /// The pane so many places further in the order of Tab.

@@ -81,6 +81,11 @@ impl State {
         if self.focus == Pane::Profile && self.act_on_profiles(action, effects) {
             return;
         }
+        if let Some(pane) = self.out_of_sight(action) {
+            let what = if pane == Pane::Top { "the table" } else { "who dies next" };
+            self.say(Tone::Plain, format!("{what} is not on the screen: {} shows it", pane.number()));
+            return;
+        }
         let page = self.table_page();
         match action {
             Action::Quit => effects.push(self.quit()),
@@ -184,7 +189,7 @@ impl State {
                     let needs = "that needs its user, root or CAP_SYS_PTRACE";
                     self.say(Tone::Bad, format!("PSS and mappings of {name} n/a: {needs}"));
                 } else {
-                    self.say(Tone::Plain, format!("reading PSS and mappings of {name}"));
+                    self.say_until_read(id, format!("reading PSS and mappings of {name}"));
                 }
                 Effect::Require(Needs { refresh: true, ..self.required.clone() })
             }

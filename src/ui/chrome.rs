@@ -126,12 +126,16 @@ fn said(canvas: &mut Canvas<'_>, bottom: Rect, state: &State) {
     }
 }
 
-/// Keys with their labels, as many as fit whole; how to get out always stands at the end.
+/// Keys with their labels, as many as fit whole, and where all do those that are worth it with room to spare; how to get
+/// out always stands at the end.
 fn keys_of(pen: &mut Pen<'_, '_>, state: &State) {
     let of_use = keys::footer(state.focus).filter(|binding| state.is_of_use(binding.action));
+    let mut all_fit = true;
     for binding in of_use.filter(|binding| binding.action != Action::Quit) {
         let (key, label) = (binding.key_name(), binding.label);
-        if columns(&key) + columns(label) + 1 > pen.room() {
+        let fits = columns(&key) + columns(label) < pen.room();
+        all_fit &= fits;
+        if !(fits && (all_fit || !binding.is_spare)) {
             continue;
         }
         pen.put(&key, Role::Key).gap(1).put(label, Role::Dim).gap(2);

@@ -34,6 +34,8 @@ pub struct GlyphSet {
     pub aged: &'static str,
     /// Of the memory domain that has the least left.
     pub tightest: &'static str,
+    /// A frame of one column in a flame graph: a line would look like the end of the frame beside it.
+    pub sliver: &'static str,
     /// So many of them.
     pub times: &'static str,
     /// At least.
@@ -62,6 +64,7 @@ const UNICODE: GlyphSet = GlyphSet {
     ellipsis: "…",
     aged: "~",
     tightest: "»",
+    sliver: "·",
     times: "×",
     at_least: "≥",
     at_most: "≤",
@@ -84,6 +87,7 @@ const ASCII: GlyphSet = GlyphSet {
     ellipsis: "~",
     aged: "~",
     tightest: ">",
+    sliver: ".",
     times: "x",
     at_least: ">",
     at_most: "<",
@@ -128,7 +132,7 @@ mod tests {
 
     /// Every string of a set, for the laws below.
     fn all(set: &GlyphSet) -> Vec<&'static str> {
-        let single = [set.horizontal, set.vertical, set.cursor, set.tag, set.ellipsis, set.limit];
+        let single = [set.horizontal, set.vertical, set.cursor, set.tag, set.ellipsis, set.limit, set.sliver];
         let before = [set.aged, set.tightest, set.times, set.at_least, set.at_most];
         [&single[..], &before, &set.corners, &set.tees, &set.eighths, &set.levels, &set.sorted, &set.scale].concat()
     }

@@ -292,6 +292,7 @@ fn flame(canvas: &mut Canvas<'_>, list: Rect, state: &State, shown: ShownProfile
         let edge = match (is_selected, found) {
             (true, _) => glyphs.cursor,
             (false, true) => glyphs.tag,
+            (false, false) if cell.width == 1 => glyphs.sliver,
             (false, false) => glyphs.vertical,
         };
         let name = printable(name.as_bytes());

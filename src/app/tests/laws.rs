@@ -154,9 +154,10 @@ fn domains_have_a_column_where_there_are_several() {
         spans.iter().any(|span| span.column == Column::Domain)
     };
     let domain = || DomainReport::unranked(DomainKind::Host, CgroupPath(b"/"[..].into()));
-    for (count, expected) in [(0, false), (1, false), (2, true)] {
+    for (count, columns, expected) in [(0, 240, false), (1, 240, false), (2, 240, true), (2, 200, false)] {
+        state.size.0 = columns;
         state.report = Arc::new(Report { domains: (0..count).map(|_| domain()).collect(), ..Report::default() });
-        assert_eq!(shows_domain(&state), expected, "{count}");
+        assert_eq!(shows_domain(&state), expected, "{count} at {columns}");
     }
     state.list.columns = vec![Column::Rss, Column::Domain];
     state.report = Arc::default();

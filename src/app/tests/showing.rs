@@ -333,3 +333,38 @@ fn what_may_not_be_read_is_not_said_to_be_on_its_way() {
     press(&mut state, "r");
     assert!(said(&state).contains("n/a: that needs its user, root or CAP_SYS_PTRACE"), "{}", said(&state));
 }
+
+#[test]
+fn what_is_not_on_the_screen_is_not_changed() {
+    let mut state = state();
+    press(&mut state, "<enter>");
+    let before = state.risk.clone();
+    press(&mut state, "d");
+    assert_eq!((&state.risk, said(&state)), (&before, "who dies next is not on the screen: 4 shows it"));
+    press(&mut state, "<esc>4<enter>");
+    let before = state.list.clone();
+    press(&mut state, "GIt*u");
+    assert_eq!((&state.list, &state.mode), (&before, &Mode::Normal));
+    assert_eq!(said(&state), "the table is not on the screen: 1 shows it");
+    press(&mut state, "d");
+    assert_ne!(state.risk.domain, None);
+}
+
+#[test]
+fn that_something_is_read_is_said_until_it_was() {
+    let mut state = state();
+    press(&mut state, "r");
+    assert_eq!(said(&state), "reading PSS and mappings of postgres 40");
+    later(&mut state, 1, |_| ());
+    assert_eq!(said(&state), "reading PSS and mappings of postgres 40");
+    later(&mut state, 1, |report| {
+        let time = report.time;
+        let process = report.processes.iter_mut().find(|process| process.id == id(40)).expect("it is there");
+        process.rollup_at = time;
+        (process.pss, process.uss) = (MaybeKib::from_kib(2048), MaybeKib::from_kib(1024));
+    });
+    assert_eq!(said(&state), "postgres 40 holds 2.00M by PSS, 1.00M of it alone (USS)");
+    press(&mut state, "r");
+    later(&mut state, 1, |report| report.processes.retain(|process| process.id != id(40)));
+    assert_eq!(said(&state), "");
+}

@@ -49,8 +49,10 @@ fn who_is_asked_for_is_read_through_files_that_stay_open_until_nobody_asks() {
     assert!(held(id).is_empty());
 
     let mut sample = |needs: &Needs| -> Arc<Snapshot> { live.sample(needs).expect("sampled") };
-    // What rests is read in full every second pass.
-    let passes = [sample(&needs), sample(&needs)];
+    // What rests is read in full every second pass; what the killer counts of a candidate in each.
+    let passes = [(); 4].map(|()| sample(&needs));
+    assert!(passes.iter().all(|pass| pass.stats.iter().any(|fact| fact.id == id)));
+    assert!(!passes.iter().all(|pass| pass.statuses.iter().any(|fact| fact.id == id)), "it rests");
     assert_eq!(held(id), ["oom_score", "oom_score_adj", "stat", "status"]);
     assert!(passes.iter().all(|pass| matches!(adjustment(pass, id), Some(Ok(_)))));
 

@@ -22,7 +22,8 @@ pub(super) struct Memory {
     /// What could not be read.
     pub refused: Refused,
     /// `stat` was read together with RSS: in the pass in which `statm` last said something new, or later. Whose sum of
-    /// pages is the same in two passes is taken not to have moved them between its counters' processors either.
+    /// pages is the same in two passes is taken not to have moved them between its counters' processors either; of
+    /// candidates it is read in every pass.
     pub stat_is_fresh: bool,
     /// So was `status`.
     pub status_is_fresh: bool,

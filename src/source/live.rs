@@ -40,8 +40,8 @@ use super::{Source, SourceError, clock, proc_files};
 ///
 /// Up to [`Live::DESCRIPTORS`] of these files are kept open: `statm`, and of what is asked for all that it is asked for.
 /// What is asked for is read in every pass of those that move and of the selected one; of one that stands still only
-/// `oom_score_adj` is, the rest every second pass. The rotations take 10 s on most machines (`Rotation`). A process
-/// that may not be looked at (hidepid=1) is listed with start time 0 and facts that say so.
+/// `oom_score_adj` is, and `stat` of candidates, the rest every second pass. The rotations take 10 s on most machines
+/// (`Rotation`). A process that may not be looked at (hidepid=1) is listed with start time 0 and facts that say so.
 ///
 /// A number that is reused between the listing and a read gives one pass of facts under the old identity; the next
 /// listing shows the new inode.
@@ -242,8 +242,11 @@ impl Live {
             self.kept += keep_files(process, asked.is_some(), self.most_kept.saturating_sub(self.kept));
             let mut groups = asked.unwrap_or_default();
             if process.rests() && process.id.pid.0 & 1 != turn && needs.selected != Some(process.id) {
-                // What stands still changes only by what others do to it.
-                groups = groups.intersection(FactGroups::ADJUSTMENT);
+                // What stands still changes only by what others do to it; and the killer's counter of a candidate may move
+                // where the sum of its pages does not.
+                let of_candidates = groups.intersection(FactGroups::OOM_SCORE);
+                let counter = if of_candidates.is_empty() { FactGroups::NONE } else { FactGroups::STAT };
+                groups = groups.intersection(FactGroups::ADJUSTMENT.union(counter));
             }
             groups = groups.union(needs.of_everyone.intersection(process.due));
             if process.passes > 0 {

@@ -6,12 +6,13 @@ use crate::monitor::kill_report::{Confidence, KillReport};
 use crate::monitor::report::Report;
 use crate::monitor::{Monitor, MonitorConfig};
 use crate::snapshot::Snapshot;
-use crate::snapshot::process::Stat;
+use crate::snapshot::cgroup::{Cgroup, Version};
+use crate::snapshot::process::{CgroupPath, Name, Stat};
 use crate::snapshot::system::Machine;
-use crate::units::Pid;
+use crate::units::{Bytes, Pid};
 
 use super::kills::{WEB, kinds, log, only, second};
-use super::{id, machine};
+use super::{fact, id, machine};
 
 /// What the machine calls our cgroup, and one of our neighbours.
 const OURS: &str = "/docker/4f/web";
@@ -121,7 +122,7 @@ fn of_two_of_a_name_that_are_gone_neither_is_named() {
     let twins = [(30, 118_000), (31, 8_000), (32, 9_000)];
     let called = |mut taken: Snapshot| {
         for stat in taken.stats.iter_mut().filter(|stat| stat.id == id(32)) {
-            stat.reading = Ok(Stat { name: crate::snapshot::process::Name::new(b"a.test"), ..stat.reading.unwrap() });
+            stat.reading = Ok(Stat { name: Name::new(b"a.test"), ..stat.reading.unwrap() });
         }
         contained(taken)
     };
@@ -158,4 +159,42 @@ fn where_only_the_cgroups_have_names_of_their_own_numbers_are_ours() {
         (kill.domain.as_ref().map(|domain| &*domain.path), kinds(kill)),
         (Some(WEB.as_bytes()), vec![0, 1, 2, 3])
     );
+}
+
+/// The same with the limit of the container itself above, which is seen as the root; on v2 it counts what is below.
+fn below_a_root(mut taken: Snapshot, kills: u64, with_web: bool) -> Snapshot {
+    let mut root = Cgroup::unread(CgroupPath::new("/"), Version::V2, taken.ended);
+    root.limit = Some(Some(Bytes::from_mib(512)));
+    root.events.oom_kill = Some(kills);
+    root.members = taken.roster.clone();
+    let cgroups = taken.cgroups.get_or_insert_default();
+    cgroups.insert(0, root);
+    cgroups.truncate(if with_web { 2 } else { 1 });
+    if !with_web {
+        let at = taken.ended;
+        taken.memberships = taken.roster.iter().map(|own| fact(own.pid.0, at, CgroupPath::new("/"))).collect();
+    }
+    contained(taken)
+}
+
+#[test]
+fn the_limit_of_the_container_itself_is_that_of_the_root_that_it_sees() {
+    for (with_web, told, domain) in [(true, OURS, WEB), (false, "/docker/4f", "/")] {
+        let mut monitor = Monitor::new(MonitorConfig::default());
+        for taken in [
+            below_a_root(second(0, &BOTH, 3, 7), 3, with_web),
+            below_a_root(second(1, &BOTH, 3, 7), 3, with_web),
+            below_a_root(with_log(second(2, &BOTH, 4, 8), 32_575, told), 4, with_web),
+            below_a_root(second(3, &REST, 4, 8), 4, with_web),
+        ] {
+            monitor.absorb(&taken);
+        }
+        let report = monitor.report();
+        let kill = only(&report);
+        assert_eq!(kill.victim.as_ref().map(ToString::to_string).as_deref(), Some("a.test 30"), "{kill:#?}");
+        assert_eq!(kill.domain.as_ref().map(|domain| &*domain.path), Some(domain.as_bytes()));
+        assert!(kill.why.is_some() && kill.spared.is_some(), "{kill:?}");
+        let counters = kinds(kill).into_iter().filter(|kind| *kind == 1).count();
+        assert_eq!(counters, if with_web { 2 } else { 1 });
+    }
 }

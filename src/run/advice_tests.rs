@@ -263,8 +263,8 @@ fn the_headline_and_the_status_say_the_same() {
     let (well, badly) = (Some(Exit::Code(0)), Some(Exit::Code(1)));
     for (got, expected) in [
         (told(Ok, well, &[], false), ("OK", 0, "exit status", 0)),
-        (told(Ok, well, &["a"], false), ("OVER BUDGET", 124, "a; exit status", 0)),
-        (told(Ok, well, &["a", "b"], false), ("OVER BUDGET", 124, "a, and 1 more; exit status", 1)),
+        (told(Ok, well, &["a"], false), ("OVER BUDGET", 124, "a; the command itself ended well", 0)),
+        (told(Ok, well, &["a", "b"], false), ("OVER BUDGET", 124, "a, and 1 more; the command itself ended well", 1)),
         (told(Ok, well, &["a"], true), ("OK", 0, "exit status", 1)),
         (told(Failed, badly, &["a"], false), ("FAILED", 1, "exit status", 1)),
         (told(OomKilledCgroup, badly, &["a"], false), ("KILLED BY THE OOM KILLER", 1, "exit status", 1)),

@@ -314,20 +314,7 @@ impl Run {
         for event in &snapshot.events {
             match event {
                 OutsideEvent::KernelLog(record) => self.log.push(record),
-                OutsideEvent::ProcessExit(ProcessExit { id, parent, at, name, wait_status, peak_rss }) => {
-                    let place = self.place(*id, *parent, *name, *at);
-                    let process = &mut self.processes[place];
-                    process.account(*at, *peak_rss, *wait_status);
-                    if process.is_embryo && !process.is_ours && process.name != *name {
-                        // It was seen before its exec and never behind it: nothing that was seen was its own.
-                        (process.name, process.command, process.executable) = (*name, None, None);
-                    }
-                    if process.command.is_none() {
-                        // Nobody saw it: it belongs to whoever started it.
-                        let parent = self.find(*parent).map(|parent| &self.processes[parent].role);
-                        self.processes[place].role = role(*name, None, None, parent);
-                    }
-                }
+                OutsideEvent::ProcessExit(exit) => self.account(exit),
                 OutsideEvent::ChildExit { id, at, wait_status } => {
                     let place = self.place(*id, self.own_pid.unwrap_or_default(), Name::default(), *at);
                     self.processes[place].account(*at, None, Some(*wait_status));
@@ -344,6 +331,27 @@ impl Run {
             if self.kills.len() < 1000 {
                 self.kills.push(Kill { story: self.teller.tell(episode), at: self.now });
             }
+        }
+    }
+
+    /// Takes the kernel's record of an end.
+    fn account(&mut self, exit: &ProcessExit) {
+        let ProcessExit { id, parent, at, name, wait_status, peak_rss } = exit;
+        let parent = self.find(*parent);
+        let place = self.place(*id, exit.parent, *name, *at);
+        let above = parent.filter(|parent| *parent != place).map(|parent| &self.processes[parent]);
+        let process = &self.processes[place];
+        let is_embryo = process.is_embryo && !process.is_ours;
+        let is_unseen = process.command.is_none() || is_embryo && process.name != *name;
+        // A Go program forks to execute, in its own memory: who ends without has held nothing, whatever was counted for it.
+        let is_its_parents = above.is_some_and(|above| above.is_go() && above.name == *name);
+        let is_nobody = is_its_parents && (is_unseen || is_embryo);
+        let role = is_unseen.then(|| role(*name, None, None, above.map(|above| &above.role)));
+        let process = &mut self.processes[place];
+        process.account(*at, peak_rss.filter(|_| !is_nobody), *wait_status);
+        if let Some(role) = role {
+            // What was seen of it before its exec was not its own: it belongs to whoever started it.
+            (process.name, process.command, process.executable, process.role) = (*name, None, None, role);
         }
     }
 

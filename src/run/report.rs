@@ -87,13 +87,16 @@ impl RunReport {
     /// What the headline says, in one sentence.
     #[must_use]
     pub fn summary(&self) -> Cow<'_, str> {
-        let summary = &self.verdict.summary;
         match self.budget.as_ref().map(|budget| &budget.exceeded[..]) {
-            Some([first, rest @ ..]) if self.is_over_budget() => match rest.len() {
-                0 => Cow::Owned(format!("{first}; {summary}")),
-                more => Cow::Owned(format!("{first}, and {more} more; {summary}")),
-            },
-            _ => Cow::Borrowed(summary),
+            Some([first, rest @ ..]) if self.is_over_budget() => {
+                let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
+                let rest = match self.verdict.kind {
+                    VerdictKind::Ok => "the command itself ended well",
+                    _ => &self.verdict.summary,
+                };
+                Cow::Owned(format!("{first}{more}; {rest}"))
+            }
+            _ => Cow::Borrowed(&self.verdict.summary),
         }
     }
 

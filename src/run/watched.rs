@@ -8,7 +8,7 @@ use crate::monitor::history::{Bounds, Millis, Series};
 use crate::snapshot::process::{Command, Executable, Name, Stat, Status};
 use crate::units::{Bytes, Pid, ProcessId, Timestamp};
 
-use super::phase::Role;
+use super::phase::{Phase, Role};
 use super::report::Exit;
 use super::rise::Rise;
 use super::squeeze::Looks;
@@ -168,6 +168,12 @@ impl Watched {
             (None, Some(seen)) => Some((seen, PeakSource::Sampled)),
             (None, None) => None,
         }
+    }
+
+    /// Whether it executes a Go program.
+    #[must_use]
+    pub fn is_go(&self) -> bool {
+        self.role.phase == Phase::Go || self.executable.as_deref().is_some_and(|executable| executable.go.is_some())
     }
 
     /// How it came to its highest sample.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::monitor::kill_report::Confidence;
 use crate::run::phase::{Phase, test_timeout};
-use crate::run::report::{Evidence, Verdict, VerdictKind};
+use crate::run::report::{Evidence, Verdict, VerdictKind, seconds};
 use crate::run::watched::Watched;
 use crate::units::{Bytes, human_duration};
 
@@ -45,7 +45,7 @@ pub(super) fn address_space(case: &Case<'_>) -> Option<Verdict> {
             "{} failed with at most {limit} of address space or data allowed (ulimit -v, -d)",
             who(process)
         ),
-        story: vec![held(case, process)],
+        story: vec![held(process)],
         evidence: vec![
             Evidence {
                 source: "limits",
@@ -78,10 +78,10 @@ pub(super) fn timed_out(case: &Case<'_>) -> Option<Verdict> {
             during(case, process),
             if process.squeeze.found().is_some() { "; its GOMEMLIMIT may have slowed it down" } else { "" }
         ),
-        story: vec![held(case, process)],
+        story: vec![held(process)],
         evidence: [
             Evidence { source: "command line", text: format!("-test.timeout={}", human_duration(timeout)) },
-            Evidence { source: "lifetime", text: format!("it ran for {}", human_duration(process.lifetime())) },
+            Evidence { source: "lifetime", text: format!("it ran for {}", seconds(process.lifetime())) },
         ]
         .into_iter()
         .chain(squeeze_evidence(process))

@@ -5,17 +5,20 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::monitor::kill_report::Confidence;
+use crate::monitor::label::label;
 use crate::oom_log::Domain;
 use crate::post_mortem::{self, Story};
 use crate::run::phase::Phase;
 use crate::run::report::{Evidence, Exit, Verdict, VerdictKind};
 use crate::run::watched::Watched;
 use crate::snapshot::process::namespace_above;
+use crate::text::printable;
 use crate::units::{Bytes, ProcessId, Timestamp};
 
 use super::signals::sent;
 use super::words::{
-    at_the_limit, cgroup_name, counter_evidence, during, exit_evidence, growth, held, log_evidence, name, victim, who,
+    at_the_limit, cgroup_name, counter_evidence, during, exit_evidence, growth, held, log_evidence, name, stood,
+    victim, who,
 };
 use super::{Case, SIGKILL};
 
@@ -62,6 +65,14 @@ impl Kill {
         let name = victim.and_then(|victim| victim.name);
         name.is_some_and(|name| name.as_bytes() == process.name.as_bytes())
     }
+
+    /// What the log says of it. Our own cgroup has a name that only we know, and a better one.
+    fn in_the_log(&self, case: &Case<'_>) -> String {
+        let said = post_mortem::words::headline(&self.story);
+        let Some(Domain::Cgroup(Some(path))) = &self.story.episode.domain else { return said };
+        let (known, ours) = (printable(label(path).as_bytes()).into_owned(), cgroup_name(case, path));
+        if known == ours { said } else { said.replace(&format!("memory cgroup {known}"), &ours) }
+    }
 }
 
 /// The kernel's log names one of ours.
@@ -90,14 +101,19 @@ pub(super) fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
     };
     let mut tale = Vec::new();
     if let Some(held) = held {
-        tale.push(format!("{} held {held} when it was taken{}", name(process), growth(case, process)));
+        tale.push(format!(
+            "{} held {held} when it was taken{}{}",
+            name(process),
+            growth(process),
+            stood(case, process)
+        ));
     }
     tale.push(format!("why it: {}", post_mortem::words::why(&kill.story)));
     if let Some(usage) = post_mortem::words::usage(&kill.story) {
         tale.push(usage);
     }
 
-    let mut evidence = vec![Evidence { source: "kernel log", text: post_mortem::words::headline(&kill.story) }];
+    let mut evidence = vec![Evidence { source: "kernel log", text: kill.in_the_log(case) }];
     evidence.extend(counter_evidence(case));
     evidence.extend(exit_evidence(process));
     let certain = case.sees_all_numbers && episode.domain.is_some() && !episode.mixed && kill.names(process);
@@ -160,7 +176,7 @@ pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
         kind: if limited.is_some() { VerdictKind::OomKilledCgroup } else { VerdictKind::OomKilledHost },
         confidence,
         summary,
-        story: taken.map(|process| held(case, process)).into_iter().collect(),
+        story: taken.map(|process| held(process) + &stood(case, process)).into_iter().collect(),
         evidence,
         victim: taken.map(|process| victim(case, process)),
     })

@@ -15,9 +15,14 @@ const SIGINT: i32 = 2;
 
 /// The signal by which somebody told us to end: of several that which ended the command.
 pub(super) fn sent(case: &Case<'_>) -> Option<Signalled> {
-    let asked_to_end = |sent: &Signalled| matches!(sent.signal, 1..=3 | 15) || sent.by_key;
+    let asked_to_end = |sent: &Signalled| asks_to_end(sent.signal) || sent.by_key;
     let mut sent = case.signals.iter().copied().filter(asked_to_end);
     sent.clone().find(|sent| ended_by(case, sent.signal)).or_else(|| sent.next())
+}
+
+/// SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM: by these somebody else ends a program, by others it mostly ends itself.
+const fn asks_to_end(signal: i32) -> bool {
+    matches!(signal, 1..=3 | SIGKILL | 15)
 }
 
 fn ended_by(case: &Case<'_>, signal: i32) -> bool {
@@ -66,30 +71,33 @@ pub(super) fn killed(case: &Case<'_>) -> Option<Verdict> {
     // The first that died is the cause; what it worked for dies after it.
     let process = by_signal.clone().filter(works).min_by_key(|process| process.ended).or(root)?;
     let signal = process.killed_by()?;
+    let timeout = case.processes.iter().find(|process| is_timeout(process)).filter(|_| asks_to_end(signal));
+    let by_timeout = timeout.map(|timeout| {
+        let command = timeout.command.as_deref().map(|command| joined(&command.arguments)).unwrap_or_default();
+        Evidence { source: "command line", text: format!("\"{}\" sends such signals", printable(&command)) }
+    });
+    let mut evidence: Vec<Evidence> = exit_evidence(process).into_iter().collect();
     if signal != SIGKILL {
+        let sender = if by_timeout.is_some() { ", most likely by the timeout above it" } else { "" };
+        evidence.push(log_evidence(case));
+        evidence.extend(by_timeout);
         return Some(Verdict {
             kind: VerdictKind::KilledBySignal,
             confidence: Confidence::Certain,
-            summary: format!("{} was ended by {}{}", who(process), signal_name(signal), during(case, process)),
-            story: vec![held(case, process)],
-            evidence: exit_evidence(process).into_iter().chain([log_evidence(case)]).collect(),
+            summary: format!("{} was ended by {}{}{sender}", who(process), signal_name(signal), during(case, process)),
+            story: vec![held(process)],
+            evidence,
             victim: Some(victim(case, process)),
         });
     }
     let (no_kill, sure) = without_oom(case);
-    let mut evidence: Vec<Evidence> = exit_evidence(process).into_iter().collect();
     evidence.extend(no_kill);
     evidence.extend(squeeze_evidence(process));
-    let by_timeout = case.processes.iter().find(|process| is_timeout(process));
-    if let Some(timeout) = by_timeout {
-        let command = timeout.command.as_deref().map(|command| joined(&command.arguments)).unwrap_or_default();
-        evidence
-            .push(Evidence { source: "command line", text: format!("\"{}\" sends such signals", printable(&command)) });
-    }
     let sender = match by_timeout {
         Some(_) => "most likely by the timeout above it",
         None => "by whom is not known (a timeout, a runner, systemd-oomd, earlyoom, kill -9)",
     };
+    evidence.extend(by_timeout);
     let killed = format!("{} was killed (SIGKILL){}", who(process), during(case, process));
     Some(Verdict {
         kind: VerdictKind::KilledBySignal,
@@ -99,7 +107,7 @@ pub(super) fn killed(case: &Case<'_>) -> Option<Verdict> {
         } else {
             format!("{killed}; whether by the kernel's OOM killer cannot be seen here; else {sender}")
         },
-        story: vec![held(case, process)],
+        story: vec![held(process)],
         evidence,
         victim: Some(victim(case, process)),
     })

@@ -27,7 +27,8 @@ pub(super) fn counter_evidence<'a>(case: &'a Case<'_>) -> impl Iterator<Item = E
         source: "counters",
         text: format!("oom_kill of {} {from} -> {to}", cgroup_name(case, path)),
     });
-    let host = case.host_kills.filter(|(from, to)| to > from);
+    // A kill in a cgroup is counted for the machine too.
+    let host = case.host_kills.filter(|(from, to)| to > from && case.cgroup_kills.is_none());
     cgroup.chain(
         host.map(|(from, to)| Evidence { source: "counters", text: format!("oom_kill of the machine {from} -> {to}") }),
     )
@@ -54,20 +55,20 @@ pub(super) fn at_the_limit(cgroup: &str, limit: Option<Bytes>) -> String {
     }
 }
 
-/// How near it came. A counter of the cgroup and a sum of RSS count differently: each is told with its own number.
+/// How near it came: by the counter of its cgroup, which has what processes share once, else by the sum of all RSS.
 pub(super) fn near(case: &Case<'_>) -> String {
-    let most = case.most.map_or_else(String::new, |most| format!("; all of it together held {most} at the most"));
-    let room = case.room.filter(|room| room.cgroup.is_some()).and_then(|room| {
+    let of_room = case.room.filter(|room| room.cgroup.is_some()).and_then(|room| {
+        let (held, who) = room.peak.map(|peak| (peak, "its cgroup")).or(case.most.map(|most| (most, TOGETHER)))?;
         let cgroup = cgroup_name(case, room.cgroup.as_deref()?);
-        let share =
-            |used: Bytes| Some(format!("{:.0}% of the {} of {cgroup}", used.share_of(room.limit)? * 100.0, room.limit));
-        match room.peak {
-            Some(peak) => Some(format!("; its cgroup counted {peak} at the most, {}", share(peak)?)),
-            None => Some(format!(", {}", share(case.most?)?)),
-        }
+        let share = held.share_of(room.limit)? * 100.0;
+        Some(format!("; {who} held {held} at the most, {share:.0}% of the {} of {cgroup}", room.limit))
     });
-    format!("exit status 0{most}{}", room.unwrap_or_default())
+    let alone = || case.most.map_or_else(String::new, |most| format!("; {TOGETHER} held {most} at the most"));
+    format!("exit status 0{}", of_room.unwrap_or_else(alone))
 }
+
+/// Whose sum of RSS is told.
+const TOGETHER: &str = "all of it together";
 
 pub(super) fn cgroup_name(case: &Case<'_>, path: &[u8]) -> String {
     if case.own_cgroup.is_some_and(|own| namespace_above(path, own).is_some()) {
@@ -99,24 +100,28 @@ pub(super) fn who(process: &Watched) -> String {
     }
 }
 
-pub(super) fn held(case: &Case<'_>, process: &Watched) -> String {
+pub(super) fn held(process: &Watched) -> String {
     let Some((peak, source)) = process.peak() else { return format!("what {} held is not known", name(process)) };
-    format!("{} held {peak} at its peak ({}){}", name(process), source.word(), growth(case, process))
+    format!("{} held {peak} at its peak ({}){}", name(process), source.word(), growth(process))
 }
 
-/// How it came there, and for how long it stood there.
-pub(super) fn growth(case: &Case<'_>, process: &Watched) -> String {
-    let grown = match process.rise().growth {
+/// How it came there.
+pub(super) fn growth(process: &Watched) -> String {
+    match process.rise().growth {
         Some((took, rate)) if rate.per_second() > 1_048_576.0 => {
             format!(", having grown {rate} for {}", seconds(took))
         }
         _ => String::new(),
-    };
+    }
+}
+
+/// For how long it stood there before it was taken.
+pub(super) fn stood(case: &Case<'_>, process: &Watched) -> String {
     let stood = process.stood().map(|(from, until)| {
         let [since, to] = [from, until].map(|at| seconds(at.since(case.began)));
         format!("; from {since} to {to} it stood there{}", meanwhile(case, from, until))
     });
-    grown + &stood.unwrap_or_default()
+    stood.unwrap_or_default()
 }
 
 /// Whether what limits it was seen at its limit nearly all of that time.

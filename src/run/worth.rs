@@ -17,13 +17,13 @@ const OTHERS: usize = 5;
 
 /// Those that are worth one of so many lines, of a list with the biggest first: who was killed leads, then they stand by size.
 /// The tests are what was asked about: they are shown before bigger compilers, and have half of the lines at least. Of the
-/// others only those that held a sixteenth of what the biggest did.
+/// others only those that held an eighth of what the biggest did.
 #[must_use]
 pub fn processes(all: &[ProcessLine], lines: usize) -> Vec<&ProcessLine> {
     let peak = |process: &ProcessLine| process.peak.map(|(peak, _)| peak);
     let (mut rows, rest): (Vec<_>, Vec<_>) = all.iter().partition(|process| went_wrong(process));
     rows.truncate(lines.div_ceil(2));
-    let enough = all.iter().filter_map(peak).max().map_or(SMALL, |biggest| SMALL.max(Bytes(biggest.0 / 16)));
+    let enough = all.iter().filter_map(peak).max().map_or(SMALL, |biggest| SMALL.max(Bytes(biggest.0 / 8)));
     let (tests, others): (Vec<_>, Vec<_>) = rest
         .into_iter()
         .filter(|process| peak(process) >= Some(if process.phase == Phase::Test { SMALL } else { enough }))
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn the_biggest_test_has_a_line_however_few_there_are() {
         let mut all = vec![made(Phase::Test, 265, None)];
-        all.extend([84, 83, 82, 81, 80, 27].map(|mib| made(Phase::Link, mib, None)));
+        all.extend([84, 83, 82, 81, 80, 37].map(|mib| made(Phase::Link, mib, None)));
         for lines in 1..8 {
             let shown = processes(&all, lines);
             assert_eq!(shown.len(), lines);
@@ -102,7 +102,7 @@ mod tests {
         let all = [
             made(Phase::Link, 300, Some(Exit::Code(0))),
             made(Phase::Test, 100, Some(Exit::Signal(9))),
-            made(Phase::Compile, 18, Some(Exit::Code(0))),
+            made(Phase::Compile, 36, Some(Exit::Code(0))),
             made(Phase::Test, 3, Some(Exit::Code(0))),
             made(Phase::Other, 2, Some(Exit::Code(1))),
             unseen,

@@ -1,6 +1,8 @@
 //! Whom a signal ended that the OOM killer did not send: one that came to us, or somebody else's. Refuses to name a sender
 //! that nobody saw.
 
+use std::time::Duration;
+
 use crate::monitor::kill_report::Confidence;
 use crate::run::Signalled;
 use crate::run::phase::Phase;
@@ -12,6 +14,8 @@ use super::words::{during, ending, exit_evidence, held, log_evidence, signal_nam
 use super::{Case, SIGKILL, without_oom};
 
 const SIGINT: i32 = 2;
+/// Between the ends of those that one signal to their group ended.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// The signal by which somebody told us to end: of several that which ended the command.
 pub(super) fn sent(case: &Case<'_>) -> Option<Signalled> {
@@ -68,9 +72,15 @@ pub(super) fn killed(case: &Case<'_>) -> Option<Verdict> {
     let works = |process: &&Watched| process.role.phase != Phase::Other;
     let by_signal = case.processes.iter().filter(|process| process.killed_by().is_some());
     let root = case.processes.first().filter(|process| process.killed_by().is_some());
-    // The first that died is the cause; what it worked for dies after it.
-    let process = by_signal.clone().filter(works).min_by_key(|process| process.ended).or(root)?;
-    let signal = process.killed_by()?;
+    // The first that died is the cause; what it worked for dies after it. Who was sent it to its whole group dies as one: of
+    // those it is the test that is asked about.
+    let first = by_signal.clone().filter(works).min_by_key(|process| process.ended).or(root)?;
+    let signal = first.killed_by()?;
+    let at_once = |process: &&Watched| {
+        process.killed_by() == Some(signal) && process.ended <= first.ended.map(|ended| ended.after(AT_ONCE))
+    };
+    let tests = by_signal.filter(|process| process.role.phase == Phase::Test).filter(at_once);
+    let process = tests.min_by_key(|process| process.ended).unwrap_or(first);
     let timeout = case.processes.iter().find(|process| is_timeout(process)).filter(|_| asks_to_end(signal));
     let by_timeout = timeout.map(|timeout| {
         let command = timeout.command.as_deref().map(|command| joined(&command.arguments)).unwrap_or_default();

@@ -100,6 +100,30 @@ fn a_signal_from_outside_is_told_once() {
     }
 }
 
+/// As `timeout -s KILL` does.
+#[test]
+fn of_a_group_that_one_signal_ended_the_test_is_told() {
+    let ended = |pid, name: &str, phase, second, signal| {
+        let mut process =
+            Watched::new(ProcessId::new(pid, 1), Pid(1), Name::new(name.as_bytes()), Timestamp::default());
+        process.role.phase = phase;
+        process.account(Timestamp::from_secs(second), None, Some(signal));
+        process
+    };
+    let go = ended(20, "go", Phase::Go, 5, SIGKILL);
+    for (test, told) in [
+        (ended(30, "a.test", Phase::Test, 5, SIGKILL), "a.test 30 was killed (SIGKILL)"),
+        // Of what came later, or by another signal, it was not the cause.
+        (ended(30, "a.test", Phase::Test, 9, SIGKILL), "go 20 was killed (SIGKILL)"),
+        (ended(30, "a.test", Phase::Test, 5, 13), "go 20 was killed (SIGKILL)"),
+    ] {
+        let processes = [go.clone(), test];
+        let case = Case { processes: &processes, cgroup_kills: None, ..case(Exit::Signal(SIGKILL), &[], Ok(())) };
+        let summary = judge(&case).summary;
+        assert!(summary.starts_with(told), "{summary}");
+    }
+}
+
 /// A pass in a PID namespace, where the kernel's log has numbers of another.
 fn pass(oom_kill: Option<u64>, log: &[&str]) -> Snapshot {
     let id = ProcessId::new(12, 1);

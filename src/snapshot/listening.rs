@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::units::Pid;
+
 /// Sockets of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listening {
@@ -33,6 +35,28 @@ pub struct ListeningSocket {
     pub inode: u64,
     /// Somebody else listens at the same port: who answers there cannot be told.
     pub is_shared: bool,
+    /// Others that have this very socket, by a fork: who of them answers cannot be told either.
+    pub family: Option<Family>,
+}
+
+/// The parent, children and siblings of a process that have one of its sockets too, as a server that forks has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// The one with the lowest number.
+    pub first: Pid,
+    /// How many they are.
+    pub count: u32,
+}
+
+impl Family {
+    /// What that means for an answer, as a sentence.
+    #[must_use]
+    pub fn doubt(self) -> String {
+        let Self { first, count } = self;
+        let who =
+            if count > 1 { format!("PID {first} and {} more have", count - 1) } else { format!("PID {first} has") };
+        format!("{who} the same socket: the answer may be of another of them")
+    }
 }
 
 impl ListeningSocket {
@@ -86,7 +110,7 @@ mod tests {
     use super::*;
 
     fn socket(address: &str) -> ListeningSocket {
-        ListeningSocket { address: address.parse().expect("an address"), inode: 4711, is_shared: false }
+        ListeningSocket { address: address.parse().expect("an address"), inode: 4711, is_shared: false, family: None }
     }
 
     #[test]
@@ -104,6 +128,18 @@ mod tests {
         ] {
             let told: Vec<_> = socket(bound).loopback().iter().map(ToString::to_string).collect();
             assert_eq!(told, expected, "{bound}");
+        }
+    }
+
+    #[test]
+    fn a_socket_of_several_is_asked_and_the_doubt_is_told() {
+        let several =
+            |count| ListeningSocket { family: Some(Family { first: Pid(7), count }), ..socket("127.0.0.1:6060") };
+        let listening = Listening { namespace: NetworkNamespace::Ours, sockets: vec![several(1)] };
+        assert_eq!((listening.reachable().count(), listening.obstacle()), (1, None));
+        for (count, expected) in [(1, "PID 7 has the same socket: "), (3, "PID 7 and 2 more have the same socket: ")] {
+            let told = several(count).family.map(Family::doubt).unwrap_or_default();
+            assert!(told.starts_with(expected), "{told}");
         }
     }
 

@@ -1,28 +1,34 @@
 //! The sockets on which a process listens: its descriptors (`/proc/PID/fd`) joined with the tables of its network
 //! namespace (`/proc/PID/net/tcp` and `tcp6`, net/ipv4/tcp_ipv4.c get_tcp4_sock, net/ipv6/tcp_ipv6.c get_tcp6_sock).
-//! Refuses to connect, and to read the connections that stand behind the listening sockets in those tables.
+//! Refuses to connect, to read the connections that stand behind the listening sockets in those tables, and to look through
+//! all processes for others with the same socket: a fork gives it to the family.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 
 use crate::snapshot::Unreadable;
-use crate::snapshot::listening::{Listening, ListeningSocket, NetworkNamespace};
-use crate::units::ProcessId;
+use crate::snapshot::listening::{Family, Listening, ListeningSocket, NetworkNamespace};
+use crate::units::{Pid, ProcessId};
 
 use super::files::{FileName, Tree, each_entry, unreadable};
-use super::proc_files::{decimal, words};
+use super::proc_files::{self, decimal, words};
 use super::regions::is_there;
 
-/// Descriptors that are looked at: a server opens its listening sockets before it takes thousands of connections.
+/// Descriptors that are looked at: a server opens its listening sockets before it takes thousands of connections. As many
+/// of all its family together.
 const DESCRIPTORS: usize = 4096;
+/// Of its parent, children and siblings, those with the nearest numbers: workers are forked one after the other.
+const FAMILY: usize = 32;
+/// Threads of a process whose children are looked for: each has those that it forked itself.
+const THREADS: usize = 64;
 /// Bytes of a table that are read; at 150 a line, more than anybody listens on.
 const TABLE: usize = 1 << 20;
 /// TCP_LISTEN (include/net/tcp_states.h).
 const LISTEN: &[u8] = b"0A";
 
-/// Where the process listens, below this root of a procfs.
+/// Where the process listens, and who of its family has the same sockets, below this root of a procfs.
 ///
 /// # Errors
 /// Why that cannot be seen.
@@ -31,7 +37,67 @@ pub fn listening(proc_root: &Path, id: ProcessId) -> Result<Listening, Unreadabl
 }
 
 pub(super) fn of_process(tree: &mut Tree, id: ProcessId) -> Result<Listening, Unreadable> {
-    let own = socket_inodes(tree, id)?;
+    let mut listening = own(tree, id)?;
+    if listening.sockets.is_empty() {
+        return Ok(listening);
+    }
+    let mut left = DESCRIPTORS;
+    for relative in family(tree, id) {
+        // Whoever may not be looked at, or has ended, is not known to have it.
+        let (theirs, looked_at) = socket_inodes(tree, relative, left).unwrap_or_default();
+        left -= looked_at;
+        for socket in listening.sockets.iter_mut().filter(|socket| theirs.contains(&socket.inode)) {
+            let known = socket.family.get_or_insert(Family { first: relative, count: 0 });
+            *known = Family { first: known.first.min(relative), count: known.count + 1 };
+        }
+    }
+    Ok(listening)
+}
+
+/// The parent, the children and the siblings of a process, those with the nearest numbers first.
+fn family(tree: &mut Tree, id: ProcessId) -> Vec<Pid> {
+    let stat =
+        |tree: &mut Tree, pid| proc_files::stat(tree.read(&FileName::of(pid, "stat")).ok()?).map(|(_, stat)| stat);
+    let mut family = children(tree, id.pid);
+    if let Some(parent) = stat(tree, id.pid).map(|stat| stat.parent).filter(|parent| parent.0 > 0) {
+        // systemd keeps the sockets that it hands on, and answers on none.
+        let keeps = parent == Pid(1) && stat(tree, parent).is_some_and(|stat| stat.name.as_bytes() == b"systemd");
+        family.extend((!keeps).then_some(parent));
+        family.extend(children(tree, parent));
+    }
+    family.sort_unstable_by_key(|pid| (pid.0.abs_diff(id.pid.0), pid.0));
+    family.dedup();
+    family.retain(|pid| *pid != id.pid);
+    family.truncate(FAMILY);
+    family
+}
+
+/// `/proc/PID/task/TID/children` (CONFIG_PROC_CHILDREN; fs/proc/array.c children_seq_show) of all threads.
+fn children(tree: &mut Tree, pid: Pid) -> Vec<Pid> {
+    let Ok(directory) = tree.open_file(&FileName::of(pid, "task")) else { return Vec::new() };
+    let threads = numbers(directory.as_fd(), THREADS).unwrap_or_default();
+    let mut children = Vec::new();
+    for thread in threads {
+        let text = tree.read(&FileName::of_thread(pid, Pid(thread), "children")).unwrap_or_default();
+        children.extend(words(text).filter_map(decimal).map(Pid));
+    }
+    children
+}
+
+/// The entries of a directory that are numbers, at most so many.
+fn numbers(directory: BorrowedFd<'_>, most: usize) -> Result<Vec<u32>, Unreadable> {
+    let mut numbers: Vec<u32> = Vec::new();
+    each_entry(directory, &mut Vec::new(), |name, _, _| {
+        if numbers.len() < most {
+            numbers.extend(decimal::<u32>(name.to_bytes()));
+        }
+    })
+    .map_err(unreadable)?;
+    Ok(numbers)
+}
+
+fn own(tree: &mut Tree, id: ProcessId) -> Result<Listening, Unreadable> {
+    let (own, _) = socket_inodes(tree, id.pid, DESCRIPTORS)?;
     let mut all = Vec::new();
     for table in ["net/tcp", "net/tcp6"] {
         match tree.read_start(&FileName::of(id.pid, table), TABLE) {
@@ -49,6 +115,7 @@ pub(super) fn of_process(tree: &mut Tree, id: ProcessId) -> Result<Listening, Un
             address: *address,
             inode: *inode,
             is_shared: all.iter().any(|other| other.0.port() == address.port() && !is_ours(&other)),
+            family: None,
         })
         .collect();
     sockets.sort_unstable_by_key(|socket| (socket.address.port(), socket.address));
@@ -57,23 +124,17 @@ pub(super) fn of_process(tree: &mut Tree, id: ProcessId) -> Result<Listening, Un
     Ok(Listening { namespace: namespace(tree, id), sockets })
 }
 
-fn socket_inodes(tree: &mut Tree, id: ProcessId) -> Result<BTreeSet<u64>, Unreadable> {
-    let directory = tree.open_file(&FileName::of(id.pid, "fd"))?;
-    // The descriptor stands for one process; that it is the one that was meant, its start time says.
-    is_there(tree, id)?;
-    let mut numbers: Vec<u32> = Vec::new();
-    each_entry(directory.as_fd(), &mut Vec::new(), |name, _, _| {
-        if numbers.len() < DESCRIPTORS {
-            numbers.extend(decimal::<u32>(name.to_bytes()));
-        }
-    })
-    .map_err(unreadable)?;
+/// Of the sockets among so many descriptors of a process the numbers, and how many were looked at.
+fn socket_inodes(tree: &mut Tree, pid: Pid, most: usize) -> Result<(BTreeSet<u64>, usize), Unreadable> {
+    let directory = tree.open_file(&FileName::of(pid, "fd"))?;
+    let numbers = numbers(directory.as_fd(), most)?;
+    let looked_at = numbers.len();
     // A descriptor that is closed meanwhile is none of interest.
     let inode = |number| {
-        let link = tree.read_link(&FileName::of(id.pid, &format!("fd/{number}"))).ok()?;
+        let link = tree.read_link(&FileName::of(pid, &format!("fd/{number}"))).ok()?;
         decimal(link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
     };
-    Ok(numbers.into_iter().filter_map(inode).collect())
+    Ok((numbers.into_iter().filter_map(inode).collect(), looked_at))
 }
 
 /// The listening sockets of a table with their inodes: they stand before the connections (tcp_seq_start).
@@ -128,7 +189,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::units::Pid;
 
     const TABLE_OF_FOUR: &[u8] = b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:17AC 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0000000000000000 100 0 0 10 0
@@ -154,7 +214,7 @@ mod tests {
         let bound = ["127.0.0.1:0", "0.0.0.0:0"].map(|address| TcpListener::bind(address).unwrap());
         let bound = bound.iter().map(|listener| listener.local_addr().unwrap());
         let stat = std::fs::read("/proc/self/stat").unwrap();
-        let (start_time, _) = super::super::proc_files::stat(&stat).unwrap();
+        let (start_time, _) = proc_files::stat(&stat).unwrap();
         let own = ProcessId { pid: Pid(std::process::id()), start_time };
         let told = listening(Path::new("/proc"), own).unwrap();
         assert_eq!(told.namespace, NetworkNamespace::Ours);
@@ -163,6 +223,46 @@ mod tests {
         }
         let reused = ProcessId { start_time: crate::units::StartTime(start_time.0 + 1), ..own };
         assert_eq!(listening(Path::new("/proc"), reused), Err(Unreadable::Gone));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "starts processes that have its socket, and asks who it is itself")]
+    fn who_of_the_family_has_the_same_socket_is_found() {
+        if !Path::new("/proc/thread-self/children").exists() {
+            return eprintln!("SKIPPED: this kernel does not list children (CONFIG_PROC_CHILDREN)");
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // As a server that forks: the socket is the input of each of them.
+        let workers = [0, 1].map(|_| {
+            let input = std::os::fd::OwnedFd::from(listener.try_clone().unwrap());
+            std::process::Command::new("sleep").arg("600").stdin(input).spawn().unwrap()
+        });
+        let mut tree = Tree::open(Path::new("/proc")).unwrap();
+        let mut family_of = |pid| {
+            let (start_time, _) = proc_files::stat(tree.read(&FileName::of(pid, "stat")).unwrap()).unwrap();
+            let told = of_process(&mut tree, ProcessId { pid, start_time }).unwrap();
+            told.sockets.iter().find(|socket| socket.address == address).and_then(|socket| socket.family)
+        };
+        let ours = Pid(std::process::id());
+        let others = workers.each_ref().map(|worker| Pid(worker.id()));
+        let [one, other] = others;
+        let of = |relatives: [Pid; 2]| relatives.into_iter().min().map(|first| Family { first, count: 2 });
+        let expected = [of([one, other]), of([ours, other]), of([ours, one])];
+        // Whoever is forked beside this has it as well, until it executes something.
+        let mut told = [None; 3];
+        for _ in 0..1000 {
+            told = [ours, one, other].map(&mut family_of);
+            if told == expected {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        for mut worker in workers {
+            worker.kill().unwrap();
+            worker.wait().unwrap();
+        }
+        assert_eq!(told, expected, "of {ours}, which forked, and of {others:?}");
     }
 
     proptest! {

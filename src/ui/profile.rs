@@ -10,7 +10,7 @@ use crate::app::layout::Area;
 use crate::app::{NotKnown, Pane, Picture, ShownProfile, State};
 use crate::golang::pprof::{Flame, Function, Kind, Order, ValueType, short_name};
 use crate::monitor::report::GoReport;
-use crate::snapshot::listening::NetworkNamespace;
+use crate::snapshot::listening::{Family, NetworkNamespace};
 use crate::text::{end_of, holds, printable};
 use crate::units::{Bytes, ProcessId, human_duration};
 
@@ -113,8 +113,10 @@ fn offer(state: &State, of: ProcessId) -> Result<String, String> {
         return Err(format!("{} {obstacle}", state.name_of(of)));
     }
     let addresses: Vec<_> = listening.reachable().map(|socket| socket.address.to_string()).collect();
+    let doubt = listening.reachable().find_map(|socket| socket.family);
+    let doubt = doubt.map_or_else(String::new, |family| format!(" But {}.", family.doubt()));
     Ok(format!(
-        "It listens on {}: r asks there for a profile (net/http/pprof); nothing else does.",
+        "It listens on {}: r asks there for a profile (net/http/pprof); nothing else does.{doubt}",
         addresses.join(", ")
     ))
 }
@@ -190,6 +192,7 @@ fn moment(state: &State, shown: ShownProfile<'_>, has_room: bool, found: &str) -
     let call = &shown.kept.call;
     let profile = &shown.digest.profile;
     let mut parts = vec![format!("{} of {}", call.kind.word(), shown.kept.fetched.from)];
+    parts.extend(shown.kept.fetched.family.map(Family::doubt));
     if shown.counted().name.starts_with("inuse_") {
         // runtime/mprof.go: what is in use is published when a collection has ended.
         let rest = if has_room { ": what was allocated since is not in it" } else { "" };

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::golang::pprof::{Digest, Flame, Frame, Function, Kind, Order, Top, ValueType};
+use crate::snapshot::listening::Family;
 use crate::units::{ProcessId, Timestamp};
 
 use super::{Pane, State, Tone};
@@ -46,6 +47,8 @@ pub enum Reason {
 pub struct FetchedProfile {
     /// From where.
     pub from: SocketAddr,
+    /// Who else may have answered.
+    pub family: Option<Family>,
     /// As it came, for a file.
     pub bytes: Arc<[u8]>,
     /// All of it.

@@ -77,7 +77,7 @@ fn detail_of(id: ProcessId) -> ProcessDetail {
 }
 
 fn here() -> Listening {
-    let socket = ListeningSocket { address: address(), inode: 4711, is_shared: false };
+    let socket = ListeningSocket { address: address(), inode: 4711, is_shared: false, family: None };
     Listening { namespace: NetworkNamespace::Ours, sockets: vec![socket] }
 }
 
@@ -95,7 +95,14 @@ fn arrives(state: &mut State, call: ProfileCall, whole: Digest) {
         .base
         .as_ref()
         .map(|base| Digest::of(whole.profile.since(&base.fetched.whole.profile).expect("the same types")));
-    let fetched = FetchedProfile { from: address(), bytes: b"packed".as_slice().into(), whole, growth, saved: None };
+    let fetched = FetchedProfile {
+        from: address(),
+        family: None,
+        bytes: b"packed".as_slice().into(),
+        whole,
+        growth,
+        saved: None,
+    };
     update(state, Event::Profiled { call, outcome: Ok(Box::new(fetched)) });
 }
 
@@ -374,8 +381,18 @@ fn an_alarm_fetches_a_heap_profile_only_where_that_is_configured_and_only_of_go_
 #[test]
 fn an_offer_is_of_a_socket_and_the_last_one_is_under_the_cursor() {
     let mut listening = here();
-    listening.sockets.push(ListeningSocket { address: "[::]:8080".parse().unwrap(), inode: 4711, is_shared: false });
-    listening.sockets.push(ListeningSocket { address: "10.0.0.1:9".parse().unwrap(), inode: 4711, is_shared: false });
+    listening.sockets.push(ListeningSocket {
+        address: "[::]:8080".parse().unwrap(),
+        inode: 4711,
+        is_shared: false,
+        family: None,
+    });
+    listening.sockets.push(ListeningSocket {
+        address: "10.0.0.1:9".parse().unwrap(),
+        inode: 4711,
+        is_shared: false,
+        family: None,
+    });
     let mut state = go_program(Ok(listening));
     press(&mut state, "9");
     let call = wanted(press(&mut state, "r<end><enter>"));

@@ -181,6 +181,7 @@ fn fetch(proc_root: &Path, call: &ProfileCall, leash: Leash<'_>) -> Result<Fetch
                     let growth = base.and_then(|base| profile.since(base).ok()).map(Digest::of);
                     return Ok(FetchedProfile {
                         from,
+                        family: socket.family,
                         bytes: bytes.into(),
                         whole: Digest::of(profile),
                         growth,
@@ -209,8 +210,8 @@ fn ask(
     let path = format!("/debug/pprof/{}", call.kind.word());
     // While the socket is the process's own, nobody can have taken the connection who did not get that very socket from
     // it or as it did: a worker beside it, or the program that takes its place.
-    let is_its =
-        || sockets::listening(proc_root, call.of).is_ok_and(|now| now.reachable().any(|known| known == socket));
+    let is_same = |known: &ListeningSocket| (known.address, known.inode) == (socket.address, socket.inode);
+    let is_its = || sockets::listening(proc_root, call.of).is_ok_and(|now| now.reachable().any(is_same));
     let mut outcome = Err(Refusal::Elsewhere);
     for address in socket.loopback() {
         outcome = client::get(address, &path, leash, is_its).map(|bytes| (address, bytes));

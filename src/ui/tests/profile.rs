@@ -47,7 +47,14 @@ fn shown(size: (u16, u16), look: Look, keys: &str, later: bool) -> State {
         base: None,
     };
     let fetched = |profile: Profile, growth| {
-        Box::new(FetchedProfile { from, bytes: Arc::default(), whole: Digest::of(profile), growth, saved: None })
+        Box::new(FetchedProfile {
+            from,
+            family: None,
+            bytes: Arc::default(),
+            whole: Digest::of(profile),
+            growth,
+            saved: None,
+        })
     };
     update(&mut state, Event::Profiled { call: call.clone(), outcome: Ok(fetched(profile(200), None)) });
     if later {
@@ -145,4 +152,28 @@ fn it_is_drawn_at_every_size() {
             }
         }
     }
+}
+
+#[test]
+fn who_else_may_have_answered_stands_with_the_offer_and_with_the_profile() {
+    use crate::snapshot::listening::Family;
+    use crate::units::Pid;
+
+    let family = Some(Family { first: Pid(30980), count: 3 });
+    let doubt = "PID 30980 and 2 more have the same socket: the answer may be of another of them";
+    let mut state = shown((120, 34), UNICODE, "", false);
+    assert!(!screen(&state).contains(doubt));
+    let kept = state.profiles.newest_of(fixture::LEAKING).cloned().expect("it came");
+    let fetched = FetchedProfile { family, ..kept.fetched };
+    update(&mut state, Event::Profiled { call: kept.call, outcome: Ok(Box::new(fetched)) });
+    assert!(screen(&state).contains(&format!("heap of 127.0.0.1:6060; {doubt}")), "{}", screen(&state));
+
+    let mut before = fixture::state((200, 60), UNICODE);
+    press(&mut before, "9");
+    let mut detail = (*fixture::detail()).clone();
+    let read = detail.go.as_mut().and_then(|go| go.read.as_mut()).expect("it was read");
+    let listening = read.listening.as_mut().and_then(|known| known.as_mut().ok()).expect("known");
+    listening.sockets[0].family = family;
+    before.detail = Some(Arc::new(detail));
+    assert!(screen(&before).contains(&format!("nothing else does. But {doubt}.")), "{}", screen(&before));
 }

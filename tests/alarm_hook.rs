@@ -50,7 +50,7 @@ fn until_told(program: &Path, cgroup: &MemoryCgroup, folder: &Path) -> Option<(H
     cgroup.adopt(pid).expect("adopted");
     assert!(hog.does("anon 8192"));
     let end = Instant::now() + PATIENCE;
-    // Slowly near the limit, where a machine under load takes long to look.
+    // So slowly that there is time for a few looks on a machine under load, and so fast that a minute would fill it.
     let mut grown = 8;
     while Instant::now() < end {
         let of_it = told(folder).into_iter().find(|facts| facts.get("OOMTOP_PID") == Some(&pid.to_string()));
@@ -61,7 +61,7 @@ fn until_told(program: &Path, cgroup: &MemoryCgroup, folder: &Path) -> Option<(H
             assert!(hog.does("anon 1024"), "it is below its limit");
             grown += 1;
         }
-        thread::sleep(Duration::from_millis(if grown < 90 { 100 } else { 400 }));
+        thread::sleep(Duration::from_millis(400));
     }
     None
 }
@@ -119,9 +119,9 @@ fn all_that_a_hook_is_told_of_a_real_alarm_is_so() {
     let (rss, anonymous) = (number("OOMTOP_RSS_BYTES"), number("OOMTOP_RSS_ANON_BYTES"));
     assert!((8 * MIB..=(grown + 4) * MIB).contains(&rss) && anonymous <= rss, "{grown} MiB: {facts:#?}");
     assert!(rss - anonymous < 4 * MIB, "{facts:#?}");
-    // What is left was read just after: all that is not left is of it, and of the kernel for it.
+    // What is left was read just after, from counters that may be late: what is not left is of it, and of the kernel for it.
     let left = number("OOMTOP_HEADROOM_BYTES");
-    assert!(left <= LIMIT - anonymous + MIB && left >= LIMIT - (grown + 8) * MIB, "{grown} MiB: {facts:#?}");
+    assert!(left <= LIMIT - anonymous + 8 * MIB && left >= LIMIT - (grown + 8) * MIB, "{grown} MiB: {facts:#?}");
     // A time is named once the growth of the domain has settled, and then goes by it.
     assert!(number("OOMTOP_GROWTH_BYTES_PER_S") > 0, "{facts:#?}");
     let known = |name: &str| facts.contains_key(name).then(|| number(name));

@@ -67,10 +67,18 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// What [`fmt::Display`] writes, where a table has thousands of them.
+    #[must_use]
+    pub fn shown(self, room: &mut [u8; 8]) -> &str {
+        human(self.0, 3, room)
+    }
+}
+
 /// Three significant digits and a unit of one letter, as htop writes sizes: `0`, `812K`, `25.7M`, `1.21G`, `475M`.
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(human(self.0, 3, &mut [0; 8]))
+        f.pad(self.shown(&mut [0; 8]))
     }
 }
 

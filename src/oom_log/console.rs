@@ -44,17 +44,13 @@ pub(super) fn plain_stamp(line: &[u8]) -> Option<(u64, &[u8])> {
     cursor.tag(b"[")?;
     cursor.blanks();
     let seconds = cursor.unsigned()?;
-    let [b'.', fraction @ ..] = cursor.0 else { return None };
-    let (digits, rest) = fraction.split_first_chunk::<6>()?;
-    let mut microseconds = 0;
-    for digit in digits {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        microseconds = microseconds * 10 + u64::from(digit);
+    cursor.tag(b".")?;
+    let length = cursor.0.len();
+    let microseconds = cursor.unsigned()?;
+    if length - cursor.0.len() != 6 {
+        return None;
     }
-    let text = rest.strip_prefix(b"] ")?;
+    let text = cursor.0.strip_prefix(b"] ")?;
     if begins_with_a_caller(text) {
         return None;
     }

@@ -16,25 +16,23 @@ pub(super) fn record(line: &[u8]) -> Option<Unwrapped<'_>> {
     cursor.tag(b",")?;
     let microseconds = cursor.unsigned()?;
     cursor.tag(b",")?;
-    let head = cursor.until_byte(b';')?;
-    let (flags, extra) = head.split_at(head.iter().position(|byte| *byte == b',').unwrap_or(head.len()));
-    // `+` till 4.13.
-    if !matches!(flags, b"-" | b"c" | b"+") {
-        return None;
-    }
     let time = Time { since_boot: Some(microseconds), ..Time::default() };
+    let (mut continues, mut caller) = (false, None);
+    if cursor.tag(b"-;").is_none() {
+        let head = cursor.until_byte(b';')?;
+        let (flags, extra) = head.split_at(head.iter().position(|byte| *byte == b',').unwrap_or(head.len()));
+        // `+` till 4.13.
+        if !matches!(flags, b"-" | b"c" | b"+") {
+            return None;
+        }
+        continues = flags == b"c";
+        let mut extra = Cursor(extra);
+        caller = extra.until(b"caller=").and_then(|_| caller_name(&mut extra));
+    }
     if priority >= 8 {
         return Some(Err(Foreign(time)));
     }
-    let mut extra = Cursor(extra);
-    let caller = extra.until(b"caller=").and_then(|_| caller_name(&mut extra));
-    Some(Ok(Envelope {
-        time,
-        caller,
-        continues: flags.contains(&b'c'),
-        text: unescape(cursor.0),
-        ..Envelope::default()
-    }))
+    Some(Ok(Envelope { time, machine: None, caller, continues, text: unescape(cursor.0) }))
 }
 
 /// A record of the device behind what somebody who passed it on put ahead: `KMSG 6,460,7341237,-;text`, a date, a name. With the

@@ -10,6 +10,8 @@ use super::stamp::Stamp;
 use super::tasks::Columns;
 use crate::units::{Bytes, Pid};
 
+/// Rows that there is room for from the beginning.
+const ROWS: usize = 64;
 /// Nodes of memory that are kept.
 const MOST_NODES: usize = 64;
 /// Microseconds after which a record is not of the same kill: all of a kill group is written at once.
@@ -188,6 +190,7 @@ impl Dump {
             Message::Header(columns) => {
                 self.in_statistics = false;
                 self.columns = Some(columns);
+                episode.tasks.rows.reserve(ROWS);
             }
             Message::Summary(summary) => self.summary(&summary),
             _ => {}

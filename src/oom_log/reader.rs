@@ -217,11 +217,12 @@ impl LogReader {
         let mut plain = Vec::new();
         let mut equals = next(b'=', 0);
         let mut at = 0;
+        // Till the form of the log and its first time are clear.
+        let mut takes_every_line = true;
         self.marks.begin();
         while at < block.len() {
             let is_in_dump = self.is_in_dump();
-            let looks_for_time = self.looks_for_first_time();
-            let takes_every_line = looks_for_time || !self.form.census.is_settled();
+            takes_every_line = takes_every_line && (self.looks_for_first_time() || !self.form.census.is_settled());
             let mark = if is_in_dump { None } else { self.marks.next(block, at) };
             if let Some(mark) = mark.filter(|_| !takes_every_line) {
                 at += memchr::memrchr(b'\n', &block[at..mark]).map_or(0, |newline| newline + 1);
@@ -235,13 +236,8 @@ impl LogReader {
             if is_coloured {
                 line = colours::without(line, &mut plain);
             }
-            if !self.form.census.is_settled() {
-                self.count(line);
-                self.quoted.note_time(line);
-            }
-            if looks_for_time {
-                self.head_lines += 1;
-                self.span.first = Some(quoted::time(line).stamp()).filter(Stamp::is_known);
+            if takes_every_line {
+                self.look_at_form(line);
             }
             let complete = complete || end < block.len();
             if is_in_dump {
@@ -253,6 +249,18 @@ impl LogReader {
                 self.take(line, self.opener.glance(line), complete);
             }
             at = end + 1;
+        }
+    }
+
+    /// Counts a line of which form it is, and keeps the first time.
+    fn look_at_form(&mut self, line: &[u8]) {
+        if !self.form.census.is_settled() {
+            self.count(line);
+            self.quoted.note_time(line);
+        }
+        if self.looks_for_first_time() {
+            self.head_lines += 1;
+            self.span.first = Some(quoted::time(line).stamp()).filter(Stamp::is_known);
         }
     }
 

@@ -2,6 +2,7 @@
 //! show a byte of a name that is not plainly visible.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use super::story::{Because, Ranked, Reason, Story, chosen_without_kill, taken, taken_row};
 use crate::monitor::kernel_rules::Ties;
@@ -245,8 +246,7 @@ pub fn parts(story: &Story, ranked: &Ranked) -> String {
     let row = &story.episode.tasks.rows[ranked.row];
     let size = |pages: Pages| pages.bytes(scale.page_size);
     let holds = [(Some(row.rss), "RSS"), (ranked.score.page_tables, "page tables"), (row.swap, "swap")];
-    let holds = holds.iter().filter_map(|(pages, what)| pages.map(|pages| format!("{} {what}", size(pages))));
-    let holds = holds.collect::<Vec<_>>().join(" + ");
+    let holds = joined(&holds.map(|(pages, what)| (pages.map(size), what)), " + ");
     let whose = if matches!(story.episode.domain, Some(Domain::Cgroup(_))) { "cgroup" } else { "machine" };
     let of = scale.total.map_or_else(|| whose.to_owned(), |total| format!("{} {whose}", size(total)));
     match (row.oom_score_adj, ranked.score.adj) {
@@ -291,17 +291,34 @@ pub fn who_asked(story: &Story) -> Option<String> {
 /// What a victim held.
 #[must_use]
 pub fn held(victim: &Victim) -> Option<String> {
-    let rss = victim.rss()?;
-    let kinds = listed(&[(victim.anon, "anonymous"), (victim.file, "of files"), (victim.shmem, "shared")]);
-    let tables = victim.page_tables.map(|tables| format!(", {tables} of page tables")).unwrap_or_default();
-    let adj = victim.oom_score_adj.map(|adj| format!(", oom_score_adj {adj}")).unwrap_or_default();
-    Some(format!("{rss} in RAM ({kinds}){tables}{adj}"))
+    let mut text = format!("{} in RAM (", victim.rss()?);
+    text.push_str(&listed(&[(victim.anon, "anonymous"), (victim.file, "of files"), (victim.shmem, "shared")]));
+    text.push(')');
+    if let Some(tables) = victim.page_tables {
+        let _ = write!(text, ", {tables} of page tables");
+    }
+    if let Some(adj) = victim.oom_score_adj {
+        let _ = write!(text, ", oom_score_adj {adj}");
+    }
+    Some(text)
 }
 
 /// Those that are known, with commas between them.
 fn listed(sizes: &[(Option<Bytes>, &str)]) -> String {
-    let known = sizes.iter().filter_map(|(size, what)| size.map(|size| format!("{size} {what}")));
-    known.collect::<Vec<_>>().join(", ")
+    joined(sizes, ", ")
+}
+
+fn joined(sizes: &[(Option<Bytes>, &str)], between: &str) -> String {
+    let mut text = String::with_capacity(64);
+    for (size, what) in sizes.iter().filter_map(|(size, what)| size.map(|size| (size, what))) {
+        if !text.is_empty() {
+            text.push_str(between);
+        }
+        text.push_str(size.shown(&mut [0; 8]));
+        text.push(' ');
+        text.push_str(what);
+    }
+    text
 }
 
 /// What came back, as far as the log says.

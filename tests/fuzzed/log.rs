@@ -76,7 +76,7 @@ pub fn check(log: &[u8]) {
     let mut json = explain_json::Writer::new(Vec::new());
     for story in &stories {
         let _ = tally.count(story);
-        explain_text::write_story(&mut String::new(), story, Some(80)).expect("memory");
+        explain_text::write_story(&mut String::new(), story, Some(80));
         json.story(story).expect("memory");
         for victim in &story.episode.victims {
             let digits = victim.pid.to_string();

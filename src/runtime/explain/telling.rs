@@ -54,7 +54,7 @@ impl Telling {
                 match &mut self.out {
                     Output::Text(out, width) => {
                         self.text.clear();
-                        explain_text::write_story(&mut self.text, &story, *width)?;
+                        explain_text::write_story(&mut self.text, &story, *width);
                         out.write_all(self.text.as_bytes())?;
                     }
                     Output::Json(out) => out.story(&story)?,
@@ -80,7 +80,7 @@ impl Telling {
                 }
                 let mut text = String::new();
                 for sentence in &last {
-                    explain_text::write_sentence(&mut text, "", sentence, width)?;
+                    explain_text::write_sentence(&mut text, "", sentence, width);
                 }
                 out.write_all(text.as_bytes())?;
                 out.flush()?;

@@ -232,7 +232,7 @@ fn a_whole_log_under_another_programs_name_is_not_believed() {
         let relayed = format!("{ahead}{}", lines.join(ahead));
         let (stories, _, form) = read_by(relayed.as_bytes(), 1 << 16);
         assert_eq!(
-            (stories.len(), form.refused),
+            (stories.len(), form.refused.lines),
             (0, lines_with(relayed.as_bytes(), b"Killed process ") as u64),
             "{name}"
         );

@@ -210,6 +210,21 @@ fn a_kill_that_another_program_tells_of_is_counted_and_not_believed() {
     assert_eq!((&json["log"]["is_kernel_log"], &json["log"]["refused_lines"]), (&false.into(), &1.into()));
 }
 
+/// A line that is not believed leaves open whether the process died that it names, and says nothing of any other.
+#[test]
+fn a_line_that_is_not_believed_concerns_the_process_that_it_names() {
+    let log = "Nov 21 08:41:22 host kernel: usb 1-1: new device\n\
+               Nov 21 08:41:22 host myapp[7]: Out of memory: Killed process 12 (x) total-vm:4kB, anon-rss:4kB, file-rss:0kB\n\
+               Nov 21 08:41:23 host kernel: usb 1-1: gone\n";
+    let (status, text, _) = explain(&["-p", "12"], log);
+    assert_eq!(status, Some(1));
+    assert!(text.starts_with("Whether 12 was killed is not certain from this log"), "{text}");
+    let (status, text, _) = explain(&["-p", "13"], log);
+    assert_eq!(status, Some(0));
+    assert!(text.starts_with("Nothing in this log killed 13 "), "{text}");
+    assert_eq!(explain(&["-p", "12,13"], log).0, Some(1));
+}
+
 /// A journal that shows nothing, as it does to those without the right, is no log without kills.
 #[test]
 fn a_journal_that_shows_nothing_is_a_failure_that_says_so() {

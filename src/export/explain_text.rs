@@ -75,7 +75,7 @@ pub fn write_story(out: &mut String, story: &Story, width: Option<usize>) {
         let until = words::when(&episode.ended).map(|until| format!(", until {until}")).unwrap_or_default();
         line("again", &format!("{times}{until}"));
     }
-    write_candidates(out, story)
+    write_candidates(out, story);
 }
 
 /// Writes a text behind `lead`, in lines of `width` columns where there is one.

@@ -33,7 +33,7 @@ impl<'a> Cursor<'a> {
     /// Over a decimal number that fits.
     #[inline]
     pub fn unsigned(&mut self) -> Option<u64> {
-        let (value, count) = self.0.first_chunk().map_or((0, 0), number_in);
+        let (value, count) = self.0.first_chunk().map_or((0, 0), |word| number_in(*word));
         if count == 0 || count == 8 {
             return self.long_number();
         }
@@ -45,7 +45,7 @@ impl<'a> Cursor<'a> {
     fn long_number(&mut self) -> Option<u64> {
         let (mut value, mut rest) = (0_u64, self.0);
         if let Some(word) = rest.first_chunk()
-            && let (eight, 8) = number_in(word)
+            && let (eight, 8) = number_in(*word)
         {
             (value, rest) = (eight, &rest[8..]);
         }
@@ -105,8 +105,8 @@ impl<'a> Cursor<'a> {
 /// The number that eight bytes begin with, and how many of them are digits. Most numbers of a log have fewer, and a table has
 /// ten in each of its lines: all eight bytes are looked at, and added up, at once.
 #[inline]
-fn number_in(bytes: &[u8; 8]) -> (u64, usize) {
-    let digits = u64::from_le_bytes(*bytes) ^ 0x3030_3030_3030_3030;
+fn number_in(bytes: [u8; 8]) -> (u64, usize) {
+    let digits = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
     // The top bit of each byte that is above nine; those behind the first such byte may be wrong.
     let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
     let count = others.trailing_zeros() / 8;

@@ -20,6 +20,7 @@ mod message;
 mod opener;
 mod quoted;
 mod reader;
+mod refused;
 mod stamp;
 mod tasks;
 
@@ -30,5 +31,6 @@ pub use episode::{
 };
 pub use follower::Follower;
 pub use reader::{Form, LogReader, Span};
+pub use refused::Refused;
 pub use stamp::Stamp;
 pub use tasks::{Candidate, MOST_ROWS, PageTables, Tasks};

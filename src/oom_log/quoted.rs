@@ -8,6 +8,7 @@ use super::assemble::Assembler;
 use super::cursor::{Cursor, find};
 use super::envelope::{self, Envelope, Time, Writer};
 use super::message::{self, Message};
+use super::refused::Refused;
 use super::{console, device};
 use crate::units::WallTime;
 
@@ -49,7 +50,7 @@ pub(super) struct Quoted {
     /// What stood ahead of the first that had something there.
     pub behind: Option<Box<[u8]>>,
     /// Lines that have the words of a kill.
-    pub kills: u64,
+    pub kills: Refused,
     /// When the journal's record that is going on was written: its fields stand on lines of their own.
     field_time: (Option<WallTime>, Vec<u8>),
 }
@@ -61,7 +62,7 @@ impl Quoted {
             self.assembler.pass();
             return false;
         };
-        self.kills += u64::from(tells_of_a_kill(line));
+        self.kills.take(line);
         if length > 0 {
             self.behind.get_or_insert_with(|| line[..length.min(SHOWN)].into());
         }
@@ -97,12 +98,6 @@ impl Quoted {
             self.field_time = (None, line[..end].into());
         }
     }
-}
-
-/// Whether a line has the words of a kill anywhere.
-pub(super) fn tells_of_a_kill(line: &[u8]) -> bool {
-    let words = b"Killed process ";
-    find(line, words).is_some_and(|at| line.get(at + words.len()).is_some_and(u8::is_ascii_digit))
 }
 
 /// Whether the kernel's words, or a row of its table, have begun in the first part of a line.

@@ -10,6 +10,7 @@ use super::marks::Marks;
 use super::message;
 use super::opener::Opener;
 use super::quoted::{self, Quoted};
+use super::refused::Refused;
 use super::stamp::Stamp;
 use crate::units::WallTime;
 
@@ -39,7 +40,7 @@ pub struct Form {
     /// The kernel's words were found behind text of no known form, and taken for the kernel's: what stood ahead of the first.
     pub behind: Option<Box<[u8]>>,
     /// Lines that have the words of a kill, and were not believed: another program's, or quoted.
-    pub refused: u64,
+    pub refused: Refused,
     /// It begins with the mark of UTF-16, two bytes for each letter: nothing in it can be read.
     pub is_utf16: bool,
 }
@@ -169,7 +170,7 @@ impl LogReader {
                 // Nothing stood ahead of them: the first lines of a record whose head is lost.
                 self.assembler = quoted.assembler;
             } else {
-                self.form.refused += quoted.kills;
+                self.form.refused.append(quoted.kills);
             }
         }
     }
@@ -177,15 +178,18 @@ impl LogReader {
     /// Takes a line that may be of an OOM; `glanced`: what a glance at it gave.
     fn take(&mut self, line: &[u8], glanced: Option<Envelope<'_>>, complete: bool) {
         if self.takes_quotes() {
-            let is_refused = !self.quoted.push(line, complete) && quoted::tells_of_a_kill(line);
-            self.form.refused += u64::from(is_refused);
+            if !self.quoted.push(line, complete) {
+                self.form.refused.take(line);
+            }
             return;
         }
         let opened = glanced.map_or_else(|| self.opener.open(line), Ok);
         let is_nobodys = opened
             .as_ref()
             .map_or(true, |envelope| envelope.is_bare() && message::parse(&envelope.text, complete).is_none());
-        self.form.refused += u64::from(is_nobodys && quoted::tells_of_a_kill(line));
+        if is_nobodys {
+            self.form.refused.take(line);
+        }
         match opened {
             Ok(envelope) => self.assembler.push(&envelope, complete),
             Err(_) => self.assembler.pass(),

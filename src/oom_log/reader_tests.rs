@@ -182,7 +182,7 @@ fn words_behind_anything_count_only_where_no_line_is_the_kernels() {
         (format!("{quote}{other}{kernels}{quote}"), 1, 1),
     ] {
         let (_, count, form) = judged(&log);
-        assert_eq!((count, form.refused), (episodes, refused), "{}", log.len());
+        assert_eq!((count, form.refused.lines), (episodes, refused), "{}", log.len());
         assert_eq!(form.behind.is_some(), episodes > 0);
     }
 }
@@ -205,7 +205,7 @@ fn a_line_that_names_another_writer_is_not_believed() {
         ("{\"log\":\"", "\\n\"}", 1),
     ] {
         let (_, count, form) = judged(&format!("{ahead}{killed}{behind}\n"));
-        assert_eq!((count, form.refused), (episodes, 1 - episodes as u64), "{ahead}");
+        assert_eq!((count, form.refused.lines), (episodes, 1 - episodes as u64), "{ahead}");
     }
 }
 

@@ -99,15 +99,14 @@ impl Tally {
     }
 
     /// Whether it is certain who died, and of those who were asked for whether they did: no kill is without its victim, and no
-    /// line that was not believed may be one.
+    /// line that was not believed may be theirs.
     #[must_use]
     pub fn is_certain(&self, form: &Form) -> bool {
-        let is_doubtful = self.unsaid + self.chosen + form.refused > 0;
-        let is_known = match self.asked.as_slice() {
-            [] => self.killed + self.panics > 0,
-            asked => asked.iter().all(|asked| asked.killed > 0),
-        };
-        is_known || !is_doubtful
+        let is_all_said = self.unsaid + self.chosen == 0;
+        match self.asked.as_slice() {
+            [] => self.killed + self.panics > 0 || is_all_said && form.refused.lines == 0,
+            asked => asked.iter().all(|asked| asked.killed > 0 || is_all_said && !form.refused.may_be_of(asked.pid)),
+        }
     }
 
     /// The kills of which the log does not have all; empty where there are none.
@@ -144,14 +143,14 @@ impl Tally {
                         "The OOM killer ran {times}, and this log does not say who died of it ({covers}): {missing}."
                     );
                 }
-                if form.refused > 0 {
+                if form.refused.lines > 0 {
                     return format!(
                         "The OOM killer ran {times}, and whether somebody died of it is not certain from this log ({covers})."
                     );
                 }
                 return format!("The OOM killer ran {times}, and nobody died of it in this log ({covers}).");
             }
-            0 if form.refused > 0 => {
+            0 if form.refused.lines > 0 => {
                 return format!(
                     "Whether the kernel's OOM killer killed a process is not certain from this log ({covers})."
                 );
@@ -181,13 +180,13 @@ impl Tally {
                 pid if is_nothing => {
                     format!("Whether {pid} was killed is not known: this is not recognised as a kernel's log.")
                 }
-                _ => self.answer(asked, &covers, form.refused > 0),
+                _ => self.answer(asked, &covers, form.refused.may_be_of(asked.pid)),
             };
             (asked.pid, text + &caveats)
         })
     }
 
-    fn answer(&self, asked: &Asked, covers: &str, has_refused: bool) -> String {
+    fn answer(&self, asked: &Asked, covers: &str, may_be_refused: bool) -> String {
         let pid = asked.pid;
         match (asked.killed, asked.chosen) {
             (0, 0) => {}
@@ -201,7 +200,7 @@ impl Tally {
         }
         let (missing, others) = (self.missing(), counted(self.killed, ["other was", "others were"]));
         let mut sentences = vec![match missing.as_str() {
-            "" if has_refused => {
+            "" if may_be_refused => {
                 format!("Whether {pid} was killed is not certain from this log ({covers}; {others} killed).")
             }
             "" => format!("Nothing in this log killed {pid} ({covers}; {others} killed)."),
@@ -242,7 +241,7 @@ fn caveats(form: &Form) -> String {
 /// The lines that were not believed, as a sentence behind a blank; empty where there are none.
 #[must_use]
 pub fn not_believed(form: &Form) -> String {
-    match form.refused {
+    match form.refused.lines {
         0 => String::new(),
         refused => format!(
             " Not believed: {} the words of a kill (another program's, quoted, or of another log).",

@@ -64,7 +64,7 @@ impl<W: Write> Writer<W> {
             lines_looked_at: form.census.total(),
             kernel_lines: form.census.kernel,
             found_behind: form.behind.as_deref().map(String::from_utf8_lossy),
-            refused_lines: form.refused,
+            refused_lines: form.refused.lines,
         };
         if !self.is_begun {
             self.begin()?;

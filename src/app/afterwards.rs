@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::text::{printable, wrap};
 use crate::units::{Bytes, ProcessId};
 
 use super::{Outcome, State, Terminating, Tone};
@@ -48,6 +49,19 @@ impl State {
             },
             None => self.outcome = None,
         }
+    }
+
+    /// What happened and, below it, what became of the last action, as rows of so many columns. Where there is not room for
+    /// all, that of the action, which stands last.
+    #[must_use]
+    pub fn said(&self, columns: usize, most: usize) -> Vec<(Tone, String)> {
+        let mut rows = Vec::new();
+        for said in [&self.news, &self.outcome].into_iter().flatten() {
+            let sign = if said.tone == Tone::Bad { "! " } else { "" };
+            let text = format!("{sign}{}", printable(said.text.as_bytes()));
+            rows.extend(wrap(&text, columns).into_iter().map(|row| (said.tone, row)));
+        }
+        rows.split_off(rows.len().saturating_sub(most))
     }
 
     /// A report came: what is over, what is due.

@@ -93,7 +93,9 @@ pub struct Layout {
     pub header: Area,
     /// The panes that are on the screen, the table first.
     pub panes: Vec<PaneArea>,
-    /// Keys and outcome, or what is being typed; 0 or 1 row.
+    /// What is said of actions and events: over the last rows of the panes, as many as it takes.
+    pub said: Area,
+    /// Keys, or what is being typed; 0 or 1 row.
     pub footer: Area,
     /// The titles of the table's columns; empty when the table is not there.
     pub titles: Area,
@@ -106,6 +108,12 @@ impl Layout {
     #[must_use]
     pub fn pane(&self, pane: Pane) -> Option<PaneArea> {
         self.panes.iter().copied().find(|area| area.pane == pane)
+    }
+
+    /// What of an area is not under what is said.
+    #[must_use]
+    pub fn uncovered(&self, area: Area) -> Area {
+        area.split_top(self.said.y.saturating_sub(area.y)).0
     }
 
     /// Rows of the pane's content: a page.
@@ -157,6 +165,10 @@ pub fn layout(state: &State) -> Layout {
     let screen = Area { x: 0, y: 0, width, height };
     let (header, below) = screen.split_top(header_rows);
     let (body, footer) = below.split_top(below.height.saturating_sub(footer_rows));
+    // More would hide what it is about.
+    let most_said = 4.min(footer.y.saturating_sub(1) / 4 + 1).min(footer.y);
+    let said_rows = state.said(usize::from(width.saturating_sub(2)), usize::from(most_said)).len() as u16;
+    let said = Area { x: 0, y: footer.y - said_rows, width, height: said_rows };
 
     let panes = match room {
         Room::One => vec![pane_area(state.focus, body, if state.focus == Pane::Top { Edge::Bare } else { Edge::Rule })],
@@ -187,7 +199,7 @@ pub fn layout(state: &State) -> Layout {
     let table = panes.iter().find(|area| area.pane == Pane::Top).map_or(Area::default(), |area| area.inner);
     // One row with something in it is worth more than one row of titles.
     let (titles, rows) = table.split_top(u16::from(table.height >= 2));
-    Layout { header, panes, footer, titles, rows }
+    Layout { header, panes, said, footer, titles, rows }
 }
 
 fn pane_area(pane: Pane, outer: Area, edge: Edge) -> PaneArea {

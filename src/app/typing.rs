@@ -100,7 +100,8 @@ impl State {
 
     /// What of the output is on the screen at once.
     pub(super) fn output_page(&self) -> Page {
-        Page::of(layout::layout(self).pane(Pane::Output).map_or(Area::default(), |area| area.inner))
+        let layout = layout::layout(self);
+        Page::of(layout.pane(Pane::Output).map_or(Area::default(), |area| layout.uncovered(area.inner)))
     }
 
     fn jump(&mut self, needle: &str, from: usize, direction: Direction) -> bool {

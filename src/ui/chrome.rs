@@ -6,10 +6,8 @@ use ratatui::layout::Rect;
 use crate::app::keys::{self, Action};
 use crate::app::layout::Edge;
 use crate::app::{Mode, Pane, State, TextField, Tone};
-use crate::text::printable;
 
 use super::canvas::{Canvas, Pen, columns};
-use super::prose::wrap;
 use super::theme::Role;
 
 /// The edge of a pane, with its title in the line. At the other end of the line stands the first of `right` that there
@@ -84,10 +82,8 @@ pub fn tabs(state: &State, shown: Pane) -> String {
     names.collect::<Vec<_>>().join(" ")
 }
 
-/// Draws the last row: what is being typed, else the keys of the focused pane; above it, for it says how to go on from
-/// there, what is said of actions and events. Returns where the cursor stands.
+/// Draws the last row: what is being typed, else the keys of the focused pane. Returns where the cursor stands.
 pub fn footer(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Option<(u16, u16)> {
-    said(canvas, Rect { y: area.y.saturating_sub(1), ..area }, state);
     match &state.mode {
         Mode::Search(field) => typing(canvas, area, "Find: ", field, "Enter keeps it  Esc goes back"),
         Mode::Filter(field) => typing(canvas, area, "Filter: ", field, "Enter keeps it  Esc drops it"),
@@ -101,28 +97,17 @@ pub fn footer(canvas: &mut Canvas<'_>, area: Rect, state: &State) -> Option<(u16
     }
 }
 
-/// Most rows that what is said takes.
-const SAID_ROWS: usize = 4;
-
-/// What happened and, below it, what became of the last action: wrapped, from this row upwards, over what is there.
-fn said(canvas: &mut Canvas<'_>, bottom: Rect, state: &State) {
-    let mut lines = Vec::new();
-    for said in [&state.news, &state.outcome].into_iter().flatten() {
-        let (sign, role) = match said.tone {
-            Tone::Plain => ("", Role::Plain),
-            Tone::Good => ("", Role::Good),
-            Tone::Bad => ("! ", Role::Danger),
+/// Draws what is said of events and actions, above the last row: it says how to go on from there.
+pub fn said(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
+    let said = state.said(usize::from(area.width.saturating_sub(2)), usize::from(area.height));
+    for (row, (tone, text)) in (0..area.height).zip(&said) {
+        let role = match tone {
+            Tone::Plain => Role::Plain,
+            Tone::Good => Role::Good,
+            Tone::Bad => Role::Danger,
         };
-        let text = format!("{sign}{}", printable(said.text.as_bytes()));
-        lines.extend(wrap(&text, usize::from(bottom.width.saturating_sub(2))).into_iter().map(|line| (line, role)));
-    }
-    // Where there is not room for all, that of the action, which stands last.
-    let rows = SAID_ROWS.min(usize::from(bottom.y) / 4 + 1);
-    let skipped = lines.len().saturating_sub(rows);
-    for (line, (text, role)) in lines.iter().skip(skipped).rev().enumerate() {
-        let row = Rect { y: bottom.y.saturating_sub(line as u16), ..bottom };
-        canvas.clear(row);
-        canvas.pen(row, 0).gap(1).put(text, *role);
+        canvas.clear(Rect { y: area.y + row, height: 1, ..area });
+        canvas.pen(area, row).gap(1).put(text, role);
     }
 }
 

@@ -59,6 +59,7 @@ fn draw(state: &State, buffer: &mut Buffer) -> Option<(u16, u16)> {
     for area in &layout.panes {
         pane(canvas, state, &layout, area);
     }
+    chrome::said(canvas, rect(layout.said), state);
     let cursor = chrome::footer(canvas, rect(layout.footer), state);
     if let Mode::Dialog(dialog) = &state.mode {
         dialogs::dialog(canvas, state, dialog);
@@ -67,6 +68,8 @@ fn draw(state: &State, buffer: &mut Buffer) -> Option<(u16, u16)> {
 }
 
 fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &PaneArea) {
+    // The last line of a text is the one that matters.
+    let text = layout.uncovered(area.inner);
     let (title, position) = match area.pane {
         Pane::Top => (top::title(state), top::positions(state, rect(layout.rows))),
         Pane::Growth => (growth::title(state), Vec::new()),
@@ -74,8 +77,8 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Risk => (risk::title(state), vec![risk::position(state)]),
         Pane::Kills => (kills::title(state), Vec::new()),
         Pane::Go => (golang::title(state), Vec::new()),
-        Pane::Run => (run::title(state, rect(area.inner)), vec![run::position(state, rect(area.inner))]),
-        Pane::Output => (output::title(state), vec![output::position(state, area.inner)]),
+        Pane::Run => (run::title(state, rect(text)), vec![run::position(state, rect(text))]),
+        Pane::Output => (output::title(state), vec![output::position(state, text)]),
         Pane::Profile => (profile::title(state), vec![profile::position(state)]),
     };
     // Where only one pane stands under the table, its line says which others could.
@@ -89,9 +92,9 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Risk => risk::victims(canvas, area.inner, state),
         Pane::Kills => kills::kills(canvas, area.inner, state),
         Pane::Go => golang::runtime(canvas, rect(area.inner), state),
-        Pane::Run => run::run(canvas, rect(area.inner), state),
+        Pane::Run => run::run(canvas, rect(text), state),
         Pane::Profile => profile::profile(canvas, area.inner, state),
-        Pane::Output => output::output(canvas, area.inner, state),
+        Pane::Output => output::output(canvas, text, state),
     }
 }
 

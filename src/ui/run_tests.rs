@@ -6,7 +6,7 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::app::{Event, Pane, State, update};
+use crate::app::{Event, Pane, State, Tone, update};
 use crate::config::{Glyphs, Look, ThemeName};
 use crate::run;
 use crate::run::fixture::{command, process, room};
@@ -70,12 +70,28 @@ fn a_command_that_runs_and_its_verdict() {
 }
 
 #[test]
+fn what_is_said_hides_no_line_of_the_output() {
+    for size in [(80, 24), (120, 34)] {
+        let mut state = running(size);
+        let lines: Vec<_> = (0..99).map(|line| format!("line {line}\n")).collect();
+        update(&mut state, Event::Output(lines.concat().into_bytes()));
+        state.say(
+            Tone::Bad,
+            "SIGINT was sent to the command: when it has ended, q leaves; once more sends SIGTERM. ".repeat(2),
+        );
+        let shown = screen(&state);
+        assert!(shown.contains("! SIGINT was sent") && shown.contains("line 98"), "{shown}");
+    }
+}
+
+#[test]
 fn no_size_makes_it_panic() {
     for state in [running, over] {
         for (width, height) in (0..40).flat_map(|width| [(width, 12), (width * 6, width), (100, width)]) {
             for pane in [Pane::Run, Pane::Output] {
                 let mut state = state((width, height));
                 state.focus = pane;
+                state.say(Tone::Good, "said ".repeat(usize::from(width)));
                 state.zoomed = width % 2 == 0;
                 state.run.as_mut().expect("is watched").scroll = usize::from(width);
                 super::draw(&state, &mut Buffer::empty(Rect::new(0, 0, width, height)));

@@ -53,7 +53,7 @@ impl Kills {
         waited.iter().chain(&placed).for_each(|heard| self.hear_episode(heard, look));
     }
 
-    fn hear_episode(&mut self, heard: &Heard, look: &Look<'_>) {
+    pub(super) fn hear_episode(&mut self, heard: &Heard, look: &Look<'_>) {
         let episode = &heard.episode;
         let mut victims = episode.victims.iter();
         let group = episode.kill_group.as_deref().map(|group| self.here(group));

@@ -189,11 +189,16 @@ impl Kills {
         changed
     }
 
-    /// No pass will follow: a kill that only counters tell waits for the log no longer.
+    /// No pass will follow: a kill that only counters tell waits for the log no longer, nor one of the log for a counter.
     pub(super) fn conclude(&mut self, last: &Report) {
         self.open.iter_mut().for_each(|open| open.age = open.age.saturating_add(1));
-        let snapshot = Snapshot::default();
-        self.name_the_nameless(&Look { snapshot: &snapshot, before: last, same_scope: true, detail: &|_| None });
+        let machine = Arc::clone(&last.machine);
+        let snapshot = Snapshot { machine, ended: last.time, wall: last.wall, ..Snapshot::default() };
+        let look = Look { snapshot: &snapshot, before: last, same_scope: true, detail: &|_| None };
+        for heard in std::mem::take(&mut self.unplaced) {
+            self.hear_episode(&heard, &look);
+        }
+        self.name_the_nameless(&look);
         self.tell();
     }
 

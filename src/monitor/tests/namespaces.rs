@@ -198,3 +198,17 @@ fn the_limit_of_the_container_itself_is_that_of_the_root_that_it_sees() {
         assert_eq!(counters, if with_web { 2 } else { 1 });
     }
 }
+
+#[test]
+fn what_waits_for_a_counter_is_told_where_no_pass_follows() {
+    let mut monitor = Monitor::new(MonitorConfig::default());
+    for taken in [second(0, &BOTH, 3, 7), second(1, &BOTH, 3, 7), with_log(second(2, &BOTH, 3, 7), 30, OURS)] {
+        monitor.absorb(&contained(taken));
+    }
+    assert!(monitor.report().kills.is_empty(), "the counter may come");
+    let report = monitor.conclude();
+    let kill = only(&report);
+    // Here 30 is the number of another.
+    assert_eq!(kill.victim.as_ref().map(ToString::to_string).as_deref(), Some("a.test (30 on the host)"));
+    assert_eq!((kill.confidence, kinds(kill)), (Confidence::Certain, vec![0]));
+}

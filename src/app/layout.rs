@@ -2,6 +2,7 @@
 //! page sizes and mouse hits alike, so that they cannot disagree. Refuses to know what is drawn in them.
 
 use crate::table::{self, Column, ColumnInfo};
+use crate::units::Bytes;
 
 use super::{Mode, Pane, State};
 
@@ -259,12 +260,13 @@ const EXPENDABLE: [Column; 24] = [
 /// The same of the name of a group: it ends with what tells it from others, and its limit stands behind it.
 const GROUP_MINIMUM: u16 = 28;
 
-/// The name of the domain in every row is worth less than this much of a command line: the sign beside RISK, and the
-/// title of the table for the selected row, say what is most needed of it.
-const BESIDE_DOMAIN: u16 = 40;
+/// What is worth less than this much of a command line beside it: of the domain the sign at RISK, and the title of the
+/// table for the selected row, say what is most needed.
+const BESIDE: [(Column, u16); 2] = [(Column::Domain, 40), (Column::Pss, 24)];
 
 /// The columns that are worth showing in this width: the chosen ones, and the one that sorts, in its place among them, for
-/// an order that cannot be seen is none. Where there is but one memory domain, its name in every row says nothing.
+/// an order that cannot be seen is none. What is the same in every row says nothing: the name of the only memory domain,
+/// what is in swap where there is none.
 fn columns_of(state: &State, width: u16) -> Vec<Column> {
     let (list, sort) = (&state.list, state.list.sort);
     let mut columns = list.columns.clone();
@@ -272,9 +274,20 @@ fn columns_of(state: &State, width: u16) -> Vec<Column> {
         let place = columns.iter().position(|column| *column > sort).unwrap_or(columns.len());
         columns.insert(place, sort);
     }
-    let rest = width.saturating_sub(fixed_width(&columns));
-    if (state.report.domains.len() < 2 || rest < BESIDE_DOMAIN) && columns.len() > 1 {
-        columns.retain(|column| *column != Column::Domain || *column == sort);
+    let has_swap = state.report.system.memory.swap_total != Some(Bytes(0));
+    let says_nothing = [(Column::Domain, state.report.domains.len() < 2), (Column::Swap, !has_swap)];
+    let leave_out = |columns: &mut Vec<Column>, unneeded| {
+        if unneeded != sort && columns.len() > 1 {
+            columns.retain(|column| *column != unneeded);
+        }
+    };
+    for (column, _) in says_nothing.into_iter().filter(|(_, is_so)| *is_so) {
+        leave_out(&mut columns, column);
+    }
+    for (column, minimum) in BESIDE {
+        if width.saturating_sub(fixed_width(&columns)) < minimum {
+            leave_out(&mut columns, column);
+        }
     }
     columns
 }

@@ -167,6 +167,27 @@ fn domains_have_a_column_where_there_are_several() {
 }
 
 #[test]
+fn swap_has_a_column_where_there_is_swap_and_a_command_line_goes_before_pss() {
+    let columns = |swap_total, width| {
+        let mut state = State::new(Arc::new(Config::default()), (width, 24));
+        let mut report = Report::default();
+        report.system.memory.swap_total = swap_total;
+        state.report = Arc::new(report);
+        let spans = layout::column_spans(&state, layout(&state).rows);
+        [Column::Swap, Column::Pss].map(|wanted| spans.iter().any(|span| span.column == wanted))
+    };
+    for (swap_total, width, expected) in [
+        (None, 80, [true, false]),
+        (Some(Bytes(1)), 80, [true, false]),
+        (Some(Bytes(0)), 80, [false, false]),
+        (Some(Bytes(0)), 86, [false, true]),
+        (Some(Bytes(1)), 92, [true, true]),
+    ] {
+        assert_eq!(columns(swap_total, width), expected, "{swap_total:?} at {width}");
+    }
+}
+
+#[test]
 fn the_state_is_plain_data() {
     fn plain<T: Clone + PartialEq + std::fmt::Debug + Send + Sync>() {}
     plain::<State>();

@@ -52,7 +52,7 @@ impl Opener {
         let dated = self.head.date.end;
         line.get(dated..self.bytes.len()) == Some(&self.bytes[dated..])
             && line[0].is_ascii_digit()
-            && head::iso_date(line).is_some_and(|date| date.len() == dated && date[19] != b',')
+            && head::iso_date(line).is_some_and(|date| date.len() == dated && date.get(19) != Some(&b','))
     }
 
     fn behind_head<'a>(&self, line: &'a [u8]) -> Option<Envelope<'a>> {

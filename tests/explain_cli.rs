@@ -135,6 +135,25 @@ fn a_text_in_utf_16_is_called_so() {
     }
 }
 
+/// What other programs pack is named, with the program that unpacks it.
+#[test]
+fn a_packed_file_says_how_to_unpack_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("kern.log");
+    for (beginning, program) in [
+        (&b"\x1f\x8b\x08\0\n"[..], "zcat FILE | oomtop explain"),
+        (b"BZh91AY&SY", "bzcat FILE | oomtop explain"),
+        (b"\xfd7zXZ\0\n", "xzcat FILE | oomtop explain"),
+        (b"\x28\xb5\x2f\xfd\x04", "zstdcat FILE | oomtop explain"),
+        (b"LPKSHHRH\0\0", "journalctl -k -o json --file FILE | oomtop explain"),
+    ] {
+        std::fs::write(&log, beginning).expect("written");
+        let (status, text, errors) = explain(&[log.to_str().expect("a path")], "");
+        assert_eq!((status, text.as_str()), (Some(1), ""));
+        assert!(errors.contains(" is ") && errors.contains(program), "{errors}");
+    }
+}
+
 /// Nothing was killed in a log of nothing or in another text, but that says nothing.
 #[test]
 fn what_is_no_kernel_log_is_said_to_be_none() {

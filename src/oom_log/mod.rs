@@ -10,6 +10,7 @@ mod cursor;
 mod death;
 mod device;
 mod dump;
+mod encoding;
 mod envelope;
 mod episode;
 mod follower;
@@ -25,6 +26,7 @@ mod stamp;
 mod tasks;
 
 pub use census::Census;
+pub use encoding::Encoding;
 pub use episode::{
     Chosen, Constraint, Counter, Counters, Domain, Episode, HostMemory, Invoker, Name, Outcome, Reaped, Summary, Usage,
     Victim,

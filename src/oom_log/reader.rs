@@ -4,6 +4,7 @@
 use super::assemble::Assembler;
 use super::census::Census;
 use super::colours;
+use super::encoding::Encoding;
 use super::envelope::Envelope;
 use super::episode::Episode;
 use super::marks::Marks;
@@ -41,8 +42,8 @@ pub struct Form {
     pub behind: Option<Box<[u8]>>,
     /// Lines that have the words of a kill, and were not believed: another program's, or quoted.
     pub refused: Refused,
-    /// It begins with the mark of UTF-16, two bytes for each letter: nothing in it can be read.
-    pub is_utf16: bool,
+    /// It begins as a file does in which nothing can be read as it is.
+    pub encoding: Option<Encoding>,
 }
 
 /// The reader of one log.
@@ -158,7 +159,7 @@ impl LogReader {
         let waited = self.waits_for_the_kernel();
         let took_quotes = self.takes_quotes();
         if self.form.census.total() == 0 {
-            self.form.is_utf16 = matches!(line, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+            self.form.encoding = Encoding::of(line);
         }
         self.form.census.count(line);
         if took_quotes && !self.takes_quotes() {

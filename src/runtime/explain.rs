@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::config::{Config, ExplainConfig, KernelLogSource};
-use crate::oom_log::{Episode, Form, LogReader, Span};
+use crate::oom_log::{Encoding, Episode, Form, LogReader, Span};
 use crate::post_mortem::{Story, not_believed};
 use crate::units::{Pid, WallTime, counted};
 
@@ -88,11 +88,21 @@ fn no_kernel_log(log: &KernelLogSource, form: &Form) -> color_eyre::Report {
     };
     let advice = "Those of dmesg, journalctl -k and kern.log have a time or \"kernel:\" ahead; what is compressed must be unpacked \
                   first (zcat FILE | oomtop explain)";
-    if form.is_utf16 {
-        return eyre!(
-            "{name} is UTF-16 text, as PowerShell's redirection writes it, and cannot be read so: convert it first \
-             (iconv -f UTF-16 -t UTF-8 FILE | oomtop explain)"
-        );
+    if let Some(encoding) = form.encoding {
+        let (what, program) = match encoding {
+            Encoding::Utf16 => (
+                "UTF-16 text, as PowerShell's redirection writes it",
+                "convert it first (iconv -f UTF-16 -t UTF-8 FILE",
+            ),
+            Encoding::Gzip => ("compressed with gzip", "unpack it first (zcat FILE"),
+            Encoding::Bzip2 => ("compressed with bzip2", "unpack it first (bzcat FILE"),
+            Encoding::Xz => ("compressed with xz", "unpack it first (xzcat FILE"),
+            Encoding::Zstd => ("compressed with zstd", "unpack it first (zstdcat FILE"),
+            Encoding::Journal => {
+                ("a file of the systemd journal", "have journalctl read it (journalctl -k -o json --file FILE")
+            }
+        };
+        return eyre!("{name} is {what}, and cannot be read so: {program} | oomtop explain)");
     }
     let not_believed = not_believed(form);
     match (form.census.kernel, form.census.total()) {
@@ -134,9 +144,8 @@ impl Reading {
             KernelLogSource::StandardInput => self.read(io::stdin().lock()).wrap_err("standard input"),
             KernelLogSource::File(path) => {
                 let read = File::open(path).map_err(color_eyre::Report::from).and_then(|log| self.read(log));
-                read.wrap_err_with(|| {
-                    format!("{}: name a log file that you may read, or try --kernel or --journal", path.display())
-                })
+                let advice = "name a log file that you may read, or try --kernel or --journal";
+                read.map_err(|error| eyre!("{}: {error}: {advice}", path.display()))
             }
             KernelLogSource::RingBuffer => self.read_ring_buffer(Path::new("/dev/kmsg")),
             KernelLogSource::Journal => self.read_journal(),

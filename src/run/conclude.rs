@@ -97,9 +97,9 @@ impl Run {
         })
     }
 
-    /// A linker has the package of the test binary that it made, a vet that of the compiler in the same directory. A linker
-    /// whose binary was never seen, and a test that was gone before it was looked at, has the one package of the run whose
-    /// test binary has such a name.
+    /// A linker has the package of the test binary that it made, a vet that of the compiler in the same directory, the compiler
+    /// of a test's own main that of the test binary there. A linker whose binary was never seen, and a test that was gone
+    /// before it was looked at, has the one package of the run whose test binary has such a name.
     fn name_packages(&mut self) {
         let mut known: HashMap<(bool, Box<str>), Box<str>> = HashMap::new();
         let mut packages: BTreeSet<Box<str>> = self.tests.packages().map(Into::into).collect();
@@ -134,6 +134,17 @@ impl Run {
                 let found = known.get(&(is_file, artifact.clone())).cloned();
                 process.role.package = found.or_else(|| by_name(artifact).filter(|_| is_file));
             }
+        }
+        let made = self.processes.iter().filter(|process| matches!(process.role.phase, Phase::Link | Phase::Test));
+        let made_in: HashMap<Box<str>, Box<str>> = made
+            .filter_map(|process| {
+                let (directory, file) = process.role.artifact.as_deref()?.rsplit_once('/')?;
+                Some((directory.into(), process.role.package.clone().filter(|_| file.ends_with(".test"))?))
+            })
+            .collect();
+        let mains = self.processes.iter_mut().filter(|process| process.role.phase == Phase::Compile);
+        for role in mains.map(|process| &mut process.role).filter(|role| role.package.is_none()) {
+            role.package = role.artifact.as_ref().and_then(|directory| made_in.get(directory)).cloned();
         }
     }
 }
@@ -203,6 +214,9 @@ mod tests {
             (Phase::Link, None, "/w/b009/util.test"),
             (Phase::Compile, Some("m/cart"), "/w/b020"),
             (Phase::Link, None, "/w/b021/cart.test"),
+            (Phase::Compile, None, "/w/b001"),
+            (Phase::Compile, None, "/w/b021"),
+            (Phase::Compile, None, "/w/b009"),
         ];
         for ((phase, package, artifact), pid) in seen.into_iter().zip(100..) {
             let place = run.place(ProcessId::new(pid, 1), Pid(1), Name::default(), Timestamp::default());
@@ -211,6 +225,7 @@ mod tests {
         }
         run.name_packages();
         let named: Vec<_> = run.processes.iter().map(|process| process.role.package.as_deref()).collect();
-        assert_eq!(named, [Some("m/x/util"), Some("m/x/util"), None, Some("m/cart"), Some("m/cart")]);
+        let (util, cart) = (Some("m/x/util"), Some("m/cart"));
+        assert_eq!(named, [util, util, None, cart, cart, util, cart, None]);
     }
 }

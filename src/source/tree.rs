@@ -362,3 +362,20 @@ impl TreeSource {
         Some(id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On a busy machine there always is a number that somebody else was given and that nobody is seen to have.
+    #[test]
+    fn who_is_not_there_yet_keeps_no_quick_pace() {
+        let mut source = TreeSource::open(Path::new("/proc"), Path::new("/sys")).expect("procfs");
+        assert!(source.pause() >= TreeSource::CALM, "nobody has come");
+        source.unborn.push((Pid(u32::MAX), clock::now()));
+        assert!(source.pause() >= TreeSource::CALM);
+        // Longer than any machine has run.
+        source.last_arrival = Timestamp::from_secs(u32::MAX.into());
+        assert!(source.pause() < TreeSource::CALM, "somebody has");
+    }
+}

@@ -7,6 +7,12 @@ pub fn is_go_test(arguments: &[u8]) -> bool {
     test_of_go(&arguments.split(|byte| *byte == 0).collect::<Vec<_>>()).is_some()
 }
 
+/// To which `go test` somebody belongs, of himself and those above him, the nearest first: the outermost one. A test may run
+/// `go test` itself; a shell, make and a terminal live on when it is over.
+pub fn run_of<T>(line: impl Iterator<Item = T>, is_go_test: impl FnMut(&T) -> bool) -> Option<T> {
+    line.filter(is_go_test).last()
+}
+
 /// Where the word `test` stands in a command that is `go test`, or becomes it: `env X=1 go test` executes it.
 #[must_use]
 pub fn test_of(words: &[&[u8]]) -> Option<usize> {

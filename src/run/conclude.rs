@@ -139,7 +139,7 @@ impl Run {
         let made_in: HashMap<Box<str>, Box<str>> = made
             .filter_map(|process| {
                 let (directory, file) = process.role.artifact.as_deref()?.rsplit_once('/')?;
-                Some((directory.into(), process.role.package.clone().filter(|_| file.ends_with(".test"))?))
+                Some((directory.into(), process.role.package.clone().filter(|_| file.strip_suffix(".test").is_some())?))
             })
             .collect();
         let mains = self.processes.iter_mut().filter(|process| process.role.phase == Phase::Compile);

@@ -4,7 +4,7 @@
 use std::iter::successors;
 use std::path::Path;
 
-use crate::golang::go_command::is_go_test;
+use crate::golang::go_command::{is_go_test, run_of};
 use crate::snapshot::Unreadable;
 use crate::units::{Pid, ProcessId};
 
@@ -37,10 +37,10 @@ impl Picked {
         command(&mut self.proc_root, id).is_ok_and(|command| is_go_test(&command.arguments))
     }
 
-    /// The outermost `go test` that this process is, or belongs to; else the process itself.
+    /// The `go test` that this process is, or belongs to; else the process itself.
     pub fn meant_by(&mut self, id: ProcessId) -> ProcessId {
-        let outermost = self.above(id).into_iter().rev().find(|at| self.is_go_test(*at));
-        outermost.unwrap_or(id)
+        let above = self.above(id);
+        run_of(above.into_iter(), |at| self.is_go_test(*at)).unwrap_or(id)
     }
 
     /// Those of these that are a `go test`, each as the outermost that it belongs to; and what is left of all of them to be

@@ -120,12 +120,12 @@ pub fn is_go_test(process: &ProcessReport) -> bool {
     command.is_some_and(|command| go_command::is_go_test(&command.arguments))
 }
 
-/// The outermost `go test` that a process is, or belongs to.
+/// The `go test` that a process is, or belongs to.
 pub(super) fn go_test_of<'report>(
     report: &'report Report,
     process: &'report ProcessReport,
 ) -> Option<&'report ProcessReport> {
-    iter::once(process).chain(tree::ancestors(report, process)).filter(|process| is_go_test(process)).last()
+    go_command::run_of(iter::once(process).chain(tree::ancestors(report, process)), |process| is_go_test(process))
 }
 
 /// Sums biggest first, names a to z; whatever has no sum goes by RSS.

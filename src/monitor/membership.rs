@@ -54,14 +54,18 @@ impl Membership {
         true
     }
 
-    /// Whether somebody is in the domain whom we do not see: its own list tells of a cgroup; of the machine, where we are.
+    /// Whether somebody is in the domain whom we do not see: of a v2 cgroup its own list tells, with a 0 for each process
+    /// of another PID namespace; of the machine and of a v1 cgroup, whose list leaves those out (`pidlist_array_load` of
+    /// kernel/cgroup/cgroup-v1.c), where we are.
     pub(super) fn partial(&self, cgroup: Option<usize>, scope: Scope, report: &Report) -> Option<Partial> {
         let unseen = cgroup.map(|first| self.subtree(first).filter_map(|cgroup| cgroup.unseen).sum::<u32>());
+        let lists_all = cgroup.is_none_or(|first| self.0[first].version == Version::V2);
+        let initial = report.machine.initial_pid_namespace;
         match unseen {
-            Some(0) => None,
-            Some(unseen) => Some(Partial::Members(unseen)),
+            Some(unseen) if unseen > 0 => Some(Partial::Members(unseen)),
+            Some(_) => (!lists_all && initial == Some(false)).then_some(Partial::Namespace),
             None if scope != Scope::All => Some(Partial::Scope),
-            None => match report.machine.initial_pid_namespace {
+            None => match initial {
                 Some(false) => Some(Partial::Namespace),
                 // Number 1 is always there, and belongs to root.
                 Some(true) => report.system.init.is_none().then_some(Partial::Hidden),

@@ -104,6 +104,13 @@ pub(super) struct Ranking {
     immune: Vec<Candidate>,
 }
 
+/// Why the first is not certain.
+fn doubt_by(domain: &mut DomainReport, doubt: Option<String>) {
+    if domain.doubt.as_deref() != doubt.as_deref() {
+        domain.doubt = doubt.map(Into::into);
+    }
+}
+
 /// Whether its RSS was ever read.
 fn is_known(row: &ProcessReport, memory: &Memory) -> bool {
     row.rss.get().is_some() || memory.stat_rss.is_some()
@@ -244,8 +251,8 @@ impl Ranking {
         domain.margin = None;
         domain.certain = false;
         let Some((first, others)) = self.eligible.split_first() else {
-            domain.doubt = None;
-            return;
+            let nobody = self.immune.is_empty().then(|| "no process of it is known".to_owned());
+            return doubt_by(domain, scan.partial.map(Partial::words).or(nobody));
         };
         domain.margin = others.first().map(|second| Pages(first.badness.abs_diff(second.badness)));
         let reach = |other: &Candidate| {
@@ -282,9 +289,7 @@ impl Ranking {
             old.map(|age| format!("the oom_score_adj of some was last read {} ago", human_duration(age)))
         };
         domain.certain = doubt.is_none();
-        if domain.doubt.as_deref() != doubt.as_deref() {
-            domain.doubt = doubt.map(Into::into);
-        }
+        doubt_by(domain, doubt);
     }
 
     /// The ones whose exact facts would settle this domain, the likeliest first.

@@ -140,7 +140,7 @@ fn list(canvas: &mut Canvas<'_>, heading: Rect, rows: Rect, state: &State, domai
         }
     }
     if domain.victims.is_empty() {
-        canvas.pen(rows, 0).gap(1).put("No process of it is known yet.", Role::Dim);
+        canvas.pen(rows, 0).gap(1).put("No process of it is known.", Role::Dim);
         return;
     }
     for (line, victim) in (0..rows.height).zip(state.victims_in_sight(domain, rows.height)) {

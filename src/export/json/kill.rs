@@ -67,11 +67,11 @@ impl<'a> KillJson<'a> {
 
 #[derive(Serialize)]
 struct KilledJson<'a> {
-    pid: u32,
+    /// Null: the kernel's log has other numbers than this PID namespace, and which one it was here is not known.
+    pid: Option<u32>,
     /// Null: it came and went between two samples, or which one it was here is not known.
     start_time_ticks: Option<u64>,
-    /// Its number in the kernel's log, where that has others than this PID namespace; `pid` is the same where it has none
-    /// here.
+    /// Its number in the kernel's log, where that has others than this PID namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     host_pid: Option<u32>,
     name: Cow<'a, str>,
@@ -80,7 +80,7 @@ struct KilledJson<'a> {
 impl<'a> KilledJson<'a> {
     fn new(killed: &'a Killed) -> Self {
         Self {
-            pid: killed.number().0,
+            pid: killed.id.map(|id| id.pid).or((!killed.is_of_host).then_some(killed.pid)).map(|pid| pid.0),
             start_time_ticks: killed.id.map(|id| id.start_time.0),
             host_pid: killed.is_of_host.then_some(killed.pid.0),
             name: lossy(&killed.name),

@@ -286,7 +286,16 @@ fn nothing_is_certain_while_somebody_cannot_be_seen() {
     assert_eq!(verdict(&taken, "/").1, "processes of others are hidden from us here (hidepid)");
     let own = machine();
     taken.machine = Machine { initial_pid_namespace: Some(false), ..Machine::clone(&own) }.into();
-    assert_eq!(verdict(&taken, "/").1, "processes outside of this PID namespace cannot be seen from here");
+    let outside = "processes outside of this PID namespace cannot be seen from here";
+    assert_eq!(verdict(&taken, "/").1, outside);
+    // Their numbers read as 0 in a v2 list; a v1 list leaves them out.
+    for (version, doubt) in [(Version::V2, ""), (Version::V1, outside)] {
+        let pod = Cgroup { unseen: Some(0), ..group("/pod", version, Some(512), &[10, 20]) };
+        taken.cgroups = Some(vec![pod, Cgroup { unseen: Some(0), ..group("/empty", version, Some(512), &[]) }]);
+        assert_eq!(verdict(&taken, "/pod"), (doubt.is_empty(), doubt.to_owned()));
+        let nobody = if doubt.is_empty() { "no process of it is known" } else { outside };
+        assert_eq!(verdict(&taken, "/empty"), (false, nobody.to_owned()));
+    }
 }
 
 #[test]

@@ -269,10 +269,13 @@ fn to_have_lived(spared: &Spared) -> String {
     let Some(instead) = &spared.instead else {
         return "To have lived: oom_score_adj -1000. Nobody else could have been taken.".into();
     };
-    let adjustment = spared.adjustment.map(|adj| format!("oom_score_adj {adj} or lower"));
+    let adjustment = spared.adjustment.map(|adj| match adj {
+        -1000 => "oom_score_adj -1000".to_owned(),
+        adj => format!("oom_score_adj {adj} or lower"),
+    });
     let less = spared.less.map(|less| format!("{less} less of it"));
     let ways: Vec<_> = adjustment.into_iter().chain(less).collect();
-    format!("To have lived: {}; then {} would have been taken.", ways.join(", or "), instead)
+    format!("To have lived: {}; {} would have been first then.", ways.join(", or "), instead)
 }
 
 /// What would have put it off for everybody, and what that rests on. Nobody knows whether it would have been enough.

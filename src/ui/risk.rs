@@ -357,10 +357,11 @@ fn of_selected(state: &State, domain: &DomainReport) -> Option<String> {
         let Some(adj) = victims::stops_being_first_at(domain, own.id) else {
             return Some(format!("{name} is the only one that can be taken"));
         };
-        let next = domain
-            .victims
-            .get(1)
-            .map_or_else(String::new, |next| format!(" (then {} is next)", super::name_of(state, next.id)));
+        let next = domain.victims.get(1).map(|next| match super::name_of(state, next.id) {
+            same if same == name => format!(" (then {same} {} is next)", next.id.pid),
+            other => format!(" (then {other} is next)"),
+        });
+        let next = next.unwrap_or_default();
         return Some(format!("{name} stops being next at adj {adj}{next}"));
     }
     let room = victims::grows_until_first(domain, &own, page)?;

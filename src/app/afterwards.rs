@@ -33,20 +33,26 @@ impl State {
         self.news = Some(Outcome { text: text.into(), tone, at: self.now, until_read: None });
     }
 
-    /// What was said to be read is read, or cannot be any more.
+    /// What was said to be read is over when `smaps_rollup` was, or when the process is.
     fn told_when_read(&mut self) {
         let Some((id, asked)) = self.outcome.as_ref().and_then(|said| Some((said.until_read?, said.at))) else {
             return;
         };
-        let newest = self.newest().clone();
-        match newest.process(id).filter(|process| !process.has_ended()) {
-            Some(process) if process.rollup_at <= asked => {}
-            Some(process) => match (process.pss.get(), process.uss.get()) {
-                (Some(pss), Some(uss)) => {
-                    self.say(Tone::Good, format!("{} holds {pss} by PSS, {uss} of it alone (USS)", self.name_of(id)));
-                }
-                _ => self.outcome = None,
-            },
+        let process = self.newest().process(id).filter(|process| !process.has_ended());
+        match process.map(|process| (process.rollup_at, process.pss.get())) {
+            Some((read, _)) if read <= asked => {}
+            Some((_, pss)) => self.was_read(id, pss),
+            None => self.outcome = None,
+        }
+    }
+
+    /// What was said to be read is over: the mappings of this process were, or `smaps_rollup`.
+    pub(super) fn was_read(&mut self, id: ProcessId, pss: Option<Bytes>) {
+        if self.outcome.as_ref().is_none_or(|said| said.until_read != Some(id)) {
+            return;
+        }
+        match pss {
+            Some(pss) => self.say(Tone::Good, format!("{} is read: it holds {pss} by PSS", self.name_of(id))),
             None => self.outcome = None,
         }
     }

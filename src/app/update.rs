@@ -127,6 +127,9 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
             if state.mappings_known().map(Arc::as_ptr) != before.as_ref().map(Arc::as_ptr) {
                 state.list_regions();
                 state.hold(held);
+                if let Some(known) = state.mappings_known().cloned() {
+                    state.was_read(known.mappings.of, Some(known.total.pss));
+                }
             }
             state.go_on_with_wanted();
         }

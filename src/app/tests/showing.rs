@@ -363,7 +363,7 @@ fn that_something_is_read_is_said_until_it_was() {
         process.rollup_at = time;
         (process.pss, process.uss) = (MaybeKib::from_kib(2048), MaybeKib::from_kib(1024));
     });
-    assert_eq!(said(&state), "postgres 40 holds 2.00M by PSS, 1.00M of it alone (USS)");
+    assert_eq!(said(&state), "postgres 40 is read: it holds 2.00M by PSS");
     press(&mut state, "r");
     later(&mut state, 1, |report| report.processes.retain(|process| process.id != id(40)));
     assert_eq!(said(&state), "");

@@ -8,6 +8,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{UNICODE, screen, text};
+use crate::app::tests::press;
 use crate::app::{Depth, Event, Mode, Outcome, Pane, State, Temporality, TextField, Tone, update};
 use crate::config::ThemeName;
 use crate::mapping_class::MappingClass;
@@ -252,4 +253,15 @@ fn a_first_place_says_how_old_the_adjustments_are_that_it_goes_by_where_that_is_
         assert_eq!(shown.contains("adj read"), told.is_some(), "{seconds}: {shown}");
         assert!(told.is_none_or(|told| shown.contains(told)), "{seconds}: {shown}");
     }
+}
+
+#[test]
+fn that_mappings_are_read_is_said_until_they_were() {
+    let mut state = fixture::state((120, 34), UNICODE);
+    state.list.selected = Some(fixture::LEAKING);
+    press(&mut state, "r");
+    assert!(screen(&state).contains("reading PSS and mappings of a.test 30987"), "{}", screen(&state));
+    update(&mut state, Event::Detail(Some(fixture::detail())));
+    let shown = screen(&state);
+    assert!(!shown.contains("reading PSS") && shown.contains("a.test 30987 is read: it holds "), "{shown}");
 }

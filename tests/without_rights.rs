@@ -44,9 +44,13 @@ impl Outside {
 
     /// `oomtop snapshot --json` as nobody, after some more shell as root in a mount namespace of its own.
     fn looking(&self, before: &str, arguments: &[&str]) -> Child {
+        self.starts(before, &[&["snapshot", "--json"], arguments].concat())
+    }
+
+    /// `oomtop` in the same way.
+    fn starts(&self, before: &str, arguments: &[&str]) -> Child {
         let script = format!(
-            "mount --bind closed /dev/kmsg && {before} && \
-             exec {} --inh-caps=-all ./oomtop snapshot --json \"$@\"",
+            "mount --bind closed /dev/kmsg && {before} && exec {} --inh-caps=-all ./oomtop \"$@\"",
             nobody::AS_NOBODY.join(" ")
         );
         let mut command = Command::new("unshare");
@@ -129,4 +133,27 @@ fn a_kill_is_told_without_the_log_and_not_as_certain() {
     assert!(list(&snapshot, "kills").iter().all(|kill| kill["confidence"] != "certain"), "{}", snapshot["kills"]);
     assert!(reason(&snapshot, "kernel_log").contains("CAP_SYSLOG"), "{}", snapshot["unreadable"]);
     assert!(reason(&snapshot, "pss_bytes").starts_with("permission denied"), "{}", snapshot["unreadable"]);
+}
+
+/// Nobody but its shell is told how a process ended that the shell waits for.
+#[test]
+fn a_run_that_ends_well_after_a_kill_is_not_simply_ok() {
+    let Some(outside) = Outside::new() else { return };
+    let Some(root) = require::memory_cgroups() else { return };
+    let group = MemoryCgroup::new(&root, "run", Some(96 * MIB)).expect("makes a cgroup");
+    let join = format!("echo $$ > {}/cgroup.procs", group.directory().display());
+    // It holds 40 MiB for long enough to be seen, then all that it can get.
+    let command = "{ head -c 40M /dev/zero; sleep 3; cat /dev/zero; } | tail; echo went on";
+    let run = ["run", "--headless", "--report", "run.json", "--", "sh", "-c", command];
+    let output = outside.starts(&join, &run).wait_with_output().expect("ends by itself");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && output.stdout.ends_with(b"went on\n"), "{told}");
+    println!("{told}");
+    let text = fs::read(outside.0.file("run.json")).expect("a report");
+    let report: Value = serde_json::from_slice(&text).expect("JSON");
+    let verdict = &report["verdict"];
+    assert_eq!((&verdict["kind"], &verdict["confidence"]), (&json!("oom_killed_cgroup"), &json!("guess")), "{verdict}");
+    assert_eq!(verdict["victim"]["name"], "tail", "{verdict}");
+    assert!(told.contains("OK, BUT THE OOM KILLER TOOK A PROCESS"), "{told}");
+    assert!(!told.contains("a quarter more"), "what would have been enough is not known: {told}");
 }

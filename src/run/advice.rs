@@ -2,6 +2,7 @@
 //! First what is wrong, then what lets it fit as it is, then what costs more. Refuses advice that the data of this run does
 //! not carry, and two lines of which one says that the other does not help.
 
+use crate::monitor::kill_report::Confidence;
 use crate::text::printable;
 use crate::units::Bytes;
 
@@ -18,6 +19,8 @@ pub(super) fn advise(report: &RunReport, race: bool) -> Vec<Advice> {
     match report.verdict.kind {
         VerdictKind::OomKilledCgroup | VerdictKind::OomKilledHost => advice.extend(after_a_kill(report, race)),
         VerdictKind::LimitHit => advice.extend(without_a_limit_on_addresses(report)),
+        // Where somebody may have been killed no size is called enough.
+        VerdictKind::Ok if report.verdict.confidence != Confidence::Certain => {}
         VerdictKind::Ok => match Tight::of(report) {
             Some(tight) => advice.extend(before_a_kill(report, &tight)),
             None => advice.extend(hold_it_there(report)),

@@ -18,7 +18,7 @@ use super::report::{Evidence, Exit, Room, Sight, Verdict, VerdictKind};
 use super::watched::Watched;
 
 pub(super) use oom::Kill;
-use words::{ending, log_evidence, near, who};
+use words::{cgroup_name, ending, log_evidence, near, who};
 
 /// All that a verdict is made from.
 pub(super) struct Case<'a> {
@@ -86,12 +86,16 @@ fn by_exit(case: &Case<'_>) -> Verdict {
     let (no_kill, sure) = without_oom(case);
     // Without records of what ended, a test that somebody killed looks like one that failed.
     let limited = case.processes.iter().any(|process| process.address_space_limit.is_some());
-    let sees_ends = !limited && (case.sight.exit_records.is_ok() || case.processes.len() <= 1);
+    let sees_ends = case.sight.exit_records.is_ok() || case.processes.len() <= 1;
     let (kind, confidence, summary) = match exit {
-        Exit::Code(0) => (VerdictKind::Ok, Confidence::Certain, near(case)),
+        Exit::Code(0) => {
+            let may_be_ours = case.cgroup_kills.is_some() || !case.cgroups_count;
+            let confidence = if sure || sees_ends || !may_be_ours { Confidence::Certain } else { Confidence::Likely };
+            (VerdictKind::Ok, confidence, near(case))
+        }
         exit => {
             let failed = who_failed(case).map(|failed| failed + "; ").unwrap_or_default();
-            let confidence = if sure && sees_ends { Confidence::Certain } else { Confidence::Likely };
+            let confidence = if sure && sees_ends && !limited { Confidence::Certain } else { Confidence::Likely };
             let spared = if sure { "; the OOM killer took nothing of it" } else { "" };
             let summary = format!("{failed}{}{spared}", ending(exit));
             let kind = if matches!(exit, Exit::Signal(_)) { VerdictKind::KilledBySignal } else { VerdictKind::Failed };
@@ -125,6 +129,13 @@ fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
     let counted_none = case.host_kills.is_some_and(|(from, to)| from == to);
     let counted = case.host_kills.map_or(0, |(from, to)| to.saturating_sub(from));
     let all_told = case.sight.kernel_log.is_ok() && case.kills.len() as u64 >= counted;
+    if let Some((path, from, to)) = &case.cgroup_kills {
+        let whose = if all_told { "others" } else { "of whom is not known" };
+        evidence.push(Evidence {
+            source: "counters",
+            text: format!("oom_kill of {} {from} -> {to}: {whose}", cgroup_name(case, path)),
+        });
+    }
     if let Some((from, to)) = case.host_kills {
         let text = match (from == to, all_told) {
             (true, _) => format!("oom_kill of the machine stayed at {to}"),

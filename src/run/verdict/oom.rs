@@ -94,7 +94,7 @@ pub(super) fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
         }
         None => (VerdictKind::OomKilledCgroup, "at a limit that the log does not name".to_owned()),
     };
-    let survived = if case.went_well() { "; the command went on and ended well" } else { "" };
+    let survived = survived(case);
     let more = match all.len() - 1 {
         0 => String::new(),
         count => format!("; {count} more {} killed", if count == 1 { "was" } else { "were" }),
@@ -131,6 +131,10 @@ pub(super) fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
     })
 }
 
+fn survived(case: &Case<'_>) -> &'static str {
+    if case.went_well() { "; the command went on and ended well" } else { "" }
+}
+
 /// No record names anybody, but a counter rose.
 pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
     let (path, _, _) = case.cgroup_kills.as_ref()?;
@@ -156,7 +160,8 @@ pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
     let taken = |process: &Watched| format!("{} was taken by the OOM killer{}", who(process), during(case, process));
     let (summary, confidence) = match (dead.as_slice(), vanished) {
         ([], Some(one)) => {
-            (format!("{}, {limit}: it was gone when the kill was counted", taken(one)), Confidence::Guess)
+            let gone = "it was gone when the kill was counted";
+            (format!("{}, {limit}: {gone}{}", taken(one), survived(case)), Confidence::Guess)
         }
         ([], None) => {
             (format!("the OOM killer took a process of this run, {limit}; which one is not known"), Confidence::Guess)
@@ -183,14 +188,24 @@ pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
 }
 
 /// Whom nobody told the end of, and who was gone when the lowest cgroup had counted a kill: of several the biggest. The
-/// go command lasts as long as what it runs, and goes with it.
+/// go command lasts as long as what it runs, and goes with it. Where all ended well, it must have been the biggest of those
+/// that were there (mm/oom_kill.c oom_badness), and none that the go command would have failed for.
 fn vanished_as_counted<'a>(case: &Case<'a>) -> Option<&'a Watched> {
     // To give back what it held takes a victim a while.
     const DIES: Duration = Duration::from_secs(1);
-    let (before, after) = case.counted.filter(|_| !case.went_well())?;
-    let vanished = case.processes.iter().filter(|process| {
-        let is_gone = process.ended.is_some_and(|ended| ended <= after.after(DIES));
-        is_gone && process.last_seen >= before && process.exit().is_none() && process.role.phase != Phase::Go
-    });
-    vanished.max_by_key(|process| process.peak().map(|(peak, _)| peak))
+    let (before, after) = case.counted?;
+    let peak = |process: &&Watched| process.peak().map(|(peak, _)| peak);
+    let (vanished, others): (Vec<&Watched>, Vec<&Watched>) =
+        case.processes.iter().filter(|process| process.last_seen >= before).partition(|process| {
+            let is_gone = process.ended.is_some_and(|ended| ended <= after.after(DIES));
+            is_gone && process.exit().is_none() && process.role.phase != Phase::Go
+        });
+    if !case.went_well() {
+        return vanished.into_iter().max_by_key(peak);
+    }
+    let by_go = case.processes.first().is_some_and(|command| command.role.phase == Phase::Go);
+    let biggest =
+        vanished.into_iter().filter(|process| !by_go || process.role.phase == Phase::Other).max_by_key(peak)?;
+    let survived = others.iter().filter(|process| process.first_seen <= after).filter_map(peak).max();
+    (peak(&biggest) >= survived).then_some(biggest)
 }

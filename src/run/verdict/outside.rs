@@ -3,7 +3,7 @@
 use crate::monitor::kill_report::Confidence;
 use crate::run::report::{Evidence, Vantage, Verdict, VerdictKind};
 
-use super::words::{at_the_limit, cgroup_name, counter_evidence};
+use super::words::{at_the_limit, cgroup_name};
 use super::{Case, without_oom};
 
 /// Nobody told us its status.
@@ -15,10 +15,7 @@ pub(super) fn unknown(case: &Case<'_>) -> Verdict {
         format!("the OOM killer took somebody {taken} meanwhile; whether one of this run is not known")
     });
     let summary = match killed {
-        Some(killed) => {
-            evidence.extend(counter_evidence(case).take(1));
-            format!("it ended; {killed}")
-        }
+        Some(killed) => format!("it ended; {killed}"),
         None if no_oom => "it ended; the OOM killer took nothing of it while it was watched".to_owned(),
         None => "it ended".to_owned(),
     };

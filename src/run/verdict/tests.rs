@@ -250,3 +250,59 @@ fn how_fast_it_grew_is_told_up_to_where_it_stood() {
         assert_eq!(stood(&case(seen), &hog), told, "{seen:?}");
     }
 }
+
+/// Without rights: nobody tells how those ended that the command waited for. `there`: name, phase, MiB, and whether it
+/// was gone when the cgroup had counted a kill.
+fn well_with_a_kill_counted(there: &[(&str, Phase, u64, bool)]) -> Verdict {
+    let at = Timestamp::from_secs;
+    let processes: Vec<Watched> = there
+        .iter()
+        .zip(20..)
+        .map(|(&(name, phase, mib, is_gone), pid)| {
+            let name = Name::new(name.as_bytes());
+            let mut process = Watched::new(ProcessId::new(pid, 1), Pid(1), name, at(1));
+            process.role.phase = phase;
+            let status = Status { rss: Some(Bytes::from_mib(mib)), ..Status::default() };
+            let last = if is_gone { 3 } else { 6 };
+            for second in 1..=last {
+                process.observe(at(second), &Stat { name, state: b'S', ..Stat::default() }, Some(&status));
+            }
+            process.end(at(last + 1));
+            process
+        })
+        .collect();
+    judge(&Case {
+        processes: &processes,
+        counted: Some((at(3), at(4))),
+        ..case(Exit::Code(0), &[], Err(Unreadable::Denied))
+    })
+}
+
+#[test]
+fn a_command_that_ends_well_does_not_hide_who_was_gone_when_a_kill_was_counted() {
+    let told = |there: &[_]| {
+        let verdict = well_with_a_kill_counted(there);
+        assert!(
+            verdict.evidence.iter().any(|one| one.text.starts_with("oom_kill of docker/somebody 3 -> 4")),
+            "{verdict:?}"
+        );
+        let pid = verdict.victim.map(|victim| victim.pid.0);
+        (verdict.kind, verdict.confidence, pid)
+    };
+    let (shell, go) = (("sh", Phase::Other, 1, false), ("go", Phase::Go, 20, false));
+    let killed = (VerdictKind::OomKilledHost, Confidence::Guess, Some(21));
+    let perhaps = (VerdictKind::Ok, Confidence::Likely, None);
+    for (what, there, expected) in [
+        ("it went on", vec![shell, ("leak", Phase::Other, 140, true), ("sleep", Phase::Other, 1, false)], killed),
+        ("nobody was gone", vec![shell, ("leak", Phase::Other, 140, false)], perhaps),
+        (
+            "a bigger one lived on",
+            vec![shell, ("echo", Phase::Other, 1, true), ("serve", Phase::Other, 90, false)],
+            perhaps,
+        ),
+        ("go fails where its tools are killed", vec![go, ("compile", Phase::Compile, 90, true)], perhaps),
+        ("a child of a test", vec![go, ("helper", Phase::Other, 90, true)], killed),
+    ] {
+        assert_eq!(told(&there), expected, "{what}");
+    }
+}

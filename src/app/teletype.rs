@@ -35,8 +35,10 @@ pub(super) struct Teletype {
     /// What came so far of a letter in UTF-8, or of the parameters of a control sequence; of a string the last byte.
     held: Vec<u8>,
     /// What is put at a place now is a drawing, gone when it is left (the alternate screen of xterm). Lines are lines all
-    /// the same: who drew may have been killed, and others may write beside it.
+    /// the same: who drew may have been killed, others may write beside it, and a log may only quote it.
     is_drawn_on: bool,
+    /// What stands here was put at a place: the last line of text ended before that.
+    is_drawn: bool,
     /// It was said that a terminal is wanted.
     is_told: bool,
 }
@@ -206,8 +208,8 @@ impl Teletype {
             b'D' | b'E' | b'M' => self.go_elsewhere(end),
             // RIS: all as at the start.
             b'c' => {
-                self.go_elsewhere(end);
                 self.is_drawn_on = false;
+                self.go_elsewhere(end);
             }
             _ => {}
         }
@@ -224,8 +226,8 @@ impl Teletype {
             match last {
                 b'h' => modes.for_each(|mode: usize| self.set(mode, end)),
                 b'l' if modes.any(is_alternate_screen) => {
-                    self.go_elsewhere(end);
                     self.is_drawn_on = false;
+                    self.go_elsewhere(end);
                 }
                 _ => {}
             }
@@ -266,17 +268,18 @@ impl Teletype {
 
     fn line_feed(&mut self, end: &mut impl FnMut(String)) {
         self.read_on(Reading::Text);
-        if self.is_drawn_on && self.column == 0 {
+        if self.is_drawn && self.column == 0 {
             // Who draws goes to the start of the row below; who writes a line for somebody to read ends it where it ends.
             self.go_elsewhere(end);
         } else {
+            self.is_drawn = false;
             self.end_line(end);
         }
     }
 
     /// The cursor is not on this line any more.
     fn go_elsewhere(&mut self, end: &mut impl FnMut(String)) {
-        if self.is_drawn_on {
+        if std::mem::replace(&mut self.is_drawn, self.is_drawn_on) {
             self.cells.clear();
         }
         if self.is_empty() {

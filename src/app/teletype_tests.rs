@@ -85,6 +85,23 @@ fn a_drawing_is_gone_and_what_others_write_beside_it_is_not() {
     assert_eq!(shown(quoted), ["    view_test.go:7: got ", WANTS_A_TERMINAL, "menu", "--- FAIL: TestView"]);
 }
 
+/// A response as HTTP has it, dumped after an alternate screen that was quoted, or whose drawer was killed.
+#[test]
+fn lines_that_end_as_on_a_wire_stand_once_the_drawing_has_ended() {
+    let response = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n--- FAIL: TestGet\n";
+    let lines_of_it = ["HTTP/1.1 200 OK", "Content-Length: 5", "--- FAIL: TestGet"];
+    for (before, shown) in [
+        ("got \x1b[?1049hmenu\n", &["got ", WANTS_A_TERMINAL, "menu"][..]),
+        ("got \x1b[?1049hmenu\r\n", &["got ", WANTS_A_TERMINAL, "menu"]),
+        ("\x1b[?1049h\x1b[H\x1b[2Jfile\r\n~\r\n\x1b[24;1Hsignal: killed\n", &[WANTS_A_TERMINAL, "signal: killed"]),
+        ("\x1b[?1049h\x1b[Hfile\r\n~\x1b[?1049l", &[WANTS_A_TERMINAL]),
+        ("\x1b[?1049h\x1b[Hfile\r\n~\x1bc", &[WANTS_A_TERMINAL]),
+    ] {
+        let written = format!("{before}{response}");
+        assert_eq!(lines([written.as_bytes()]), [shown, &lines_of_it].concat(), "{}", before.escape_debug());
+    }
+}
+
 #[test]
 fn a_line_is_broken_where_it_is_too_long_and_what_is_held_is_bounded() {
     let long = vec![b'x'; 2 * LINE + 1];

@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::monitor::alarm::AlarmReport;
 use crate::monitor::kill_report::KillReport;
 use crate::monitor::report::{DomainKind, DomainReport, WarningState};
+use crate::run::report::{Exit, ProcessLine, VerdictKind};
 use crate::snapshot::process::CgroupPath;
 use crate::text;
 use crate::units::{ProcessId, Timestamp};
@@ -121,8 +123,18 @@ impl State {
 
     /// Whether the verdict of a run is on it: the screen learns of it later than who followed the run.
     fn is_in_verdict(&self, kill: &KillReport) -> bool {
+        /// A pass that began before the end may take so long where memory has run out.
+        const LATE: Duration = Duration::from_secs(10);
         let Some(RunView { stage: Stage::Over(report), .. }) = &self.run else { return false };
-        kill.victim.as_ref().is_some_and(|victim| report.processes.iter().any(|process| process.id.pid == victim.pid))
+        let Some(victim) = &kill.victim else { return false };
+        let is_told = matches!(report.verdict.kind, VerdictKind::OomKilledCgroup | VerdictKind::OomKilledHost);
+        // Where the number is all that is known, it must be one of here, and of then.
+        let is_of_then = !victim.is_of_host && kill.at.since(report.started) <= report.took + LATE;
+        let is_it = |process: &ProcessLine| {
+            let is_same = victim.id.map_or(is_of_then && process.id.pid == victim.pid, |id| id == process.id);
+            is_same && process.exit.is_none_or(|exit| exit == Exit::Signal(9))
+        };
+        is_told && report.processes.iter().any(is_it)
     }
 
     /// Whether an alarm is told without being asked for: of a watched process, or of a domain that fills up.

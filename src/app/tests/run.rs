@@ -80,19 +80,34 @@ fn escape_leads_from_the_verdict_to_the_processes() {
 #[test]
 fn a_kill_of_which_the_verdict_tells_is_no_news_below_it() {
     use crate::monitor::kill_report::{KillReport, Killed};
+    use crate::run::report::VerdictKind;
     use crate::units::WallTime;
 
-    let kill = |number: u64, pid: u32| {
-        let mut kill = KillReport::unknown(number, Timestamp::from_secs(20), WallTime(0));
-        kill.victim = Some(Killed { id: None, pid: Pid(pid), is_of_host: false, name: (*b"a.test").into() });
-        Arc::new(kill)
+    let told = crate::run::fixture::report();
+    let [victim, linker] = [0, 1].map(|place| told.processes[place].id);
+    let is_news = |verdict, seconds, id: Option<ProcessId>, pid: Pid, is_of_host| {
+        let mut state = watching();
+        let mut report = told.clone();
+        report.verdict.kind = verdict;
+        update(&mut state, Event::RunEnded(Arc::new(report)));
+        let mut kill = KillReport::unknown(1, Timestamp::from_secs(seconds), WallTime(0));
+        kill.victim = Some(Killed { id, pid, is_of_host, name: (*b"a.test").into() });
+        later(&mut state, 1, |report| report.kills.push(Arc::new(kill)));
+        state.news.is_some()
     };
-    let mut state = watching();
-    let report = crate::run::fixture::report();
-    let victim = report.processes[0].id.pid.0;
-    update(&mut state, Event::RunEnded(Arc::new(report)));
-    later(&mut state, 1, |report| report.kills.push(kill(1, victim)));
-    assert_eq!(state.news, None);
-    later(&mut state, 1, |report| report.kills.push(kill(2, victim + 10_000)));
-    assert!(state.news.is_some(), "of somebody else in the same memory");
+    let ours = VerdictKind::OomKilledCgroup;
+    let later_of_its_number = ProcessId::new(victim.pid.0, 999_999);
+    for (verdict, seconds, id, pid, is_of_host, expected, why) in [
+        (ours, 20, Some(victim), victim.pid, false, false, "the verdict tells it"),
+        (ours, 20, Some(victim), Pid(57), true, false, "its number on the host is another"),
+        (ours, 20, None, victim.pid, false, false, "its number, and then"),
+        (ours, 20, None, Pid(40_987), false, true, "somebody else in the same memory"),
+        (ours, 20, None, victim.pid, true, true, "somebody else whose number on the host is one of ours"),
+        (ours, 3_000, None, victim.pid, false, true, "long after the run"),
+        (ours, 20, Some(later_of_its_number), victim.pid, false, true, "the number was used again"),
+        (ours, 20, None, linker.pid, false, true, "the one of the run that had this number ended well"),
+        (VerdictKind::Failed, 20, Some(victim), victim.pid, false, true, "the verdict tells of no kill"),
+    ] {
+        assert_eq!(is_news(verdict, seconds, id, pid, is_of_host), expected, "{why}");
+    }
 }

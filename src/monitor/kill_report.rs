@@ -149,9 +149,9 @@ pub struct AllSpared {
 pub enum Confidence {
     /// Counters, and more than one that may have been it.
     Guess,
-    /// Counters, and the only one that fits them is gone.
+    /// The only one that fits is gone: to the counters, or to a name in a log that has other numbers than ours.
     Likely,
-    /// The kernel named it.
+    /// The kernel named it, by its number here or as one that is not of ours.
     Certain,
 }
 

@@ -226,6 +226,7 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
     let sure = match (kill.confidence, &kill.victim) {
         (Confidence::Certain, _) => "Certain: the kernel names it.".to_owned(),
         (_, None) => "A counter says that somebody was killed; nobody that oomtop knew is gone.".to_owned(),
+        (_, Some(victim)) if victim.is_of_host => by_another_number(victim),
         (Confidence::Likely, _) => "Likely: it is the only one that vanished where the counter moved.".to_owned(),
         (Confidence::Guess, _) if kill.others == 0 => "A guess: it vanished when the counter moved.".to_owned(),
         (Confidence::Guess, _) => {
@@ -233,15 +234,19 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
         }
     };
     say(sure, sureness(kill.confidence));
-    if let Some(victim) = kill.victim.as_ref().filter(|victim| victim.is_of_host && victim.id.is_some()) {
-        let (here, there) = (victim.number(), victim.pid);
-        let why = "it is the only one of that name that was gone there";
-        say(format!("The log has the numbers of the host, where {here} is {there}: {why}."), Role::Plain);
-    }
     for evidence in &kill.evidence {
         say(format!("- {evidence}"), Role::Dim);
     }
     lines
+}
+
+/// How sure it is that one whom the log names by a number that is not ours was this one, or one of ours at all.
+fn by_another_number(victim: &Killed) -> String {
+    let told = format!("Likely: the kernel names {} {} of the host", printable(&victim.name), victim.pid);
+    match victim.id {
+        Some(id) => format!("{told}; of that name only {} was gone there.", id.pid),
+        None => format!("{told}; that it was here a counter says."),
+    }
 }
 
 /// When it was that we looked: what grows fast held more when it was killed than the last look saw.

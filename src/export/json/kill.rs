@@ -13,7 +13,8 @@ use super::{bytes, lossy, per_second, rfc3339};
 pub(super) struct KillJson<'a> {
     /// When the sample that noticed it was complete.
     time: Option<String>,
-    /// `certain`: the kernel named it; `likely`: the only one that fits the counters is gone; `guess`.
+    /// `certain`: the kernel named it; `likely`: the only one that fits the counters, or the name that the log of another
+    /// PID namespace has, is gone; `guess`.
     confidence: &'static str,
     /// Null: a counter says that somebody was killed, and nobody that was known is gone.
     victim: Option<KilledJson<'a>>,

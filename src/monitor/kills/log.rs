@@ -96,7 +96,8 @@ impl Kills {
         let domain = domain_of(episode, |path| self.here(path), look);
         let open = &mut self.open[index];
         open.logged = true;
-        open.cgroup = place;
+        // A record without a dump says no place, and the counter that it joins does.
+        open.cgroup = place.or(open.cgroup.take());
         let report = &mut open.report;
         report.others = 0;
         // It may be known by its counter and be gone since.

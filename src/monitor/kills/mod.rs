@@ -38,6 +38,8 @@ pub(super) struct Kills {
     names: Option<namespaces::Names>,
     /// Heard in the last pass, before that was known.
     unplaced: Vec<log::Heard>,
+    /// The report just before they were heard: in the one after, who died may be gone already.
+    unplaced_after: Option<Arc<Report>>,
     machine: Option<u64>,
     owed: Owed,
     cgroups: Vec<(CgroupPath, Option<u64>)>,
@@ -114,6 +116,13 @@ impl Open {
         is_victim || self.report.group.as_ref().is_some_and(|group| group.has(one))
     }
 
+    /// The log names one by a number that is not ours, and which of ours that was, or that it was one of ours at all, only
+    /// counters and a disappearance say.
+    fn is_concluded(&self) -> bool {
+        let is_placed = || self.report.domain.as_ref().is_some_and(|domain| !domain.is_told);
+        self.report.victim.as_ref().is_some_and(|victim| victim.is_of_host && (victim.id.is_some() || is_placed()))
+    }
+
     /// The log names it, and which process of ours that was is not known.
     fn is_of_a_stranger(&self) -> bool {
         self.logged && !self.gone && self.report.victim.as_ref().is_some_and(|victim| victim.id.is_none())
@@ -145,7 +154,7 @@ struct Suspect {
 pub(super) struct Look<'a> {
     pub snapshot: &'a Snapshot,
     /// The report just before.
-    pub before: &'a Report,
+    pub before: &'a Arc<Report>,
     /// It looked at the same processes: under another scope nobody knows who ended.
     pub same_scope: bool,
     /// Details of a process of that report.
@@ -161,7 +170,11 @@ impl Kills {
         if let Some(read) = look.snapshot.kernel_log {
             self.is_deaf = read.is_err();
         }
+        let newest = look.before;
+        let before = self.unplaced_after.take();
+        let look = &Look { before: before.as_ref().unwrap_or(newest), ..*look };
         self.hear_log(look);
+        self.unplaced_after = (!self.unplaced.is_empty()).then(|| Arc::clone(newest));
         self.count_cgroups(look);
         self.count_machine(look);
         if self.open.is_empty() {
@@ -190,7 +203,7 @@ impl Kills {
     }
 
     /// No pass will follow: a kill that only counters tell waits for the log no longer, nor one of the log for a counter.
-    pub(super) fn conclude(&mut self, last: &Report) {
+    pub(super) fn conclude(&mut self, last: &Arc<Report>) {
         self.open.iter_mut().for_each(|open| open.age = open.age.saturating_add(1));
         let machine = Arc::clone(&last.machine);
         let snapshot = Snapshot { machine, ended: last.time, wall: last.wall, ..Snapshot::default() };
@@ -233,7 +246,8 @@ impl Kills {
         let mut changed = false;
         for open in self.open.iter_mut().filter(|open| open.report.victim.is_some() || open.age > 0) {
             if open.logged {
-                open.report.confidence = Confidence::Certain;
+                let confidence = if open.is_concluded() { Confidence::Likely } else { Confidence::Certain };
+                open.report.confidence = confidence;
             }
             open.report.evidence.sort_by_key(Evidence::order);
             open.report.spared = open.scale.and_then(|scale| account::spared(&open.report, scale));

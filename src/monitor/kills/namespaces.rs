@@ -1,12 +1,12 @@
 //! What the kernel's log calls our cgroups and processes: it has the names of the machine's first namespaces, and a
-//! container has others. The counter that moved, or who is gone, tells which of our cgroups a path of the log is, and with
-//! it all others; a process is known by its name, its cgroup and that it is gone. Refuses to choose between two of a name.
+//! container has others. The counter that moved tells which of our cgroups a path of the log is, and with it all others; a
+//! process is likely known by its name, its cgroup and that it is gone. Refuses to choose between two of a name.
 
 use crate::snapshot::process::{CgroupPath, namespace_above};
 
 use super::account::{explain, known_domain, remember_victim};
 use super::log::Heard;
-use super::witnesses::{has_left, known};
+use super::witnesses::known;
 use super::{Kills, Look, Open};
 
 /// Where our cgroup namespace begins.
@@ -74,7 +74,8 @@ impl Kills {
         }
     }
 
-    /// The longest of our paths that fits: on v2 the counters above have moved as well.
+    /// The longest of our paths that fits: on v2 the counters above have moved as well. That one of that name ended says
+    /// nothing: processes end all the time, and what our namespace calls `/` fits every path of the log.
     fn names_by(&self, heard: &Heard, look: &Look<'_>) -> Option<Names> {
         let told = heard.episode.victim_cgroup.as_deref()?;
         let now = look.snapshot.cgroups.iter().flatten();
@@ -84,20 +85,15 @@ impl Kills {
         });
         let waiting = self.open.iter().filter(|open| !open.logged);
         let counted = waiting.flat_map(|open| &open.counted).map(|(path, _)| path);
-        let left = look
-            .before
-            .processes
-            .iter()
-            .filter(|row| Some(&*row.identity.name) == name(heard) && has_left(row, look.snapshot));
-        let of_those = left.filter_map(|row| row.identity.cgroup.as_ref());
-        let own = moved.map(|cgroup| &cgroup.path).chain(counted).chain(of_those);
+        let own = moved.map(|cgroup| &cgroup.path).chain(counted);
         let names = own.filter_map(|own| Some((own.0.len(), Names::of(told, own)?)));
         names.max_by_key(|(length, _)| *length).map(|(_, names)| names)
     }
 
-    /// Who was named by the log and not known to us by number, and has left where the kill was.
+    /// Who was named by the log and not known to us by number, and has left where the kill was; where that is not known it
+    /// may have been anywhere on the machine.
     pub(super) fn recognise(&mut self, look: &Look<'_>) {
-        for open in self.open.iter_mut().filter(|open| open.is_of_a_stranger()) {
+        for open in self.open.iter_mut().filter(|open| open.is_of_a_stranger() && open.cgroup.is_some()) {
             let fits = |open: &Open, index: &usize| {
                 let row = &open.suspects[*index].row;
                 open.report.victim.as_ref().is_some_and(|victim| victim.is(&known(row))) && open.may_be_of(row)

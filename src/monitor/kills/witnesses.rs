@@ -48,6 +48,7 @@ impl Kills {
                         let domain = known_domain(&open.report, look.before);
                         explain(&mut open.report, domain, look.before);
                     }
+                    open.cgroup.get_or_insert_with(|| cgroup.path.clone());
                 }
             }
             if left == 0 {
@@ -132,7 +133,8 @@ impl Kills {
                 continue;
             }
             for open in self.open.iter_mut().filter(|open| open.report.victim.is_none() || open.is_of_a_stranger()) {
-                if open.may_be_of(row) && open.suspects.len() < SUSPECTS {
+                let is_known = open.suspects.iter().any(|suspect| suspect.row.id == row.id);
+                if open.may_be_of(row) && !is_known && open.suspects.len() < SUSPECTS {
                     let first = before.host().and_then(|machine| machine.victims.first());
                     open.suspects.push(Suspect {
                         row: row.clone(),

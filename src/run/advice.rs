@@ -31,10 +31,12 @@ pub(super) fn advise(report: &RunReport, race: bool) -> Vec<Advice> {
     advice
 }
 
-/// Somebody was taken. What it would have come to is not known: nothing here names a size that would be enough.
+/// Somebody was taken. What it would have come to is not known: nothing here names a size that would be enough. A
+/// GOMEMLIMIT for each of several at once is worse than fewer of them.
 fn after_a_kill(report: &RunReport, race: bool) -> impl Iterator<Item = Advice> {
     let tight = Tight::after_a_kill(report);
     let fits = tight.as_ref().and_then(|tight| fewer(report, tight));
+    let of_go = tight.as_ref().filter(|_| fits.is_none()).and_then(|tight| memory_limit_of_go(report, tight));
     let useless = fits.is_none() && tight.as_ref().is_some_and(|tight| tight.helps_not(report));
     let is_test = victim(report).is_some_and(|victim| victim.phase == Phase::Test);
     let race = (race && is_test).then(|| Advice {
@@ -47,7 +49,7 @@ fn after_a_kill(report: &RunReport, race: bool) -> impl Iterator<Item = Advice> 
         less_to_link(report),
         fits,
         race,
-        memory_limit_of_go(report, tight.as_ref()),
+        of_go,
         more_to_learn(report, useless),
     ]
     .into_iter()
@@ -254,11 +256,26 @@ fn less_to_link(report: &RunReport) -> Option<Advice> {
     })
 }
 
-/// GOMEMLIMIT makes the collector work harder near it: it helps where garbage, not live data, filled the limit.
-fn memory_limit_of_go(report: &RunReport, tight: Option<&Tight<'_>>) -> Option<Advice> {
-    let process = victim(report).filter(|victim| victim.phase == Phase::Test && victim.squeeze.is_none())?;
-    let (tight, (held, _)) = (tight?, process.peak?);
+/// GOMEMLIMIT makes the collector work harder near it: it helps where garbage, not live data, filled the limit. Where one
+/// was in use, that is known.
+fn memory_limit_of_go(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
+    let process = victim(report).filter(|victim| victim.phase == Phase::Test)?;
+    let (held, _) = process.peak?;
     let share = Bytes(tight.limit.saturating_sub(tight.beside(report, process)).0 / 10 * 9);
+    let in_vain = |tried: Bytes, why: String| Advice {
+        what: format!("hold less: the GOMEMLIMIT of {tried} did not help"),
+        why,
+    };
+    match (process.squeeze, process.go_memory_limit) {
+        (Some(squeeze), _) => return Some(in_vain(squeeze.limit, squeeze.to_string())),
+        (None, Some(tried)) if held > tried => {
+            let why = format!("it held {held}: what is above the limit was in use, or none of Go's heap");
+            return Some(in_vain(tried, why));
+        }
+        // A little less is no other try.
+        (None, Some(tried)) if share.0 > tried.0 / 4 * 3 => return None,
+        (None, _) => {}
+    }
     // Above what it held it would change nothing, far below it the collector would run all the time.
     (share < held && share.0 > held.0 / 2).then(|| Advice {
         what: format!("oomtop run --gomemlimit {}m", share.0 >> 20),
@@ -301,6 +318,10 @@ fn without_a_limit_on_addresses(report: &RunReport) -> Option<Advice> {
 
 /// A GOMEMLIMIT so near to what is live makes the collector run all the time and gains nothing.
 fn more_room_for_go(report: &RunReport) -> Option<Advice> {
+    // Where somebody was taken there was too little for all: to give more to one of them is no help.
+    if matches!(report.verdict.kind, VerdictKind::OomKilledCgroup | VerdictKind::OomKilledHost) {
+        return None;
+    }
     let squeezed = report.processes.iter().filter_map(|process| Some((process, process.squeeze?)));
     let (process, squeeze) = squeezed.max_by_key(|(_, squeeze)| squeeze.time)?;
     let Rounded { size, .. } = round_up(Bytes(squeeze.live.0.max(squeeze.limit.0) / 2 * 3));

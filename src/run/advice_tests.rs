@@ -51,7 +51,8 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
     let ask = "oomtop run --tests --memory-max 160M -- go test ./...";
     let squeeze =
         Squeeze { limit: mib(20), live: mib(25), collections: 90, time: Duration::from_secs(3), cpu_percent: None };
-    let table: [(&str, RunReport, &[&str]); 19] = [
+    let tried = "hold less: the GOMEMLIMIT of 112M did not help";
+    let table: [(&str, RunReport, &[&str]); 23] = [
         ("a test alone, nothing told of it", killed(160, alone, &[]), &[ask, collect, learn]),
         (
             "one test came to no end",
@@ -103,12 +104,16 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
         (
             "two that ran together",
             killed(160, alone, &[("TestA", 5, 5, None), ("TestB", 5, 145, None)]),
-            &["look first at TestA, TestB of example.com/goleak/a", "go test -parallel 1", collect],
+            &["look first at TestA, TestB of example.com/goleak/a", "go test -parallel 1", learn],
         ),
         (
             "two packages: one at a time would have fitted",
             killed(200, beside, &[]),
-            &["oomtop run --tests --memory-max 200M -- go test ./...", "go test -p 1", "oomtop run --gomemlimit 85m"],
+            &[
+                "oomtop run --tests --memory-max 200M -- go test ./...",
+                "go test -p 1",
+                "--memory-max 400M, to see what it comes to",
+            ],
         ),
         (
             "two packages: one alone had nearly filled it, whatever ran beside",
@@ -167,7 +172,31 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
         (
             "GOMEMLIMIT leaves the collector no room",
             changed(killed(160, alone, &[]), |report| report.processes[0].squeeze = Some(squeeze)),
-            &["a GOMEMLIMIT of 40MiB or more", ask, learn],
+            &[ask, "hold less: the GOMEMLIMIT of 20.0M did not help", learn],
+        ),
+        (
+            "GOMEMLIMIT leaves the collector no room, and nobody was taken",
+            changed(well(512, alone), |report| report.processes[0].squeeze = Some(squeeze)),
+            &["a GOMEMLIMIT of 40MiB or more", "hold it there: oomtop run --budget 192M"],
+        ),
+        (
+            "GOMEMLIMIT leaves the collector of another one no room",
+            changed(killed(200, beside, &[]), |report| report.processes[1].squeeze = Some(squeeze)),
+            &[
+                "oomtop run --tests --memory-max 200M -- go test ./...",
+                "go test -p 1",
+                "--memory-max 400M, to see what it comes to",
+            ],
+        ),
+        (
+            "it went above its GOMEMLIMIT",
+            changed(killed(160, alone, &[]), |report| report.processes[0].go_memory_limit = Some(mib(112))),
+            &[ask, tried, learn],
+        ),
+        (
+            "it had a GOMEMLIMIT that is above the limit",
+            changed(killed(160, alone, &[]), |report| report.processes[0].go_memory_limit = Some(mib(500))),
+            &[ask, collect, learn],
         ),
     ];
     for (situation, report, expected) in table {
@@ -224,6 +253,7 @@ proptest! {
         limit in 1..400_u64,
         sizes in proptest::collection::vec((0..6_usize, 0..300_u64), 1..6),
         tests in proptest::collection::vec((0..200_u64, 0..300_u64, proptest::option::of(0..300_u64)), 0..5),
+        tried in proptest::option::of((1..400_u64, any::<bool>())),
         is_killed: bool,
         race: bool,
     ) {
@@ -232,8 +262,26 @@ proptest! {
         let held: Vec<_> = sizes.iter().map(|(phase, size)| ("x", PHASES[*phase], *size)).collect();
         let told: Vec<Told> =
             NAMES.into_iter().zip(&tests).map(|(name, (before, peak, after))| (name, *before, *peak, *after)).collect();
-        let report = if is_killed { killed(limit, &held, &told) } else { well(limit, &held) };
+        let mut report = if is_killed { killed(limit, &held, &told) } else { well(limit, &held) };
+        for process in &mut report.processes {
+            process.go_memory_limit = tried.map(|(tried, _)| mib(tried));
+            process.squeeze = tried.filter(|(_, squeezed)| *squeezed).map(|(tried, _)| Squeeze {
+                limit: mib(tried),
+                live: mib(tried),
+                collections: 90,
+                time: Duration::from_secs(3),
+                cpu_percent: None,
+            });
+        }
         let advice = advise(&report, race);
+        // What was tried is not asked for again: a GOMEMLIMIT much below it is another thing, one above it no help.
+        let limits = advice.iter().filter_map(|advice| advice.what.split_once("--gomemlimit ")?.1.split_once('m'));
+        for (asked, _) in limits {
+            let asked: u64 = asked.parse().expect("MiB");
+            prop_assert!(tried.is_none_or(|(tried, _)| asked <= tried / 4 * 3 + 3), "{tried:?}: {advice:#?}");
+        }
+        let more = advice.iter().any(|advice| advice.what.starts_with("a GOMEMLIMIT of"));
+        prop_assert!(!(is_killed && more), "{advice:#?}");
         prop_assert!(advice.len() <= LINES);
         let fewer = advice.iter().filter(|advice| advice.what.starts_with("go test -p")).count();
         let useless = advice.iter().any(|advice| advice.why.contains("would not have helped"));

@@ -52,10 +52,11 @@ fn binaries_over(report: &RunReport, limit: Bytes, tests: &[&TestMemory]) -> Vec
 }
 
 /// It brought its process above the limit, or took more than that by itself. Whoever runs when the process is above it
-/// already, for what an earlier test kept, does not.
+/// already, for what an earlier test kept, does not; what tests that ran together took then is that of none of them.
 fn is_over(test: &TestMemory, limit: Bytes) -> bool {
     let Some(peak) = test.peak.filter(|peak| *peak > limit) else { return false };
-    test.before.is_none_or(|before| before <= limit) || peak.saturating_sub(test.before.unwrap_or_default()) > limit
+    let Some(before) = test.before else { return true };
+    before <= limit || test.beside.is_empty() && peak.saturating_sub(before) > limit
 }
 
 /// A test above a test that exceeds it says nothing more.
@@ -153,6 +154,20 @@ mod tests {
             let line = "m/a held 211M, and no test was seen to bring it there; the budget of each test is 100M";
             assert_eq!(told, [line], "{before:?} {peak:?}");
         }
+    }
+
+    /// `TestMain` holds 94 MiB of the 60 that each may have; then two take 20 and 50 together.
+    #[test]
+    fn what_tests_that_ran_together_took_is_that_of_none_of_them() {
+        let found = exceeded(&|report| {
+            report.budget = Some(Budget { per_test: Some(Bytes::from_mib(60)), ..Budget::default() });
+            report.tests = fixture::told(&[&[("TestPar1", 94, 164, Some(94)), ("TestPar2", 94, 164, Some(94))]]);
+            let package = report.tests[0].package.clone();
+            report.processes = vec![fixture::process(7, Phase::Test, Some(&package), "a.test", 164, None)];
+        });
+        let line =
+            "example.com/goleak/a held 164M, and no test was seen to bring it there; the budget of each test is 60.0M";
+        assert_eq!(found, [line]);
     }
 
     /// A test with MiB before it, at the most and after it.

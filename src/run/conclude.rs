@@ -194,6 +194,7 @@ pub(super) fn line(process: &Watched, began: Timestamp) -> ProcessLine {
         peak: process.peak(),
         growth: rise.growth,
         stood: rise.stood.is_some(),
+        go_memory_limit: process.go_memory_limit,
         squeeze: process.squeeze.found(),
     }
 }

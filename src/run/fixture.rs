@@ -34,6 +34,7 @@ pub(crate) fn process(
         peak: Some((Bytes::from_mib(mib), if exit.is_some() { PeakSource::Taskstats } else { PeakSource::HighWater })),
         growth: Rate::new(61.0 * 1_048_576.0).map(|rate| (Duration::from_secs(2), rate)),
         stood: false,
+        go_memory_limit: None,
         squeeze: None,
     }
 }

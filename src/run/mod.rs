@@ -116,6 +116,11 @@ impl Run {
         }
     }
 
+    /// The command is given this GOMEMLIMIT, and all that it starts with it.
+    pub fn will_have_go_memory_limit(&mut self, limit: Option<Bytes>) {
+        self.plan.go_memory_limit = limit;
+    }
+
     /// Takes one pass over the tree.
     pub fn absorb(&mut self, snapshot: &Snapshot) {
         self.began.get_or_insert((snapshot.began, snapshot.wall));
@@ -184,7 +189,9 @@ impl Run {
 
     fn place(&mut self, id: ProcessId, parent: Pid, name: Name, at: Timestamp) -> usize {
         *self.index.entry(id).or_insert_with(|| {
-            self.processes.push(Watched::new(id, parent, name, at));
+            let mut process = Watched::new(id, parent, name, at);
+            process.go_memory_limit = self.plan.go_memory_limit;
+            self.processes.push(process);
             self.latest.insert(id.pid, self.processes.len() - 1);
             self.processes.len() - 1
         })
@@ -210,7 +217,9 @@ impl Run {
         for fact in &snapshot.go_memories {
             let numbers = fact.reading.as_ref().ok().and_then(|memory| memory.numbers.as_ref().ok());
             if let (Some(&place), Some(numbers)) = (self.index.get(&fact.id), numbers) {
-                self.processes[place].squeeze.observe(fact.at, numbers);
+                let process = &mut self.processes[place];
+                process.go_memory_limit = numbers.memory_limit;
+                process.squeeze.observe(fact.at, numbers);
             }
         }
         let mut changed = Vec::new();

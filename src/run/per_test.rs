@@ -31,6 +31,8 @@ pub struct TestMemory {
     /// Tests that ran at the same time in the same binary, neither above nor below it: what was held was held by all.
     pub beside: BTreeSet<Box<str>>,
     paused: bool,
+    /// RSS of its test binary when it began to wait for its turn to run in parallel.
+    when_paused: Option<Bytes>,
 }
 
 impl TestMemory {
@@ -140,6 +142,7 @@ impl Tests {
                 after: None,
                 beside: BTreeSet::new(),
                 paused: false,
+                when_paused: None,
             });
             self.living.push(self.all.len() - 1);
             self.meet(self.all.len() - 1);
@@ -149,9 +152,13 @@ impl Tests {
         let Some(place) = self.living.iter().copied().rfind(same) else { return };
         let found = &mut self.all[place];
         match action {
-            "pause" => found.paused = true,
+            "pause" => (found.paused, found.when_paused) = (true, rss),
             "cont" => {
                 found.paused = false;
+                // What came and went while it waited is that of others.
+                if let (Some(paused), Some(now), Some(before)) = (found.when_paused.take(), rss, found.before) {
+                    found.before = Some(before.saturating_add(now).saturating_sub(paused));
+                }
                 self.meet(place);
             }
             "pass" | "fail" | "skip" => {
@@ -323,5 +330,24 @@ mod tests {
         assert_eq!(all.iter().map(|test| test.peak).collect::<Vec<_>>(), [mib(60), mib(60)]);
         assert_eq!(all[0].beside.iter().map(|test| &**test).collect::<Vec<_>>(), ["TestB"]);
         assert_eq!(all[1].beside.len(), 1);
+    }
+
+    #[test]
+    fn what_another_kept_while_a_test_waited_was_there_before_it() {
+        let mib = |mib| Some(Bytes::from_mib(mib));
+        let at = Timestamp::from_secs;
+        let mut tests = Tests::default();
+        for (second, (action, test, held)) in (1..).zip([
+            ("run", "TestWaits", 10),
+            ("pause", "TestWaits", 12),
+            ("run", "TestLeak", 12),
+            ("pass", "TestLeak", 112),
+            ("cont", "TestWaits", 112),
+            ("pass", "TestWaits", 113),
+        ]) {
+            tests.take(action, "m/a", test, at(second), mib(held));
+        }
+        let told: Vec<_> = tests.into_all().iter().map(|test| (test.before, test.took(), test.kept())).collect();
+        assert_eq!(told, [(mib(110), mib(3), mib(3)), (mib(12), mib(100), mib(100))]);
     }
 }

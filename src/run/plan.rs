@@ -1,6 +1,7 @@
 //! What a run was asked to be, and how its command will look when it has become itself. Refuses to watch it.
 
 use crate::snapshot::process::{Command, Name};
+use crate::units::Bytes;
 
 use super::report::{Budget, Vantage};
 
@@ -13,6 +14,8 @@ pub struct RunPlan {
     pub vantage: Vantage,
     /// Path of the cgroup that was made for it, as `/proc/PID/cgroup` tells it.
     pub own_cgroup: Option<Box<[u8]>>,
+    /// The GOMEMLIMIT that it was given.
+    pub go_memory_limit: Option<Bytes>,
     /// What it should not exceed.
     pub budget: Option<Budget>,
     /// Its tests are told.

@@ -281,6 +281,8 @@ pub struct ProcessLine {
     pub growth: Option<(Duration, Rate)>,
     /// It did not grow any more when it ended: it stood at its most.
     pub stood: bool,
+    /// Its GOMEMLIMIT, if it is a Go program; `None`: none, or it is not known.
+    pub go_memory_limit: Option<Bytes>,
     /// Its GOMEMLIMIT left its collector no room.
     pub squeeze: Option<Squeeze>,
 }

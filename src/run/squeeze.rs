@@ -65,9 +65,12 @@ impl Looks {
         const OFTEN: f64 = 5.0;
         /// The share that the collector aims at while it runs (gcBackgroundUtilization): it nearly always runs.
         const LONG: u8 = 25;
+        /// Of less nobody is slow, however often it ran.
+        const FELT: u8 = 5;
         self.found.filter(|squeeze| {
+            let takes = |least: u8| squeeze.cpu_percent.map(|percent| percent >= least);
             let often = f64::from(squeeze.collections) >= OFTEN * squeeze.time.as_secs_f64();
-            let long = squeeze.cpu_percent.is_some_and(|percent| percent >= LONG);
+            let (often, long) = (often && takes(FELT).unwrap_or(true), takes(LONG).unwrap_or(false));
             squeeze.time >= Duration::from_secs(1) && (often || long)
         })
     }
@@ -129,6 +132,7 @@ mod tests {
         assert_eq!(found(&often, Some(64), 27), None);
         assert_eq!(found(&often[..2], Some(24), 27), None, "half a second");
         assert_eq!(found(&[(22, 0), (22, 1), (22, 2)], Some(24), 3), None, "few and short");
+        assert_eq!(found(&[(22, 0), (22, 5), (22, 9)], Some(24), 1), None, "many that took nothing");
         assert_eq!(found(&[(22, 0), (5, 40), (22, 80), (5, 120)], Some(24), 27), None, "never twice in a row");
     }
 }

@@ -69,6 +69,8 @@ pub struct Watched {
     pub address_space: Bytes,
     /// The smaller of RLIMIT_AS and RLIMIT_DATA, where it has one.
     pub address_space_limit: Option<Bytes>,
+    /// Its GOMEMLIMIT, if it is a Go program: what the command was given, until it was seen itself.
+    pub go_memory_limit: Option<Bytes>,
     /// Whether its GOMEMLIMIT is too small for it.
     pub(super) squeeze: Looks,
     /// It still runs in its parent's memory: it forked and has not executed anything.
@@ -108,6 +110,7 @@ impl Watched {
             file: Bytes(0),
             address_space: Bytes(0),
             address_space_limit: None,
+            go_memory_limit: None,
             squeeze: Looks::default(),
             is_embryo: false,
             is_ours: false,

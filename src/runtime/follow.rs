@@ -15,6 +15,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, sleep};
 
 use crate::config::{GoMemoryLimit, RunConfig, START};
+use crate::golang::environment::memory_limit;
 use crate::run::report::{Budget, Exit, RunReport, Vantage};
 use crate::run::{Run, RunPlan};
 use crate::snapshot::kernel_event::OutsideEvent;
@@ -71,6 +72,7 @@ impl Followed {
         let mut run = Run::new(plan(asked, cgroup.as_ref()));
         run.absorb(&source.pass(Vec::new(), true));
         let go_memory_limit = go_memory_limit(asked, &run)?;
+        run.will_have_go_memory_limit(go_memory_limit.or_else(inherited_go_memory_limit));
         if let Some(cgroup) = &cgroup {
             source.expect_in(&cgroup.membership());
         }
@@ -219,7 +221,14 @@ fn plan(asked: &RunConfig, cgroup: Option<&OwnCgroup>) -> RunPlan {
         budget,
         tests: asked.tests,
         started_through: Some(START),
+        ..RunPlan::default()
     }
+}
+
+/// The command has our environment.
+#[expect(clippy::disallowed_methods, reason = "what the command inherits is no setting of ours")]
+fn inherited_go_memory_limit() -> Option<Bytes> {
+    memory_limit(&std::env::var("GOMEMLIMIT").ok()?)
 }
 
 /// GOMEMLIMIT for the command: what was asked for, or 90 % of the limit that it will meet.

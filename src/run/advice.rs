@@ -262,10 +262,8 @@ fn memory_limit_of_go(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
     let process = victim(report).filter(|victim| victim.phase == Phase::Test)?;
     let (held, _) = process.peak?;
     let share = Bytes(tight.limit.saturating_sub(tight.beside(report, process)).0 / 10 * 9);
-    let in_vain = |tried: Bytes, why: String| Advice {
-        what: format!("hold less: the GOMEMLIMIT of {tried} did not help"),
-        why,
-    };
+    let in_vain =
+        |tried: Bytes, why: String| Advice { what: format!("hold less: the GOMEMLIMIT of {tried} did not help"), why };
     match (process.squeeze, process.go_memory_limit) {
         (Some(squeeze), _) => return Some(in_vain(squeeze.limit, squeeze.to_string())),
         (None, Some(tried)) if held > tried => {

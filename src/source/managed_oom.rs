@@ -17,9 +17,9 @@ use super::other_killers::{Allowance, below_root, entries, read};
 
 /// systemd's directories, the one that counts least first (systemd.unit(5), oomd.conf(5)).
 const SYSTEMD: [&str; 5] = ["lib/systemd", "usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/systemd"];
-/// Below them, where units are, those of the machine and those of each user's manager, which tells systemd-oomd of its own:
-/// `systemctl set-property` writes into the last of a row, which counts before all others. What users have in their homes is
-/// not read.
+/// Below them, where units are, those of the machine and those of each user's manager, which tells systemd-oomd of its own.
+/// `systemctl set-property` writes into `system.control`, which counts before all others of its row. What users set for
+/// themselves is not read: it is in their homes (`user.control` too) and where their environment says (`/etc/xdg`).
 const UNITS: [&[&str]; 2] = [&["system", "system.control"], &["user"]];
 
 /// Deeper or more cgroups than this are nobody's machine.

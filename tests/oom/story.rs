@@ -3,9 +3,12 @@
 #![allow(dead_code, reason = "each test binary uses some of it")]
 #![allow(clippy::disallowed_methods, reason = "waits for another program, in real time")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::terminal::Terminal;
+
+/// After so long the list is looked at again, whatever a key has done.
+const A_LOOK: Duration = Duration::from_secs(2);
 
 /// Waits until the screen is as wanted, and no longer than until then; gives when it was.
 pub fn shows_until(
@@ -35,6 +38,7 @@ pub fn open_story(terminal: &mut Terminal, end: Instant, victim: &str) {
     };
     let is_story = |screen: &vt100::Screen| has_row(screen, &["Killed ", " ago: "]);
     loop {
+        assert!(Instant::now() < end, "no line of {victim}:\n{}", terminal.screen().contents());
         shows_until(terminal, end, "the list of kills", |screen| places(screen).is_some());
         let before = places(terminal.screen());
         match before {
@@ -50,7 +54,9 @@ pub fn open_story(terminal: &mut Terminal, end: Instant, victim: &str) {
             _ => {
                 let is_above = before.is_some_and(|(cursor, line)| line.is_some_and(|line| line < cursor));
                 terminal.press(if is_above { "\x1b[A" } else { "\x1b[B" });
-                shows_until(terminal, end, "the cursor moves", |screen| places(screen) != before);
+                // Nothing moves below the last line, where the victim's is yet to come, nor by a key that met a list that
+                // was just moving.
+                let _ = terminal.until(A_LOOK, |screen| places(screen) != before);
             }
         }
     }

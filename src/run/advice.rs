@@ -43,17 +43,30 @@ fn after_a_kill(report: &RunReport, race: bool) -> impl Iterator<Item = Advice> 
         what: "run without -race where memory is short".into(),
         why: "the race detector makes a test hold 5 to 10 times as much (its own documentation says so)".into(),
     });
+    let (first, then) = if is_by_sum(report) { (fits, None) } else { (None, fits) };
     [
         files_on_tmpfs(report),
+        first,
         suspect::advice(report),
         less_to_link(report),
-        fits,
+        then,
         race,
         of_go,
         more_to_learn(report, useless),
     ]
     .into_iter()
     .flatten()
+}
+
+/// Another one at work held about as much when one was taken: which of them it was is chance.
+fn is_by_sum(report: &RunReport) -> bool {
+    let Some((victim, (held, _))) = victim(report).and_then(|victim| Some((victim, victim.peak?))) else {
+        return false;
+    };
+    let is_as_big = |other: &ProcessLine| other.peak.is_some_and(|(peak, _)| peak.0 >= held.0 / 4 * 3);
+    let Some(end) = victim.ended else { return false };
+    let lived = |other: &ProcessLine| other.started < end && other.ended.is_none_or(|ended| ended >= end);
+    report.processes.iter().any(|other| other.id != victim.id && works(other) && is_as_big(other) && lived(other))
 }
 
 /// It went well and came near the limit: what it needs is known.

@@ -110,8 +110,8 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
             "two packages: one at a time would have fitted",
             killed(200, beside, &[]),
             &[
-                "oomtop run --tests --memory-max 200M -- go test ./...",
                 "go test -p 1",
+                "oomtop run --tests --memory-max 200M -- go test ./...",
                 "--memory-max 400M, to see what it comes to",
             ],
         ),
@@ -183,8 +183,8 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
             "GOMEMLIMIT leaves the collector of another one no room",
             changed(killed(200, beside, &[]), |report| report.processes[1].squeeze = Some(squeeze)),
             &[
-                "oomtop run --tests --memory-max 200M -- go test ./...",
                 "go test -p 1",
+                "oomtop run --tests --memory-max 200M -- go test ./...",
                 "--memory-max 400M, to see what it comes to",
             ],
         ),
@@ -312,7 +312,10 @@ fn the_headline_and_the_status_say_the_same() {
     for (got, expected) in [
         (told(Ok, well, &[], false), ("OK", 0, "exit status", 0)),
         (told(Ok, well, &["a"], false), ("OVER BUDGET", 124, "a; the command itself ended well", 0)),
-        (told(Ok, well, &["a", "b"], false), ("OVER BUDGET", 124, "a, and 1 more; the command itself ended well", 1)),
+        (
+            told(Ok, well, &["a", "b"], false),
+            ("OVER BUDGET", 124, "a; 1 other budget was exceeded too; the command itself ended well", 1),
+        ),
         (told(Ok, well, &["a"], true), ("OK", 0, "exit status", 1)),
         (told(Failed, badly, &["a"], false), ("FAILED", 1, "exit status", 1)),
         (told(OomKilledCgroup, badly, &["a"], false), ("KILLED BY THE OOM KILLER", 1, "exit status", 1)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::monitor::kill_report::Confidence;
 use crate::snapshot::Unreadable;
 use crate::text::printable;
-use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime};
+use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime, counted};
 
 use super::per_test::TestMemory;
 use super::phase::Phase;
@@ -89,7 +89,10 @@ impl RunReport {
     pub fn summary(&self) -> Cow<'_, str> {
         match self.budget.as_ref().map(|budget| &budget.exceeded[..]) {
             Some([first, rest @ ..]) if self.is_over_budget() => {
-                let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
+                let more = match rest.len() {
+                    0 => String::new(),
+                    count => format!("; {} exceeded too", counted(count, ["other budget was", "other budgets were"])),
+                };
                 let rest = match self.verdict.kind {
                     VerdictKind::Ok => "the command itself ended well",
                     _ => &self.verdict.summary,

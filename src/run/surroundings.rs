@@ -1,11 +1,16 @@
 //! What stands around a run: the cgroups above its tree and the machine, at the start and now. Refuses to take the kills of
 //! others for those of the run: it only says whose counter rose.
 
+use std::time::Duration;
+
 use crate::snapshot::Snapshot;
 use crate::snapshot::cgroup::Cgroup;
 use crate::units::{Bytes, Timestamp};
 
 use super::report::Room;
+
+/// To give back what it held takes a victim a while.
+pub(super) const DIES: Duration = Duration::from_secs(1);
 
 /// The cgroups above the tree and the machine, at the start and now.
 #[derive(Debug, Default)]
@@ -16,6 +21,10 @@ pub(super) struct Surroundings {
     pub(super) host_kills: Option<(u64, u64)>,
     /// Between which two looks the lowest cgroup counted a kill last.
     pub(super) counted: Option<(Timestamp, Timestamp)>,
+    /// How many were in that one then that are not of the run.
+    strangers: Option<u32>,
+    /// There were fewer of them when it had counted a kill.
+    pub(super) stranger_left: bool,
     /// Between which looks the one with the tightest limit was at it, without a look at which it was not: the last such time.
     pub(super) full: Option<(Timestamp, Timestamp)>,
     is_full: bool,
@@ -38,6 +47,12 @@ impl Surroundings {
                 && before.events.oom_kill.is_some_and(|before| now.events.oom_kill > Some(before))
             {
                 self.counted = Some((before.at, now.at));
+                self.strangers = before.unseen;
+            }
+            if let (Some((_, counted)), [now, ..]) = (self.counted, &cgroups[..])
+                && now.at <= counted.after(DIES)
+            {
+                self.stranger_left |= now.unseen.is_some() && now.unseen < self.strangers;
             }
             self.fill(cgroups);
             self.last.clone_from(cgroups);

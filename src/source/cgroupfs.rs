@@ -119,8 +119,9 @@ impl Cgroupfs {
     }
 
     /// The memory cgroup of a process and all above it, from the lowest up, without their members: what may run full
-    /// for it. Nothing where it is outside of what is mounted.
-    pub(super) fn lineage(&mut self, membership: &[u8]) -> Vec<Cgroup> {
+    /// for it. Of the lowest it is counted how many are in it that are not `known`. Nothing where it is outside of what is
+    /// mounted.
+    pub(super) fn lineage(&mut self, membership: &[u8], known: impl Fn(Pid) -> bool) -> Vec<Cgroup> {
         let Some(hierarchy) = &mut self.hierarchy else { return Vec::new() };
         let Some(path) = proc_files::memory_cgroup(membership, Some(hierarchy.version)) else { return Vec::new() };
         let root: &[u8] = if hierarchy.root == b"/" { b"" } else { &hierarchy.root };
@@ -128,7 +129,13 @@ impl Cgroupfs {
         let mut directory = below.strip_prefix(b"/").unwrap_or(below).to_vec();
         let mut lineage = Vec::new();
         loop {
-            lineage.push(hierarchy.without_members(&directory));
+            let mut cgroup = hierarchy.without_members(&directory);
+            if lineage.is_empty() {
+                // After its counters: whom a kill was counted of may still be there, and is missed at the next look.
+                let strangers = |text: &[u8]| cgroup_files::members(text).filter(|pid| !known(Pid(*pid))).count();
+                cgroup.unseen = hierarchy.read(&directory, "cgroup.procs", |text| u32::try_from(strangers(text)).ok());
+            }
+            lineage.push(cgroup);
             if directory.is_empty() {
                 return lineage;
             }

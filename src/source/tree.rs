@@ -234,7 +234,9 @@ impl TreeSource {
             self.membership.clear();
             self.membership.extend_from_slice(text);
         }
-        self.cgroups.lineage(&self.membership)
+        let (own, members) = (self.own.pid, &self.members);
+        let known = |pid| pid == own || members.binary_search_by_key(&pid, |member| member.id.pid).is_ok();
+        self.cgroups.lineage(&self.membership, known)
     }
 
     /// Finds who is new.

@@ -34,6 +34,8 @@ pub(super) struct Case<'a> {
     pub cgroup_kills: Option<(Box<[u8]>, u64, u64)>,
     /// Between which two looks that of the lowest rose last.
     pub counted: Option<(Timestamp, Timestamp)>,
+    /// Somebody else in that one was gone then.
+    pub stranger_left: bool,
     /// From when to when the one with the tightest limit was seen at it, last.
     pub full: Option<(Timestamp, Timestamp)>,
     /// The counters of those cgroups can be read.

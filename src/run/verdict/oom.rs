@@ -10,6 +10,7 @@ use crate::oom_log::Domain;
 use crate::post_mortem::{self, Story};
 use crate::run::phase::Phase;
 use crate::run::report::{Evidence, Exit, Verdict, VerdictKind};
+use crate::run::surroundings::DIES;
 use crate::run::watched::Watched;
 use crate::snapshot::process::namespace_above;
 use crate::text::printable;
@@ -166,6 +167,14 @@ pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
         ([], None) => {
             (format!("the OOM killer took a process of this run, {limit}; which one is not known"), Confidence::Guess)
         }
+        ([one], _) if case.stranger_left || ended_later(case, one) => (
+            format!(
+                "{} was killed{}, perhaps by the OOM killer, {limit}: a kill was counted, of whom is not known",
+                who(one),
+                during(case, one)
+            ),
+            Confidence::Guess,
+        ),
         ([one], _) if is_there || limited.is_none() => (format!("{}, {limit}", taken(one)), Confidence::Likely),
         ([one], _) => (format!("{}, {limit} or because the machine was out of memory", taken(one)), Confidence::Guess),
         ([one, ..], _) => (
@@ -175,6 +184,10 @@ pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
     };
     let taken = dead.first().copied().or(vanished);
     let mut evidence: Vec<Evidence> = counter_evidence(case).collect();
+    if case.stranger_left {
+        let text = "somebody in it that is not of this run was gone then too".to_owned();
+        evidence.push(Evidence { source: "cgroup.procs", text });
+    }
     evidence.extend(taken.and_then(exit_evidence));
     evidence.push(log_evidence(case));
     Some(Verdict {
@@ -187,12 +200,15 @@ pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
     })
 }
 
+/// Nobody takes so long to die as it lived on after the last kill was counted.
+fn ended_later(case: &Case<'_>, process: &Watched) -> bool {
+    case.counted.is_some_and(|(_, after)| process.ended > Some(after.after(DIES)))
+}
+
 /// Whom nobody told the end of, and who was gone when the lowest cgroup had counted a kill: of several the biggest. The
 /// go command lasts as long as what it runs, and goes with it. Where all ended well, it must have been the biggest of those
 /// that were there (mm/oom_kill.c oom_badness), and none that the go command would have failed for.
 fn vanished_as_counted<'a>(case: &Case<'a>) -> Option<&'a Watched> {
-    // To give back what it held takes a victim a while.
-    const DIES: Duration = Duration::from_secs(1);
     let (before, after) = case.counted?;
     let peak = |process: &&Watched| process.peak().map(|(peak, _)| peak);
     let (vanished, others): (Vec<&Watched>, Vec<&Watched>) =

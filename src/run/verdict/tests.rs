@@ -26,6 +26,7 @@ fn case(exit: Exit, signals: &[Signalled], exit_records: Result<(), Unreadable>)
         sees_all_numbers: true,
         cgroup_kills: Some((b"/docker/somebody".as_slice().into(), 3, 4)),
         counted: None,
+        stranger_left: false,
         full: None,
         cgroups_count: true,
         host_kills: Some((7, 8)),
@@ -305,4 +306,32 @@ fn a_command_that_ends_well_does_not_hide_who_was_gone_when_a_kill_was_counted()
     ] {
         assert_eq!(told(&there), expected, "{what}");
     }
+}
+
+/// Somebody of ours was killed, and its cgroup, which it shares, counted a kill.
+#[test]
+fn a_kill_is_hardly_ours_where_a_stranger_was_gone_or_ours_lived_on() {
+    let verdict = |strangers: [u32; 2], ended| {
+        let id = ProcessId::new(12, 1);
+        let mut run = Run::new(RunPlan::default());
+        for (second, kills, strangers) in [(1, 0, strangers[0]), (2, 1, strangers[1]), (ended, 1, strangers[1])] {
+            let at = Timestamp::from_secs(second);
+            let mut snapshot = Snapshot { began: at, ended: at, ..pass(Some(kills), &[]) };
+            for cgroup in snapshot.cgroups.iter_mut().flatten() {
+                (cgroup.at, cgroup.unseen) = (at, Some(strangers));
+            }
+            if second == ended {
+                snapshot.events = vec![OutsideEvent::ChildExit { id, at, wait_status: SIGKILL }];
+            }
+            run.absorb(&snapshot);
+        }
+        run.finish(Some(Exit::Signal(SIGKILL)), Err(Unreadable::Denied)).verdict
+    };
+    let sure = |strangers, ended| verdict(strangers, ended).confidence;
+    assert_eq!(sure([3, 3], 3), Confidence::Likely);
+    assert_eq!(sure([3, 2], 3), Confidence::Guess);
+    assert_eq!(sure([3, 3], 9), Confidence::Guess);
+    let told = verdict([3, 2], 3);
+    assert!(told.summary.starts_with("tail 12 was killed, perhaps by the OOM killer"), "{told:?}");
+    assert!(told.evidence.iter().any(|one| one.text.contains("not of this run")), "{told:?}");
 }

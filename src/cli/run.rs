@@ -80,19 +80,22 @@ pub(super) struct StartArguments {
 }
 
 /// With less no program comes as far as its first line: the kernel takes what should become it.
-const LEAST_MEMORY_MAX: Bytes = Bytes::from_mib(1);
+const LEAST_MEMORY: Bytes = Bytes::from_mib(1);
 
 fn memory_max(text: &str) -> Result<Bytes, String> {
     let limit = Bytes::parse(text)?;
-    if limit >= LEAST_MEMORY_MAX {
+    if limit >= LEAST_MEMORY {
         return Ok(limit);
     }
-    Err(format!("no command can start with so little; {LEAST_MEMORY_MAX} is the least"))
+    Err(format!("no command can start with so little; {LEAST_MEMORY} is the least"))
 }
 
 fn budget(text: &str) -> Result<Bytes, String> {
-    Bytes::parse(text)
-        .and_then(|budget| if budget.0 > 0 { Ok(budget) } else { Err("nothing runs in no memory".into()) })
+    let budget = Bytes::parse(text)?;
+    if budget >= LEAST_MEMORY {
+        return Ok(budget);
+    }
+    Err(format!("no command holds so little (a number alone is bytes); {LEAST_MEMORY} is the least"))
 }
 
 fn go_memory_limit(text: &str) -> Result<GoMemoryLimit, String> {

@@ -97,7 +97,9 @@ fn what_is_wrong_is_said_with_what_was_meant() {
         ("oomtop snapshot --samples 0", "1"),
         ("oomtop run --memory-max 1k -- true", "1.00M is the least"),
         ("oomtop run --memory-max 0 -- true", "1.00M is the least"),
-        ("oomtop run --budget 0 -- true", "nothing runs in no memory"),
+        ("oomtop run --budget 0 -- true", "1.00M is the least"),
+        ("oomtop run --budget 10 -- true", "a number alone is bytes"),
+        ("oomtop run --budget-per-test 10 -- true", "a number alone is bytes"),
         ("oomtop snapshto", "snapshot"),
     ] {
         let error = parsed(line).expect_err(line);

@@ -15,7 +15,8 @@ use color_eyre::eyre::eyre;
 
 use crate::control;
 use crate::snapshot::cgroup::Version;
-use crate::source::{cgroup_files, proc_files};
+use crate::source::cgroup_files::{self, Mount};
+use crate::source::proc_files;
 use crate::units::{Bytes, Pid, ProcessId};
 
 /// Names of what is ours begin so; the [`Maker`] follows.
@@ -122,25 +123,43 @@ struct Place {
 impl Place {
     #[expect(clippy::disallowed_methods, reason = "asks where we are")]
     fn find() -> Result<Self> {
-        let mounts = cgroup_files::mounts(&fs::read("/proc/self/mountinfo")?);
-        let membership = fs::read("/proc/self/cgroup")?;
+        let mut mounts = cgroup_files::mounts(&fs::read("/proc/self/mountinfo")?);
+        mounts.retain(|mount| match mount.version {
+            Version::V1 => true,
+            Version::V2 => {
+                let place = Path::new(OsStr::from_bytes(&mount.mount_point));
+                fs::read_to_string(place.join("cgroup.controllers"))
+                    .is_ok_and(|controllers| controllers.split_whitespace().any(|name| name == "memory"))
+            }
+        });
+        Self::among(&mounts, &fs::read("/proc/self/cgroup")?)
+    }
+
+    /// Among the mounts that have the memory controller.
+    fn among(mounts: &[Mount], membership: &[u8]) -> Result<Self> {
+        let mut refusal =
+            eyre!("--memory-max needs the memory controller, which is mounted nowhere here (/proc/self/mountinfo)");
         for mount in mounts {
             let place = Path::new(OsStr::from_bytes(&mount.mount_point));
-            let Some(path) = proc_files::memory_cgroup(&membership, Some(mount.version)) else { continue };
+            let Some(path) = proc_files::memory_cgroup(membership, Some(mount.version)) else { continue };
             let root: &[u8] = if mount.root == b"/" { b"" } else { &mount.root };
-            let Some(below) = path.strip_prefix(root) else { continue };
-            let below = below.strip_prefix(b"/").unwrap_or(below);
-            let has_memory = match mount.version {
-                Version::V1 => true,
-                Version::V2 => fs::read_to_string(place.join("cgroup.controllers"))
-                    .is_ok_and(|controllers| controllers.split_whitespace().any(|name| name == "memory")),
+            let Some(below) = path.strip_prefix(root) else {
+                // A cgroup namespace calls its own cgroup /, and a mount from outside begins at /.. then: by what name it has
+                // our cgroup is nowhere told (cgroup_namespaces(7)).
+                refusal = eyre!(
+                    "--memory-max cannot find our own cgroup: {} shows {}, and we are in {} (/proc/self/mountinfo and \
+                     /proc/self/cgroup). In a cgroup namespace of its own it needs a mount of its own",
+                    place.display(),
+                    String::from_utf8_lossy(&mount.root),
+                    String::from_utf8_lossy(path)
+                );
+                continue;
             };
-            if has_memory {
-                let directory = place.join(OsStr::from_bytes(below));
-                return Ok(Self { version: mount.version, directory, path: path.to_vec(), is_root: below.is_empty() });
-            }
+            let below = below.strip_prefix(b"/").unwrap_or(below);
+            let directory = place.join(OsStr::from_bytes(below));
+            return Ok(Self { version: mount.version, directory, path: path.to_vec(), is_root: below.is_empty() });
         }
-        Err(eyre!("--memory-max needs the memory controller, which is mounted nowhere here (/proc/self/mountinfo)"))
+        Err(refusal)
     }
 
     /// Makes a child of where it may have the controller.
@@ -249,6 +268,21 @@ fn refused(place: &Place, cause: &io::Error, limit: Bytes) -> color_eyre::Report
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_controller_that_shows_another_cgroup_is_not_called_missing() {
+        let found = |root: &[u8], membership: &[u8]| {
+            let mount_point = b"/sys/fs/cgroup/memory".to_vec();
+            let mount = Mount { version: Version::V1, root: root.to_vec(), mount_point };
+            Place::among(&[mount], membership).map(|place| place.directory).map_err(|refusal| refusal.to_string())
+        };
+        assert_eq!(found(b"/", b"9:memory:/a/b\n").unwrap(), Path::new("/sys/fs/cgroup/memory/a/b"));
+        assert_eq!(found(b"/a", b"9:memory:/a/b\n").unwrap(), Path::new("/sys/fs/cgroup/memory/b"));
+        let refusal = found(b"/..", b"9:memory:/\n").unwrap_err();
+        assert!(refusal.contains("/sys/fs/cgroup/memory shows /.., and we are in /"), "{refusal}");
+        let refusal = found(b"/", b"9:cpu:/\n").unwrap_err();
+        assert!(refusal.contains("mounted nowhere"), "{refusal}");
+    }
 
     #[test]
     fn only_what_is_of_our_namespace_and_whose_maker_is_gone_is_swept() {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::text::{printable, wrap};
+use crate::text::{columns, printable, wrap};
 use crate::units::{Bytes, ProcessId};
 
 use super::{Outcome, State, Terminating, Tone};
@@ -57,15 +57,19 @@ impl State {
         }
     }
 
+    /// Whether what is said takes one row of the screen, with its margins.
+    pub(super) fn fits_in_a_row(&self, tone: Tone, text: &str) -> bool {
+        columns(&as_said(tone, text)) <= usize::from(self.size.0.saturating_sub(2))
+    }
+
     /// What happened and, below it, what became of the last action, as rows of so many columns. Where there is not room for
     /// all, that of the action, which stands last.
     #[must_use]
-    pub fn said(&self, columns: usize, most: usize) -> Vec<(Tone, String)> {
+    pub fn said(&self, width: usize, most: usize) -> Vec<(Tone, String)> {
         let mut rows = Vec::new();
         for said in [&self.news, &self.outcome].into_iter().flatten() {
-            let sign = if said.tone == Tone::Bad { "! " } else { "" };
-            let text = format!("{sign}{}", printable(said.text.as_bytes()));
-            rows.extend(wrap(&text, columns).into_iter().map(|row| (said.tone, row)));
+            let text = as_said(said.tone, &said.text);
+            rows.extend(wrap(&text, width).into_iter().map(|row| (said.tone, row)));
         }
         rows.split_off(rows.len().saturating_sub(most))
     }
@@ -127,6 +131,10 @@ impl State {
         }
         self.tell_kills();
     }
+}
+
+fn as_said(tone: Tone, text: &str) -> String {
+    format!("{}{}", if tone == Tone::Bad { "! " } else { "" }, printable(text.as_bytes()))
 }
 
 fn farewell(watched: &Terminating, waited: Duration, available: Option<Bytes>) -> String {

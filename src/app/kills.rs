@@ -90,6 +90,13 @@ impl State {
             (Pane::Kills, false) => "; Enter tells why",
             _ => "; 5 tells why",
         };
-        self.announce(Tone::Bad, format!("OOM kill: {who}{together}{more}, {} ({sure}){way}", last.cause()));
+        // One row: what stands above it is looked at now. The story has the rest.
+        let told = [
+            format!("OOM kill: {who}{together}{more}, {} ({sure}){way}", last.cause()),
+            format!("OOM kill: {who}{more}, {} ({sure}){way}", last.cause_in_short()),
+            format!("OOM kill: {who}{more} ({sure}){way}"),
+        ];
+        let shown = told.iter().position(|text| self.fits_in_a_row(Tone::Bad, text)).unwrap_or(told.len() - 1);
+        self.announce(Tone::Bad, told[shown].clone());
     }
 }

@@ -8,6 +8,7 @@ pub mod bands;
 pub mod chord;
 pub mod dialog;
 mod event;
+mod full_screen;
 pub mod keys;
 mod kills;
 pub mod layout;

@@ -81,6 +81,11 @@ impl Output {
         }
     }
 
+    /// Whether who wrote it wants a terminal of its own.
+    pub(super) fn wants_a_terminal(&self) -> bool {
+        self.begun.wants_a_terminal()
+    }
+
     /// How many lines there are, the one that was begun with them.
     #[must_use]
     pub fn count(&self) -> usize {

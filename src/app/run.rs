@@ -8,6 +8,7 @@ use crate::run::report::RunReport;
 
 use crate::units::ProcessId;
 
+use super::full_screen::is_pager;
 use super::list::{Arrangement, is_go_test};
 use super::output::Output;
 use super::{Effect, Pane, State, Tone};
@@ -73,12 +74,22 @@ impl RunView {
         }
     }
 
+    /// Whether the command wants a terminal, which it has not got here.
+    #[must_use]
+    pub fn wants_a_terminal(&self) -> bool {
+        let command = match &self.stage {
+            Stage::Running(progress) => &progress.command,
+            Stage::Over(report) => &report.command,
+        };
+        self.output().is_some_and(|output| output.wants_a_terminal() || is_pager(command))
+    }
+
     /// No fewer lines than its pane draws in so many columns, and few more: as far as it scrolls.
     pub(super) fn most_lines(&self, columns: u16) -> usize {
         /// Columns that a lead and a word that did not fit any more leave empty.
         const LOST: u16 = 30;
-        /// The blank ones, those around the two tables, and their rows.
-        const TABLES: usize = 44;
+        /// The blank ones, those around the two tables, their rows, and that a terminal is wanted.
+        const TABLES: usize = 45;
         let room = usize::from(columns.saturating_sub(LOST).max(10));
         let Stage::Over(report) = &self.stage else { return TABLES };
         let verdict = &report.verdict;

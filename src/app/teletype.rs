@@ -11,6 +11,8 @@ use unicode_width::UnicodeWidthChar as _;
 
 use crate::text::printable;
 
+use super::full_screen::{WANTS_A_TERMINAL, is_complaint};
+
 /// A line that goes on is broken here (columns).
 const LINE: usize = 4096;
 /// Columns from one tab stop to the next.
@@ -19,10 +21,6 @@ const TAB: usize = 8;
 const SEQUENCE: usize = 64;
 /// Stands in the second column of a wide letter.
 const BEHIND: char = '\0';
-
-/// Said once, where a command begins to draw or asks for keys.
-pub(super) const WANTS_A_TERMINAL: &str =
-    "oomtop: it wants a terminal of its own; `oomtop run --headless` gives it this one";
 
 /// The line that is being written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,8 +37,8 @@ pub(super) struct Teletype {
     is_drawn_on: bool,
     /// What stands here was put at a place: the last line of text ended before that.
     is_drawn: bool,
-    /// It was said that a terminal is wanted.
-    is_told: bool,
+    /// A terminal is wanted, and that was said.
+    wants_a_terminal: bool,
 }
 
 /// What the next byte is part of (ECMA-48; the state machine of vt100.net/emu/dec_ansi_parser, without its states for what
@@ -113,6 +111,11 @@ impl Teletype {
     /// Whether nothing stands on the line.
     pub(super) fn is_empty(&self) -> bool {
         self.cells.is_empty()
+    }
+
+    /// Whether who writes wants a terminal of its own.
+    pub(super) fn wants_a_terminal(&self) -> bool {
+        self.wants_a_terminal
     }
 
     /// The line as it stands.
@@ -259,9 +262,7 @@ impl Teletype {
         let draws = is_alternate_screen(mode);
         if draws || mode == APPLICATION_KEYS {
             self.go_elsewhere(end);
-            if !std::mem::replace(&mut self.is_told, true) {
-                end(WANTS_A_TERMINAL.to_owned());
-            }
+            self.tell(end);
         }
         self.is_drawn_on |= draws;
     }
@@ -293,7 +294,18 @@ impl Teletype {
         let line = self.text();
         self.cells.clear();
         self.column = 0;
+        let complains = !self.wants_a_terminal && is_complaint(&line);
         end(line);
+        if complains {
+            self.tell(end);
+        }
+    }
+
+    /// Says once that a terminal is wanted.
+    fn tell(&mut self, end: &mut impl FnMut(String)) {
+        if !std::mem::replace(&mut self.wants_a_terminal, true) {
+            end(WANTS_A_TERMINAL.to_owned());
+        }
     }
 }
 

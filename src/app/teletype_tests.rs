@@ -71,6 +71,17 @@ fn who_wants_a_terminal_is_told_once_where_to_get_it() {
         let written = format!("before{asks}{asks}\rafter\n");
         assert_eq!(lines([written.as_bytes()]), ["before", WANTS_A_TERMINAL, "after"], "{}", asks.escape_debug());
     }
+    for complaint in [
+        "Vim: Warning: Output is not to a terminal",
+        "\ttop: failed tty get",
+        "the input device is not a TTY",
+        "stty: 'standard input': Inappropriate ioctl for device",
+        "panic: inappropriate ioctl for device",
+    ] {
+        let written = format!("{complaint}\r\n{complaint}\n\x1b[?1049h");
+        let complaint = lines([complaint.as_bytes()]).remove(0);
+        assert_eq!(lines([written.as_bytes()]), [&complaint, WANTS_A_TERMINAL, &complaint]);
+    }
     assert_eq!(lines([&b"\x1b[?25h\x1b[?2004h\x1b[1hx"[..]]), ["x"]);
 }
 

@@ -71,8 +71,8 @@ type Line = Vec<(String, Role)>;
 /// How much of the verdict is below what is shown.
 #[must_use]
 pub fn position(state: &State, area: Rect) -> String {
-    let Some(RunView { stage: Stage::Over(report), scroll, .. }) = &state.run else { return String::new() };
-    let lines = over(report, area.width).len();
+    let Some(run @ RunView { stage: Stage::Over(report), scroll, .. }) = &state.run else { return String::new() };
+    let lines = over(run, report, area.width).len();
     let below = lines.saturating_sub(usize::from(area.height)).saturating_sub(*scroll);
     if below == 0 { String::new() } else { format!("{below} more below") }
 }
@@ -88,7 +88,7 @@ pub fn run(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
             area = Rect { y: area.y + rows, height: area.height - rows, ..area };
             running(progress, area)
         }
-        Stage::Over(report) => over(report, area.width),
+        Stage::Over(report) => over(run, report, area.width),
     };
     let scroll = run.scroll.min(lines.len().saturating_sub(usize::from(area.height)));
     for (row, line) in (0..area.height).zip(lines.iter().skip(scroll)) {
@@ -151,7 +151,7 @@ fn running(progress: &Progress, area: Rect) -> Vec<Line> {
     lines
 }
 
-fn over(report: &RunReport, width: u16) -> Vec<Line> {
+fn over(run: &RunView, report: &RunReport, width: u16) -> Vec<Line> {
     const ROWS: usize = 15;
     let mut lines = Vec::new();
     let verdict = &report.verdict;
@@ -180,6 +180,9 @@ fn over(report: &RunReport, width: u16) -> Vec<Line> {
     }
     for advice in &report.advice {
         say("  try: ", &format!("{} ({})", advice.what, advice.why), Role::Strong);
+    }
+    if run.wants_a_terminal() {
+        say("  try: ", "oomtop run --headless (it wants a terminal of its own)", Role::Strong);
     }
     lines.push(Vec::new());
     table(&mut lines, &report.processes, report.left_out, width, ROWS);
@@ -271,13 +274,14 @@ fn tests(lines: &mut Vec<Line>, tests: &[TestMemory], width: u16) {
     let room = width.saturating_sub(2 + 4 * 8 + if wide { BESIDE } else { 0 });
     let widest = names.iter().map(|name| columns(name)).max().unwrap_or(0);
     let room = usize::from(widest.clamp(7, room.max(7)));
-    let heading = format!("{:>7} {:>7} {:>7} {:>7} {:<room$}", "BEFORE", "PEAK", "AFTER", "KEPT", "TEST");
+    let heading = format!("{:>7} {:>7} {:>7} {:<7} {:<room$}", "BEFORE", "PEAK", "KEPT", "RESULT", "TEST");
     lines.push(Vec::new());
     lines.push(vec![(heading + if wide { " BESIDE IT" } else { "" }, Role::Heading)]);
     for (test, name) in shown.into_iter().zip(&names) {
         let cell = |size: Option<Bytes>| size.map_or_else(|| "-".into(), |size| size.to_string());
-        let [before, peak, after, kept] = [test.before, test.peak, test.after, test.kept()].map(cell);
-        let mut text = format!("{before:>7} {peak:>7} {after:>7} {kept:>7} {}", fitted(name, room));
+        let [before, peak, kept] = [test.before, test.peak, test.kept()].map(cell);
+        let result = test.result_in_words();
+        let mut text = format!("{before:>7} {peak:>7} {kept:>7} {result:<7} {}", fitted(name, room));
         if wide {
             text.push(' ');
             text.push_str(&test.beside_in_words());

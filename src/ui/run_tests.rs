@@ -69,6 +69,30 @@ fn a_command_that_runs_and_its_verdict() {
     }
 }
 
+/// Whoever pages where it has a terminal copies all of it where it has none, and ends well: that is no reason to be silent.
+#[test]
+fn a_verdict_tells_who_wants_a_terminal_where_to_get_it() {
+    let hint = "try: oomtop run --headless (it wants a terminal of its own)";
+    let shown = |command: &[&str], written: &str| {
+        let mut state = running((80, 24));
+        update(&mut state, Event::Output(written.as_bytes().to_vec()));
+        let command = command.iter().map(|word| word.as_bytes().into()).collect();
+        let report = run::report::RunReport { command, ..run::fixture::report() };
+        update(&mut state, Event::RunEnded(Arc::new(report)));
+        screen(&state)
+    };
+    for (command, written) in [
+        (&["/usr/bin/less", "README"][..], "text\n"),
+        (&["man", "less"], ""),
+        (&["top"], "\ttop: failed tty get\n"),
+        (&["sh", "-c", "vi"], "\x1b[?1049h"),
+    ] {
+        let shown = shown(command, written);
+        assert!(shown.contains(hint), "{command:?}\n{shown}");
+    }
+    assert!(!shown(&["go", "test", "./less"], "ok less\n").contains("--headless"));
+}
+
 #[test]
 fn what_is_said_hides_no_line_of_the_output() {
     for size in [(80, 24), (120, 34)] {

@@ -301,6 +301,41 @@ fn a_kill_is_told_once_and_its_story_is_two_keys_away() {
     assert_eq!(state.focus, Pane::Top);
 }
 
+/// What stands above it is looked at now.
+#[test]
+fn a_kill_takes_one_row_of_the_screen_whoever_it_was_and_wherever() {
+    use crate::monitor::kill_report::{KillDomain, KillGroup, KillReport, Killed};
+    use crate::units::{Pid, WallTime};
+
+    let path = format!("/kubepods.slice/{}", "pod".repeat(30));
+    for label in ["docker 4f2a91", "user.slice/user-1000.slice/session-3.scope", &path] {
+        for width in [80, 120, 200] {
+            let mut state = state();
+            update(&mut state, Event::Resize(width, 24));
+            let kill = |number: u64| {
+                let mut kill = KillReport::unknown(number, Timestamp::from_secs(11), WallTime(0));
+                let name = (*b"compile.test").into();
+                kill.victim = Some(Killed { id: None, pid: Pid(3_000_000), is_of_host: true, name });
+                let group = KillGroup { path: CgroupPath::new(path.as_bytes()), members: Vec::new(), count: 9 };
+                kill.group = Some(group);
+                kill.domain = Some(KillDomain {
+                    label: label.into(),
+                    path: path.as_bytes().into(),
+                    is_host: false,
+                    limit: Some(Bytes::from_mib(512)),
+                    is_told: false,
+                });
+                Arc::new(kill)
+            };
+            let report = Report { kills: vec![kill(1), kill(2)], ..(*state.report).clone() };
+            update(&mut state, Event::Report(Arc::new(report)));
+            let said = state.said(usize::from(width) - 2, 4);
+            let [(_, row)] = &said[..] else { panic!("{width}: {said:?}") };
+            assert!(row.contains("compile.test (3000000 on the host)") && row.ends_with("; 5 tells why"), "{row}");
+        }
+    }
+}
+
 #[test]
 fn command_lines_are_read_to_their_end() {
     use crate::snapshot::process::Command;

@@ -338,7 +338,8 @@ impl Run {
         while let Some(episode) = self.log.next_episode() {
             // A cgroup of somebody else may run full all the time.
             if self.kills.len() < 1000 {
-                self.kills.push(Kill { story: self.teller.tell(episode), at: self.now });
+                let (story, pass) = (self.teller.tell(episode), (snapshot.began, snapshot.ended));
+                self.kills.push(Kill { story, pass });
             }
         }
     }

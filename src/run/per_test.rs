@@ -33,6 +33,8 @@ pub struct TestMemory {
     paused: bool,
     /// RSS of its test binary when it began to wait for its turn to run in parallel.
     when_paused: Option<Bytes>,
+    /// From when to when it waited to run in parallel: a test does that once.
+    waited: Option<(Timestamp, Option<Timestamp>)>,
 }
 
 impl TestMemory {
@@ -84,6 +86,17 @@ impl TestMemory {
 
     fn runs(&self) -> bool {
         self.ended.is_none() && !self.paused
+    }
+
+    /// Whether it ran at any moment between these; without an end, to the end of all.
+    fn ran_between(&self, from: Timestamp, until: Option<Timestamp>) -> bool {
+        let overlaps = |began, ended: Option<Timestamp>| {
+            until.is_none_or(|until| began <= until) && ended.is_none_or(|ended| ended >= from)
+        };
+        match self.waited {
+            Some((since, to)) => overlaps(self.began, Some(since)) || to.is_some_and(|to| overlaps(to, self.ended)),
+            None => overlaps(self.began, self.ended),
+        }
     }
 
     /// Whether it is a test below another one of its package.
@@ -143,6 +156,7 @@ impl Tests {
                 beside: BTreeSet::new(),
                 paused: false,
                 when_paused: None,
+                waited: None,
             });
             self.living.push(self.all.len() - 1);
             self.meet(self.all.len() - 1);
@@ -152,9 +166,13 @@ impl Tests {
         let Some(place) = self.living.iter().copied().rfind(same) else { return };
         let found = &mut self.all[place];
         match action {
-            "pause" => (found.paused, found.when_paused) = (true, rss),
+            "pause" => {
+                (found.paused, found.when_paused) = (true, rss);
+                found.waited = Some((at, None));
+            }
             "cont" => {
                 found.paused = false;
+                found.waited = found.waited.map(|(since, _)| (since, Some(at)));
                 // What came and went while it waited is that of others.
                 if let (Some(paused), Some(now), Some(before)) = (found.when_paused.take(), rss, found.before) {
                     found.before = Some(before.saturating_add(now).saturating_sub(paused));
@@ -218,11 +236,15 @@ impl Tests {
     /// The lowest tests of a package that run: those that stand for their parents too.
     #[must_use]
     pub fn running(&self, package: &str) -> Vec<&TestMemory> {
-        let of_package = || {
-            self.living.iter().map(|place| &self.all[*place]).filter(|test| &*test.package == package && test.runs())
-        };
-        let is_parent = |test: &TestMemory| of_package().any(|other| other.is_below(test));
-        of_package().filter(|test| !is_parent(test)).collect()
+        let living = self.living.iter().map(|place| &self.all[*place]);
+        lowest(&living.filter(|test| &*test.package == package && test.runs()).collect::<Vec<_>>())
+    }
+
+    /// The lowest tests of a package that ran at any moment between these.
+    #[must_use]
+    pub fn ran_between(&self, package: &str, from: Timestamp, until: Option<Timestamp>) -> Vec<&TestMemory> {
+        let of_package = self.all.iter().filter(|test| &*test.package == package);
+        lowest(&of_package.filter(|test| test.ran_between(from, until)).collect::<Vec<_>>())
     }
 
     /// The lowest tests that failed.
@@ -279,6 +301,12 @@ impl Tests {
         }
         untold
     }
+}
+
+/// Without those of which another is below them.
+fn lowest<'a>(tests: &[&'a TestMemory]) -> Vec<&'a TestMemory> {
+    let is_parent = |test: &TestMemory| tests.iter().any(|other| other.is_below(test));
+    tests.iter().copied().filter(|test| !is_parent(test)).collect()
 }
 
 #[cfg(test)]

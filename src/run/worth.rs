@@ -22,12 +22,13 @@ const OTHERS: usize = 5;
 pub fn processes(all: &[ProcessLine], lines: usize) -> Vec<&ProcessLine> {
     let peak = |process: &ProcessLine| process.peak.map(|(peak, _)| peak);
     let (mut rows, rest): (Vec<_>, Vec<_>) = all.iter().partition(|process| went_wrong(process));
-    rows.truncate(lines.div_ceil(2));
+    rows.sort_by_key(|process| Reverse((was_killed(process), peak(process))));
     let enough = all.iter().filter_map(peak).max().map_or(SMALL, |biggest| SMALL.max(Bytes(biggest.0 / 8)));
     let (tests, others): (Vec<_>, Vec<_>) = rest
         .into_iter()
         .filter(|process| peak(process) >= Some(if process.phase == Phase::Test { SMALL } else { enough }))
         .partition(|process| process.phase == Phase::Test);
+    rows.truncate(lines.saturating_sub(tests.len() + others.len()).max(lines.div_ceil(2)));
     let room = lines - rows.len();
     rows.extend(tests.into_iter().take(room.saturating_sub(others.len().min(OTHERS).min(room / 2))));
     let room = lines - rows.len();
@@ -112,6 +113,17 @@ mod tests {
         let expected =
             [(Phase::Test, peak(100)), (Phase::Link, peak(300)), (Phase::Test, peak(3)), (Phase::Test, None)];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn who_was_killed_is_there_however_many_failed_and_no_line_stays_empty() {
+        let mut all: Vec<_> = (0..9).map(|_| made(Phase::Test, 100, Some(Exit::Code(1)))).collect();
+        all.push(made(Phase::Test, 50, Some(Exit::Signal(9))));
+        for lines in 1..=15 {
+            let shown = processes(&all, lines);
+            assert_eq!(shown.len(), lines.min(all.len()), "{lines}");
+            assert!(was_killed(shown[0]), "{lines}");
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
     }
     let rest = (report.processes.len() - rows.len()) as u64 + report.left_out;
     if rest > 0 {
-        writeln!(out, "\nNot shown: {}.", counted(rest, ["smaller process", "smaller processes"]))?;
+        writeln!(out, "\nNot shown: {}.", counted(rest, ["other process", "other processes"]))?;
     }
     if let Some(peak) = &report.peak {
         let names: Vec<_> = peak

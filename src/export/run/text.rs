@@ -104,7 +104,7 @@ fn table(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> io::R
     }
     let rest = (report.processes.len() - rows.len()) as u64 + report.left_out;
     if rest > 0 {
-        writeln!(out, "  and {}", counted(rest, ["smaller one", "smaller ones"]))?;
+        writeln!(out, "  and {}", counted(rest, ["other", "others"]))?;
     }
     Ok(())
 }

@@ -53,12 +53,26 @@ impl Case<'_> {
         self.exit == Some(Exit::Code(0))
     }
 
-    /// The one test that ran when this process ended, where it worked for tests; it stands for those above it too.
+    /// The tests that ran when this process ended, where it worked for tests: of a test binary those that it left behind.
+    fn ran_then(&self, process: &Watched) -> Vec<&TestMemory> {
+        let Some(package) = process.role.package.as_deref() else { return Vec::new() };
+        match process.role.tests() {
+            Some(package) => self.tests.running(package),
+            None => self.tests.ran_between(package, process.last_seen, process.ended),
+        }
+    }
+
+    /// The one of them, where that was one; it stands for those above it too.
     fn ran_alone(&self, process: &Watched) -> Option<&str> {
-        match *self.tests.running(process.role.package.as_deref()?) {
+        match *self.ran_then(process) {
             [one] => Some(&one.test),
             _ => None,
         }
+    }
+
+    /// Whether a record of the log may be of one of ours, though it could not be matched.
+    fn may_be_named(&self) -> bool {
+        self.kills.iter().any(|kill| kill.may_be_of_ours(self))
     }
 }
 
@@ -73,11 +87,16 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         .or_else(|| limits::timed_out(case))
         .or_else(|| limits::address_space(case));
     let mut verdict = outside::seen_from_outside(case, found.unwrap_or_else(|| by_exit(case)));
-    let package = verdict.victim.as_ref().and_then(|victim| victim.package.as_deref());
-    let ran = package.map(|package| case.tests.running(package)).unwrap_or_default();
+    let victim = verdict.victim.as_ref().and_then(|victim| {
+        let is_it = |process: &&Watched| process.id.pid == victim.pid && process.name.as_bytes() == &*victim.name;
+        case.processes.iter().find(is_it)
+    });
+    let ran = victim.map(|victim| case.ran_then(victim)).unwrap_or_default();
     if ran.len() > 1 {
         let names = first_few(ran.iter().map(|test| &*test.test));
-        verdict.story.insert(0, format!("{names} ran then, and share what it held"));
+        let is_binary = victim.is_some_and(|victim| victim.role.tests().is_some());
+        let whose = if is_binary { "and share what it held" } else { "and any of them may have started it" };
+        verdict.story.insert(0, format!("{names} ran then, {whose}"));
     }
     verdict
 }
@@ -130,7 +149,8 @@ fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
     let mut evidence = vec![log_evidence(case)];
     let counted_none = case.host_kills.is_some_and(|(from, to)| from == to);
     let counted = case.host_kills.map_or(0, |(from, to)| to.saturating_sub(from));
-    let all_told = case.sight.kernel_log.is_ok() && case.kills.len() as u64 >= counted;
+    let may_be_named = case.may_be_named();
+    let all_told = !may_be_named && case.sight.kernel_log.is_ok() && case.kills.len() as u64 >= counted;
     if let Some((path, from, to)) = &case.cgroup_kills {
         let whose = if all_told { "others" } else { "of whom is not known" };
         evidence.push(Evidence {
@@ -146,7 +166,7 @@ fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
         };
         evidence.push(Evidence { source: "counters", text });
     }
-    (evidence, counted_none || all_told && case.sees_all_numbers)
+    (evidence, counted_none && !may_be_named || all_told && case.sees_all_numbers)
 }
 
 #[cfg(test)]

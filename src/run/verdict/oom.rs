@@ -27,8 +27,8 @@ use super::{Case, SIGKILL};
 #[derive(Clone, Debug)]
 pub(in crate::run) struct Kill {
     pub story: Story,
-    /// When the log had it.
-    pub at: Timestamp,
+    /// From when to when the pass took in which the log had it. Who was missing in it is dated by its begin.
+    pub pass: (Timestamp, Timestamp),
 }
 
 impl Kill {
@@ -37,9 +37,18 @@ impl Kill {
 
     /// Whether it may have been the one that was killed: it was there then, and did not end with a status of its own.
     fn may_be_of(&self, process: &Watched) -> bool {
-        let was_there = process.first_seen <= self.at.after(Self::TAKES)
-            && process.ended.is_none_or(|ended| ended.after(Self::TAKES) >= self.at);
+        let (began, ended) = self.pass;
+        let was_there = process.first_seen <= ended.after(Self::TAKES)
+            && process.ended.is_none_or(|gone| gone.after(Self::TAKES) >= began);
         was_there && process.exit_code().is_none()
+    }
+
+    /// Whether it names a number that one of ours had whose end nobody told: then it may have been that one, whenever the log
+    /// came to be read.
+    pub(super) fn may_be_of_ours(&self, case: &Case<'_>) -> bool {
+        let mut named = self.story.episode.victims.iter().map(|victim| victim.tgid.unwrap_or(victim.pid));
+        let is_open = |pid| case.processes.iter().any(|process| process.id.pid == pid && process.exit().is_none());
+        case.sees_all_numbers && named.any(is_open)
     }
 
     /// Who of a run was taken, with what it held then.

@@ -188,6 +188,91 @@ fn who_had_the_number_long_before_the_kill_was_not_taken() {
     assert_eq!(kind(60), VerdictKind::Failed);
 }
 
+/// A pass of more than two seconds: the machine is out of memory for us too.
+#[test]
+fn a_slow_pass_parts_no_victim_from_the_record_of_its_kill() {
+    let log = |pid| {
+        [
+            "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/x,task=tail,pid=12,uid=0".to_owned(),
+            format!("Out of memory: Killed process {pid} (tail) total-vm:23248kB, anon-rss:15360kB, file-rss:1536kB, shmem-rss:0kB, UID:0 pgtables:80kB oom_score_adj:0"),
+        ]
+    };
+    let judged = |pid, second| {
+        let at = |began, ended, snapshot: Snapshot| {
+            let [began, ended] = [began, ended].map(Timestamp::from_secs);
+            let machine = Arc::new(Machine { initial_pid_namespace: Some(true), ..Machine::default() });
+            Snapshot { began, ended, machine, ..snapshot }
+        };
+        let gone = |log: &[&str]| Snapshot { roster: Vec::new(), stats: Vec::new(), ..pass(None, log) };
+        let mut run = Run::new(RunPlan::default());
+        run.absorb(&at(1, 1, pass(None, &[])));
+        run.absorb(&at(3, 3, gone(&[])));
+        let log = log(pid);
+        run.absorb(&at(second, second + 5, gone(&[&log[0], &log[1]])));
+        run.finish(Some(Exit::Code(1)), Ok(())).verdict
+    };
+    let verdict = judged(12, 5);
+    assert_eq!((verdict.kind, verdict.confidence), (VerdictKind::OomKilledHost, Confidence::Certain), "{verdict:?}");
+    // Who had the number long before may have been it, if the log was read late: that it was not is not known.
+    let verdict = judged(12, 60);
+    let told = verdict.summary.clone() + &verdict.evidence.iter().map(|one| &*one.text).collect::<String>();
+    assert_eq!((verdict.kind, verdict.confidence), (VerdictKind::Failed, Confidence::Likely), "{told}");
+    assert!(!told.contains("took nothing of it") && !told.contains("none of this run"), "{told}");
+    let verdict = judged(4711, 60);
+    assert_eq!((verdict.kind, verdict.confidence), (VerdictKind::Failed, Confidence::Certain), "{verdict:?}");
+}
+
+/// A helper of `TestA` is taken at second 3; `TestB` begins long after, and what waits to run in parallel does not run.
+#[test]
+fn a_test_that_began_when_the_victim_was_long_dead_did_not_run_then() {
+    let helper = |second| {
+        let seen = Timestamp::from_secs(second - 1);
+        let mut helper = Watched::new(ProcessId::new(12, 1), Pid(1), Name::new(b"tail"), seen);
+        (helper.role.package, helper.role.below) = (Some("m/a".into()), Some("m/a".into()));
+        helper.account(Timestamp::from_secs(second), None, Some(SIGKILL));
+        helper
+    };
+    let mut tests = Tests::default();
+    for (action, test, second) in [
+        ("run", "TestWaits", 1),
+        ("pause", "TestWaits", 1),
+        ("run", "TestA", 2),
+        ("run", "TestA/x", 2),
+        ("pass", "TestA/x", 4),
+        ("pass", "TestA", 4),
+        ("cont", "TestWaits", 20),
+        ("run", "TestB", 30),
+    ] {
+        tests.take(action, "m/a", test, Timestamp::from_secs(second), None);
+    }
+    let judged = |second, phase| {
+        let mut process = helper(second);
+        process.role.phase = phase;
+        if phase == Phase::Test {
+            process.role.below = None;
+        }
+        let processes = [process];
+        let verdict = judge(&Case {
+            processes: &processes,
+            tests: &tests,
+            cgroup_kills: None,
+            ..case(Exit::Code(1), &[], Ok(()))
+        });
+        (verdict.victim.and_then(|victim| victim.test), verdict.summary, verdict.story.concat())
+    };
+    let (test, summary, _) = judged(3, Phase::Other);
+    assert_eq!(test.as_deref(), Some("TestA/x"), "{summary}");
+    assert!(summary.contains(" while TestA/x ran"), "{summary}");
+    let (test, _, story) = judged(31, Phase::Other);
+    assert!(test.is_none() && story.contains("TestWaits, TestB ran then, and any of them"), "{story}");
+    let processes = [helper(3), helper(3)];
+    let told = judge(&Case { processes: &processes, ..case(Exit::Code(1), &[], Ok(())) }).summary;
+    assert!(told.contains("perhaps tail 12 (a child of the test of m/a), because"), "{told}");
+    // Of a test binary it is those that it left behind.
+    let (test, _, story) = judged(31, Phase::Test);
+    assert!(test.is_none() && story.contains("ran then, and share what it held"), "{story}");
+}
+
 #[test]
 fn one_that_was_seen_only_before_its_exec_is_who_it_became() {
     let [go, test] = [ProcessId::new(20, 1), ProcessId::new(30, 2)];

@@ -16,7 +16,10 @@ use super::Case;
 pub(super) fn log_evidence(case: &Case<'_>) -> Evidence {
     let text = match case.sight.kernel_log {
         Ok(()) if case.kills.is_empty() => "no OOM kill in it during the run".to_owned(),
-        Ok(()) => format!("{} in it, none of this run", counted(case.kills.len(), ["OOM kill", "OOM kills"])),
+        Ok(()) => {
+            let whose = if case.may_be_named() { "whether of this run is not known" } else { "none of this run" };
+            format!("{} in it, {whose}", counted(case.kills.len(), ["OOM kill", "OOM kills"]))
+        }
         Err(reason) => format!("cannot be read: {}", reason.reason_of_kernel_log()),
     };
     Evidence { source: "kernel log", text }
@@ -94,7 +97,7 @@ pub(super) fn who(process: &Watched) -> String {
         (Phase::Compile, Some(package), _) => format!("the compiler of {} ({name})", printable(package.as_bytes())),
         (Phase::Vet, Some(package), _) => format!("vet of {} ({name})", printable(package.as_bytes())),
         (Phase::Other, Some(package), _) => {
-            format!("{name}, a child of the test of {},", printable(package.as_bytes()))
+            format!("{name} (a child of the test of {})", printable(package.as_bytes()))
         }
         _ => name,
     }

@@ -137,8 +137,7 @@ impl Place {
 
     /// Among the mounts that have the memory controller.
     fn among(mounts: &[Mount], membership: &[u8]) -> Result<Self> {
-        let mut refusal =
-            eyre!("--memory-max needs the memory controller, which is mounted nowhere here (/proc/self/mountinfo)");
+        let mut elsewhere = None;
         for mount in mounts {
             let place = Path::new(OsStr::from_bytes(&mount.mount_point));
             let Some(path) = proc_files::memory_cgroup(membership, Some(mount.version)) else { continue };
@@ -146,20 +145,26 @@ impl Place {
             let Some(below) = path.strip_prefix(root) else {
                 // A cgroup namespace calls its own cgroup /, and a mount from outside begins at /.. then: by what name it has
                 // our cgroup is nowhere told (cgroup_namespaces(7)).
-                refusal = eyre!(
-                    "--memory-max cannot find our own cgroup: {} shows {}, and we are in {} (/proc/self/mountinfo and \
-                     /proc/self/cgroup). In a cgroup namespace of its own it needs a mount of its own",
-                    place.display(),
-                    String::from_utf8_lossy(&mount.root),
-                    String::from_utf8_lossy(path)
-                );
+                elsewhere = Some((place, &mount.root, path));
                 continue;
             };
             let below = below.strip_prefix(b"/").unwrap_or(below);
             let directory = place.join(OsStr::from_bytes(below));
             return Ok(Self { version: mount.version, directory, path: path.to_vec(), is_root: below.is_empty() });
         }
-        Err(refusal)
+        // Made last: a report of an error may read all symbols of the program for its backtrace.
+        Err(match elsewhere {
+            None => {
+                eyre!("--memory-max needs the memory controller, which is mounted nowhere here (/proc/self/mountinfo)")
+            }
+            Some((place, root, path)) => eyre!(
+                "--memory-max cannot find our own cgroup: {} shows {}, and we are in {} (/proc/self/mountinfo and \
+                 /proc/self/cgroup). In a cgroup namespace of its own it needs a mount of its own",
+                place.display(),
+                String::from_utf8_lossy(root),
+                String::from_utf8_lossy(path)
+            ),
+        })
     }
 
     /// Makes a child of where it may have the controller.

@@ -257,7 +257,7 @@ fn table(lines: &mut Vec<Line>, processes: &[ProcessLine], others: u64, width: u
     }
     let rest = processes.len() as u64 + others - shown.len() as u64;
     if rest > 0 {
-        lines.push(vec![(format!("and {}", counted(rest, ["smaller one", "smaller ones"])), Role::Dim)]);
+        lines.push(vec![(format!("and {}", counted(rest, ["other", "others"])), Role::Dim)]);
     }
 }
 

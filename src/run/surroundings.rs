@@ -70,10 +70,14 @@ impl Surroundings {
         }
     }
 
-    /// Notes whether the one with the tightest limit is at it.
+    /// Notes whether the one with the tightest limit is at it, with its page cache, which may be all that fills it.
     fn fill(&mut self, cgroups: &[Cgroup]) {
         let was_full = std::mem::take(&mut self.is_full);
         let Some((cgroup, limit)) = tightest(cgroups) else { return };
+        // After a move, or where a limit was set meanwhile, it is another one: what was seen is not of it.
+        if tightest(&self.last).is_some_and(|(before, _)| before.path != cgroup.path) {
+            self.full = None;
+        }
         // The kernel charges in batches, for each processor (mm/memcontrol.c MEMCG_CHARGE_BATCH), and reclaim goes below it.
         if cgroup.usage.is_some_and(|usage| usage.0 >= limit.0 / 32 * 31) {
             self.is_full = true;
@@ -128,4 +132,32 @@ impl Surroundings {
 fn tightest(cgroups: &[Cgroup]) -> Option<(&Cgroup, Bytes)> {
     let limited = cgroups.iter().filter_map(|cgroup| Some((cgroup, cgroup.limit.flatten()?)));
     limited.min_by_key(|(_, limit)| *limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::cgroup::Version;
+    use crate::snapshot::process::CgroupPath;
+
+    #[test]
+    fn how_long_a_cgroup_was_full_is_not_told_of_the_one_that_the_run_moved_to() {
+        let look = |second, path: &str, mib| {
+            let at = Timestamp::from_secs(second);
+            let cgroup = Cgroup::unread(CgroupPath::new(path), Version::V2, at);
+            vec![Cgroup { limit: Some(Some(Bytes::from_mib(100))), usage: Some(Bytes::from_mib(mib)), ..cgroup }]
+        };
+        let mut surroundings = Surroundings::default();
+        let mut full = |second, path, mib| {
+            let cgroups = look(second, path, mib);
+            surroundings.fill(&cgroups);
+            surroundings.last = cgroups;
+            surroundings.full.map(|(since, to)| [since, to].map(|at| at.since(Timestamp(0)).as_secs()))
+        };
+        assert_eq!(full(1, "/job", 50), None);
+        assert_eq!((full(2, "/job", 98), full(4, "/job", 100)), (Some([2, 2]), Some([2, 4])));
+        assert_eq!(full(5, "/job", 50), Some([2, 4]), "the last such time");
+        assert_eq!((full(6, "/job/own", 50), full(7, "/job/own", 99)), (None, Some([7, 7])));
+        assert_eq!(full(8, "/job", 99), Some([8, 8]));
+    }
 }

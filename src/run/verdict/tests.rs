@@ -330,8 +330,11 @@ fn how_fast_it_grew_is_told_up_to_where_it_stood() {
         ..case(Exit::Code(1), &[], Ok(()))
     };
     assert_eq!(growth(&hog), ", having grown +73.2M/s for 2.0s");
-    let told = "; from 1.8s to 9.7s it stood there";
-    assert_eq!(stood(&case(Some((1900, 9500))), &hog), format!("{told}, with job at its limit"));
+    let told = "; from 1.8s to 9.7s it stayed at that";
+    assert_eq!(
+        stood(&case(Some((1900, 9500))), &hog),
+        format!("{told}, with the usage of job (page cache included) at its limit")
+    );
     for seen in [None, Some((4000, 9700)), Some((1800, 7000))] {
         assert_eq!(stood(&case(seen), &hog), told, "{seen:?}");
     }

@@ -122,18 +122,20 @@ pub(super) fn growth(process: &Watched) -> String {
 pub(super) fn stood(case: &Case<'_>, process: &Watched) -> String {
     let stood = process.stood().map(|(from, until)| {
         let [since, to] = [from, until].map(|at| seconds(at.since(case.began)));
-        format!("; from {since} to {to} it stood there{}", meanwhile(case, from, until))
+        format!("; from {since} to {to} it stayed at that{}", meanwhile(case, from, until))
     });
     stood.unwrap_or_default()
 }
 
-/// Whether what limits it was seen at its limit nearly all of that time.
+/// Whether the usage of what limits it was seen at its limit nearly all of that time.
 fn meanwhile(case: &Case<'_>, from: Timestamp, until: Timestamp) -> String {
     // Looked at twice a second.
     const NEARLY: Duration = Duration::from_secs(1);
     let full = case.full.filter(|(since, to)| *since <= from.after(NEARLY) && to.after(NEARLY) >= until);
     let cgroup = full.and_then(|_| case.room?.cgroup.as_deref());
-    cgroup.map_or_else(String::new, |cgroup| format!(", with {} at its limit", cgroup_name(case, cgroup)))
+    cgroup.map_or_else(String::new, |cgroup| {
+        format!(", with the usage of {} (page cache included) at its limit", cgroup_name(case, cgroup))
+    })
 }
 
 pub(super) fn victim(case: &Case<'_>, process: &Watched) -> Victim {

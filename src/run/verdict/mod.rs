@@ -111,7 +111,10 @@ fn by_exit(case: &Case<'_>) -> Verdict {
     let (kind, confidence, summary) = match exit {
         Exit::Code(0) => {
             let may_be_ours = case.cgroup_kills.is_some() || !case.cgroups_count;
-            let confidence = if sure || sees_ends || !may_be_ours { Confidence::Certain } else { Confidence::Likely };
+            // A record of an end may be lost, and who lives in another PID namespace has none.
+            let told = case.processes.iter().all(|process| process.ended.is_none() || process.exit().is_some());
+            let confidence =
+                if sure || sees_ends && told || !may_be_ours { Confidence::Certain } else { Confidence::Likely };
             (VerdictKind::Ok, confidence, near(case))
         }
         exit => {

@@ -214,14 +214,15 @@ fn ended_later(case: &Case<'_>, process: &Watched) -> bool {
     case.counted.is_some_and(|(_, after)| process.ended > Some(after.after(DIES)))
 }
 
-/// Whom nobody told the end of, and who was gone when the lowest cgroup had counted a kill: of several the biggest. The
+/// Whom nobody told the end of, and who was met no more after the look before the lowest cgroup had counted a kill (it
+/// may have been seen a moment before that look): of several the biggest. The
 /// go command lasts as long as what it runs, and goes with it. Where all ended well, it must have been the biggest of those
 /// that were there (mm/oom_kill.c oom_badness), and none that the go command would have failed for.
 fn vanished_as_counted<'a>(case: &Case<'a>) -> Option<&'a Watched> {
     let (before, after) = case.counted?;
     let peak = |process: &&Watched| process.peak().map(|(peak, _)| peak);
     let (vanished, others): (Vec<&Watched>, Vec<&Watched>) =
-        case.processes.iter().filter(|process| process.last_seen >= before).partition(|process| {
+        case.processes.iter().filter(|process| process.ended.is_none_or(|ended| ended > before)).partition(|process| {
             let is_gone = process.ended.is_some_and(|ended| ended <= after.after(DIES));
             is_gone && process.exit().is_none() && process.role.phase != Phase::Go
         });

@@ -83,15 +83,29 @@ pub fn first_few<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     format!("{}{more}", few.join(", "))
 }
 
-/// A word as a shell reads it back. Safe to show.
+/// A word as a shell reads it back: POSIX, or bash and zsh where something in it is not visible. Safe to show.
 #[must_use]
 pub fn for_shell(word: &[u8]) -> String {
-    let shown = printable(word);
+    let Cow::Borrowed(shown) = printable(word) else { return in_ansi_c_quotes(word) };
     let is_plain = |letter: char| letter.is_alphanumeric() || "-_./,:=@%+".contains(letter);
     if !shown.is_empty() && shown.chars().all(is_plain) {
-        return shown.into_owned();
+        return shown.to_owned();
     }
     format!("'{}'", shown.replace('\'', "'\\''"))
+}
+
+/// `$'a\x0ab'`: each byte that is no plain ASCII as its number.
+fn in_ansi_c_quotes(word: &[u8]) -> String {
+    let mut quoted = String::from("$'");
+    for byte in word {
+        match byte {
+            b'\'' | b'\\' => quoted.extend(['\\', char::from(*byte)]),
+            b' '..=b'~' => quoted.push(char::from(*byte)),
+            _ => drop(write!(quoted, "\\x{byte:02x}")),
+        }
+    }
+    quoted.push('\'');
+    quoted
 }
 
 /// Whether it is in there, capitals or not. Bytes, because names are bytes; a blank also stands for the NUL between two
@@ -178,6 +192,16 @@ pub fn end_of<'a>(text: &'a str, width: usize, missing: &str) -> Cow<'a, str> {
     Cow::Owned(format!("{missing}{}", &text[from..]))
 }
 
+/// The beginning of a text in at most so many columns, before a sign where some is missing.
+#[must_use]
+pub fn beginning_of<'a>(text: &'a str, width: usize, missing: &str) -> Cow<'a, str> {
+    if columns(text) <= width {
+        return Cow::Borrowed(text);
+    }
+    let kept = fold(text, width.saturating_sub(columns(missing))).next().unwrap_or_default();
+    Cow::Owned(format!("{kept}{missing}"))
+}
+
 /// A name in exactly so many columns: its end where it is longer.
 #[must_use]
 pub fn fitted(name: &str, width: usize) -> String {
@@ -210,6 +234,7 @@ mod tests {
             ("a b", "'a b'"),
             ("", "''"),
             ("~", "'~'"),
+            ("a\n'b\\\u{202e}", r"$'a\x0a\'b\\\xe2\x80\xae'"),
         ] {
             assert_eq!(for_shell(word.as_bytes()), expected);
         }
@@ -255,6 +280,8 @@ mod tests {
         assert_eq!(end_of("ab漢字", 5, ".."), "..字");
         assert_eq!(end_of("abc", 1, ".."), "..");
         assert_eq!(end_of("abc", 2, "…"), "…c");
+        assert_eq!(beginning_of("go test -v", 10, " .."), "go test -v");
+        assert_eq!(beginning_of("go test -v x", 10, " .."), "go test ..");
     }
 
     proptest! {

@@ -97,6 +97,7 @@ impl RunView {
         let told = told.chain(verdict.evidence.iter().map(|evidence| evidence.source.len() + evidence.text.len()));
         let told = told.chain(report.budget.iter().flat_map(|budget| &budget.exceeded).map(String::len));
         let told = told.chain(report.advice.iter().map(|advice| advice.what.len() + advice.why.len()));
+        let told = told.chain(report.advice.iter().filter_map(|advice| Some(advice.command.as_ref()?.len())));
         told.chain([verdict.summary.len()]).map(|length| length / room + 1).sum::<usize>() + TABLES
     }
 }

@@ -3,12 +3,12 @@
 //! not carry, and two lines of which one says that the other does not help.
 
 use crate::monitor::kill_report::Confidence;
-use crate::text::printable;
+use crate::text::{holds, printable};
 use crate::units::Bytes;
 
 use super::phase::Phase;
 use super::report::{Advice, Exit, Peak, ProcessLine, Room, RunReport, VerdictKind};
-use super::suspect;
+use super::{again, suspect};
 
 /// More than so many nobody tries.
 pub const LINES: usize = 3;
@@ -42,6 +42,7 @@ fn after_a_kill(report: &RunReport, race: bool) -> impl Iterator<Item = Advice> 
     let race = (race && is_test).then(|| Advice {
         what: "run without -race where memory is short".into(),
         why: "the race detector makes a test hold 5 to 10 times as much (its own documentation says so)".into(),
+        command: again::without_flag(report, "-race"),
     });
     let (first, then) = if is_by_sum(report) { (fits, None) } else { (None, fits) };
     [
@@ -78,6 +79,7 @@ fn before_a_kill(report: &RunReport, tight: &Tight<'_>) -> impl Iterator<Item = 
             "it held {} of {}; a quarter more for bad days, rounded up to the next {step}",
             tight.held, tight.limit
         ),
+        command: report.room.as_ref().filter(|room| room.is_own).and_then(|_| with_limit(report, size)),
     };
     [files_on_tmpfs(report), fewer(report, tight), Some(more)].into_iter().flatten()
 }
@@ -87,11 +89,12 @@ fn hold_it_there(report: &RunReport) -> Option<Advice> {
     report.processes.iter().find(|process| process.phase == Phase::Test)?;
     let Rounded { size, step } = round_up(Bytes(peak.total.0 / 5 * 6));
     Some(Advice {
-        what: format!("hold it there: oomtop run --budget {}", size_for_the_prompt(size)),
+        what: format!("hold it there, with a budget of {size}"),
         why: format!(
             "this run held {} at the most; a fifth more for bad days, rounded up to the next {step}",
             peak.total
         ),
+        command: again::watched(report, &format!("--budget {}", again::for_the_prompt(size))),
     })
 }
 
@@ -200,7 +203,8 @@ fn fewer_at_once(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
     let count = (1..together).rev().find(|count| tight.fits(needs(report, *count)))?;
     let who = if count == 1 { "the biggest".to_owned() } else { format!("the {count} biggest") };
     Some(Advice {
-        what: format!("go test -p {count}"),
+        what: if count == 1 { "one package at a time".into() } else { format!("{count} packages at a time") },
+        command: again::with_flag(report, "-p", &count.to_string()),
         why: format!(
             "{together} ran together; {who} and go need {}{} of {}",
             at_least(report),
@@ -233,7 +237,8 @@ fn fewer_in_parallel(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
     let needs = |fewer: u64| Bytes(growth.0 / count * fewer).saturating_add(rest);
     let fewer = (1..count).rev().find(|fewer| tight.fits(needs(*fewer)))?;
     Some(Advice {
-        what: format!("go test -parallel {fewer}"),
+        what: if fewer == 1 { "one test at a time".into() } else { format!("{fewer} tests of a package at a time") },
+        command: again::with_flag(report, "-parallel", &fewer.to_string()),
         why: format!(
             "{count} tests of {} ran together when it held {most}, {growth} more than before them; if they hold alike, \
              {fewer} at once need {}{} of {}",
@@ -254,18 +259,29 @@ fn files_on_tmpfs(report: &RunReport) -> Option<Advice> {
     let room = report.room.as_ref()?;
     let shmem = room.shmem.filter(|shmem| shmem.0 > room.limit.0 / 10)?;
     Some(Advice {
-        what: "put temporary files on a disk: set TMPDIR or GOTMPDIR".into(),
+        what: "put temporary files on a disk (TMPDIR)".into(),
         why: format!("{shmem} of the {} are files on tmpfs, which count as memory", room.limit),
+        command: again::with_variable(report, "TMPDIR", "TMPDIR=/var/tmp"),
     })
 }
 
-/// A linker was taken.
+/// A linker was taken. `go test` itself asks it for no debug information, unless it keeps the binary or writes a profile
+/// (cmd/go/internal/load/test.go `OmitDebug`); whoever gives the linker flags of his own adds it there.
 fn less_to_link(report: &RunReport) -> Option<Advice> {
-    let linker = victim(report).filter(|victim| victim.phase == Phase::Link)?;
-    let (held, _) = linker.peak?;
+    let taken = victim(report).filter(|victim| victim.phase == Phase::Link)?;
+    let (held, _) = taken.peak?;
+    let is_of_it = |process: &&ProcessLine| process.phase == Phase::Link && process.artifact == taken.artifact;
+    let of_it = report.processes.iter().filter(is_of_it);
+    let mut flags = of_it.flat_map(|linker| linker.command.split(|byte| *byte == b' ')).skip(1).peekable();
+    flags.peek()?;
+    if flags.any(|flag| matches!(flag, b"-w" | b"-s" | b"-w=true" | b"-s=true")) {
+        return None;
+    }
+    let gives_flags = report.command.iter().any(|word| holds(word, b"ldflags"));
     Some(Advice {
-        what: "go test -ldflags=-w: without debug information there is less to link".into(),
+        what: "link without debug information (-ldflags=-w)".into(),
         why: format!("the linker held {held} when it was taken"),
+        command: if gives_flags { None } else { again::with_flag(report, "-ldflags", "-w") },
     })
 }
 
@@ -275,8 +291,11 @@ fn memory_limit_of_go(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
     let process = victim(report).filter(|victim| victim.phase == Phase::Test)?;
     let (held, _) = process.peak?;
     let share = Bytes(tight.limit.saturating_sub(tight.beside(report, process)).0 / 10 * 9);
-    let in_vain =
-        |tried: Bytes, why: String| Advice { what: format!("hold less: the GOMEMLIMIT of {tried} did not help"), why };
+    let in_vain = |tried: Bytes, why: String| Advice {
+        what: format!("hold less: the GOMEMLIMIT of {tried} did not help"),
+        why,
+        command: None,
+    };
     match (process.squeeze, process.go_memory_limit) {
         (Some(squeeze), _) => return Some(in_vain(squeeze.limit, squeeze.to_string())),
         (None, Some(tried)) if held > tried => {
@@ -289,10 +308,11 @@ fn memory_limit_of_go(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
     }
     // Above what it held it would change nothing, far below it the collector would run all the time.
     (share < held && share.0 > held.0 / 2).then(|| Advice {
-        what: format!("oomtop run --gomemlimit {}m", share.0 >> 20),
+        what: "let the collector give garbage back before it comes to the limit".into(),
+        command: again::with_memory_limit(report, share),
         why: format!(
-            "the collector gives garbage back before it comes to the limit then; if it is taken again, most of the {held} \
-             was in use, or none of Go's heap"
+            "with a GOMEMLIMIT of {}; if it is taken again, most of the {held} was in use, or none of Go's heap",
+            Bytes(share.0 >> 20 << 20)
         ),
     })
 }
@@ -300,12 +320,10 @@ fn memory_limit_of_go(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
 /// A bigger limit, to see what it comes to.
 fn more_to_learn(report: &RunReport, fewer_is_useless: bool) -> Option<Advice> {
     let room = report.room.as_ref()?;
+    let twice = Bytes(room.limit.0.saturating_mul(2));
     let what = match room {
         Room { cgroup: None, .. } => "a machine with more memory, or swap".to_owned(),
-        Room { is_own: true, limit, .. } => {
-            format!("--memory-max {}, to see what it comes to", size_for_the_prompt(Bytes(limit.0.saturating_mul(2))))
-        }
-        Room { limit, .. } => format!("a limit of {}, to see what it comes to", Bytes(limit.0.saturating_mul(2))),
+        _ => format!("a limit of {twice}, to see what it comes to"),
     };
     let growing = victim(report).filter(|victim| !victim.stood).and_then(|victim| victim.growth).map_or_else(
         String::new,
@@ -314,7 +332,16 @@ fn more_to_learn(report: &RunReport, fewer_is_useless: bool) -> Option<Advice> {
         },
     );
     let fewer = if fewer_is_useless { "; fewer at once would not have helped" } else { "" };
-    Some(Advice { what, why: format!("it was cut off{growing}: how much is enough is not known{fewer}") })
+    Some(Advice {
+        what,
+        why: format!("it was cut off{growing}: how much is enough is not known{fewer}"),
+        command: if room.is_own { with_limit(report, twice) } else { None },
+    })
+}
+
+/// The same in a cgroup with this limit.
+fn with_limit(report: &RunReport, limit: Bytes) -> Option<String> {
+    again::watched(report, &format!("--memory-max {}", again::for_the_prompt(limit)))
 }
 
 /// A limit on address space (`ulimit -v`) is no limit on memory.
@@ -322,7 +349,8 @@ fn without_a_limit_on_addresses(report: &RunReport) -> Option<Advice> {
     let process = victim(report)?;
     let held = process.peak.map_or_else(String::new, |(peak, _)| format!(", it held {peak} of memory"));
     Some(Advice {
-        what: "no ulimit -v; oomtop run --memory-max limits what is really held".into(),
+        what: "no ulimit -v; oomtop run --memory-max SIZE limits what is really held".into(),
+        command: None,
         why: format!("{} ran out of addresses{held}; Go reserves far more of them than it uses", process.subject()),
     })
 }
@@ -342,13 +370,9 @@ fn more_room_for_go(report: &RunReport) -> Option<Advice> {
             Some(room) => format!("more memory than {}, or hold less: GOMEMLIMIT cannot do it", room.limit),
             None => format!("a GOMEMLIMIT of {}MiB or more", size.0 >> 20),
         },
+        command: if room.is_none() { again::with_memory_limit(report, size) } else { None },
         why: format!("{}: {squeeze}; that may have made it slow", process.subject()),
     })
-}
-
-/// A size as it is given to an option: nothing of it is rounded away.
-pub(super) fn size_for_the_prompt(size: Bytes) -> String {
-    format!("{}M", size.0.div_ceil(1 << 20))
 }
 
 /// A size as a person writes it.

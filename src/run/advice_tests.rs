@@ -46,23 +46,25 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
     use Phase::{Compile, Go, Link, Other, Test};
     let alone = &[("a.test", Test, 145), ("go", Go, 15)][..];
     let beside = &[("a.test", Test, 100), ("b.test", Test, 90), ("go", Go, 15)][..];
-    let learn = "--memory-max 320M, to see what it comes to";
-    let collect = "oomtop run --gomemlimit 130m";
+    let learn = "oomtop run --memory-max 320M -- go test ./...";
+    let collect = "GOMEMLIMIT=130MiB go test ./...";
     let ask = "oomtop run --tests --memory-max 160M -- go test ./...";
     let squeeze =
         Squeeze { limit: mib(20), live: mib(25), collections: 90, time: Duration::from_secs(3), cpu_percent: None };
     let tried = "hold less: the GOMEMLIMIT of 112M did not help";
-    let table: [(&str, RunReport, &[&str]); 23] = [
+    let leak = "oomtop run --tests --memory-max 160M -- go test -run '^TestLeak$' ./...";
+    let many = "oomtop run --tests --memory-max 160M -- go test -run '^TestMany$' ./...";
+    let table: [(&str, RunReport, &[&str]); 25] = [
         ("a test alone, nothing told of it", killed(160, alone, &[]), &[ask, collect, learn]),
         (
             "one test came to no end",
             killed(160, alone, &[("TestFine", 5, 6, Some(6)), ("TestLeak", 6, 145, None)]),
-            &["look at TestLeak of example.com/goleak/a first", collect, learn],
+            &[leak, collect, learn],
         ),
         (
             "an earlier test kept it",
             killed(160, alone, &[("TestLeak", 5, 120, Some(120)), ("TestNext", 120, 145, None)]),
-            &["look at TestLeak of example.com/goleak/a first", collect, learn],
+            &[leak, collect, learn],
         ),
         (
             "many kept a little",
@@ -90,7 +92,7 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
                     ("TestMany/3", 130, 145, None),
                 ],
             ),
-            &["look at TestMany of example.com/goleak/a first", collect, learn],
+            &[many, collect, learn],
         ),
         (
             "one subtest took it all",
@@ -99,26 +101,26 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
                 alone,
                 &[("TestMany", 5, 5, None), ("TestMany/1", 5, 6, Some(6)), ("TestMany/2", 6, 145, None)],
             ),
-            &["look at TestMany/2 of example.com/goleak/a first", collect, learn],
+            &["oomtop run --tests --memory-max 160M -- go test -run '^TestMany$/^2$' ./...", collect, learn],
         ),
         (
             "two that ran together",
             killed(160, alone, &[("TestA", 5, 5, None), ("TestB", 5, 145, None)]),
-            &["look first at TestA, TestB of example.com/goleak/a", "go test -parallel 1", learn],
+            &["look first at TestA, TestB of example.com/goleak/a", "go test -parallel 1 ./...", learn],
         ),
         (
             "two packages: one at a time would have fitted",
             killed(200, beside, &[]),
             &[
-                "go test -p 1",
+                "go test -p 1 ./...",
                 "oomtop run --tests --memory-max 200M -- go test ./...",
-                "--memory-max 400M, to see what it comes to",
+                "oomtop run --memory-max 400M -- go test ./...",
             ],
         ),
         (
             "two packages: one alone had nearly filled it, whatever ran beside",
             killed(160, &[("a.test", Test, 135), ("b.test", Test, 10), ("go", Go, 15)], &[]),
-            &[ask, "oomtop run --gomemlimit 121m", learn],
+            &[ask, "GOMEMLIMIT=121MiB go test ./...", learn],
         ),
         (
             "with the race detector",
@@ -132,22 +134,33 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
                     room.shmem = Some(mib(60));
                 }
             }),
-            &["put temporary files on a disk: set TMPDIR or GOTMPDIR", ask, collect],
+            &["TMPDIR=/var/tmp go test ./...", ask, collect],
         ),
         (
             "a linker was taken",
-            killed(160, &[("link", Link, 120), ("go", Go, 25)], &[]),
-            &["go test -ldflags=-w: without debug information there is less to link", learn],
+            changed(killed(160, &[("link", Link, 120), ("go", Go, 25)], &[]), |report| {
+                report.command = vec![b"make".as_slice().into()];
+                report.processes[0].command = b"link -o shop -extldflags=-w".as_slice().into();
+            }),
+            &["GOFLAGS=\"${GOFLAGS:+$GOFLAGS }-ldflags=-w\" make", "oomtop run --memory-max 320M -- make"],
         ),
+        (
+            "a linker without debug information was taken",
+            changed(killed(160, &[("link", Link, 120), ("go", Go, 25)], &[]), |report| {
+                report.processes[0].command = b"link -o a.test -s -w -buildmode=exe".as_slice().into();
+            }),
+            &[learn],
+        ),
+        ("a linker was taken that nobody saw", killed(160, &[("link", Link, 120), ("go", Go, 25)], &[]), &[learn]),
         (
             "a compiler was taken beside another",
             killed(160, &[("compile", Compile, 70), ("compile", Compile, 60), ("go", Go, 25)], &[]),
-            &["go test -p 1", learn],
+            &["go test -p 1 ./...", learn],
         ),
         (
             "a linker survived, whatever it held",
             killed(160, &[("a.test", Test, 110), ("link", Link, 300), ("go", Go, 25)], &[]),
-            &[ask, "oomtop run --gomemlimit 99m", learn],
+            &[ask, "GOMEMLIMIT=99MiB go test ./...", learn],
         ),
         (
             "a child of a test was taken",
@@ -161,14 +174,18 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
                     room.is_own = false;
                 }
             }),
-            &["look at TestLeak of example.com/goleak/a first", collect, "a limit of 320M, to see what it comes to"],
+            &[
+                "oomtop run --tests -- go test -run '^TestLeak$' ./...",
+                collect,
+                "a limit of 320M, to see what it comes to",
+            ],
         ),
         (
             "well, and near the limit",
             well(160, &[("a.test", Test, 70), ("b.test", Test, 60), ("go", Go, 15)]),
-            &["go test -p 1", "a limit of 192M"],
+            &["go test -p 1 ./...", "oomtop run --memory-max 192M -- go test ./..."],
         ),
-        ("well, with room", well(512, alone), &["hold it there: oomtop run --budget 192M"]),
+        ("well, with room", well(512, alone), &["oomtop run --budget 192M -- go test ./..."]),
         (
             "GOMEMLIMIT leaves the collector no room",
             changed(killed(160, alone, &[]), |report| report.processes[0].squeeze = Some(squeeze)),
@@ -177,15 +194,15 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
         (
             "GOMEMLIMIT leaves the collector no room, and nobody was taken",
             changed(well(512, alone), |report| report.processes[0].squeeze = Some(squeeze)),
-            &["a GOMEMLIMIT of 40MiB or more", "hold it there: oomtop run --budget 192M"],
+            &["GOMEMLIMIT=40MiB go test ./...", "oomtop run --budget 192M -- go test ./..."],
         ),
         (
             "GOMEMLIMIT leaves the collector of another one no room",
             changed(killed(200, beside, &[]), |report| report.processes[1].squeeze = Some(squeeze)),
             &[
-                "go test -p 1",
+                "go test -p 1 ./...",
                 "oomtop run --tests --memory-max 200M -- go test ./...",
-                "--memory-max 400M, to see what it comes to",
+                "oomtop run --memory-max 400M -- go test ./...",
             ],
         ),
         (
@@ -201,7 +218,7 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
     ];
     for (situation, report, expected) in table {
         let advice = advise(&report, report.left_out == 7777);
-        let whats: Vec<_> = advice.iter().map(|advice| advice.what.as_str()).collect();
+        let whats: Vec<_> = advice.iter().map(|advice| advice.command.as_deref().unwrap_or(&advice.what)).collect();
         assert_eq!(whats, expected, "{situation}: {advice:#?}");
     }
 }
@@ -219,16 +236,16 @@ fn advice_gives_its_reasons_in_numbers_of_the_run() {
     assert_eq!(why(&kept, "look at"), "it took 115M and kept it, of the 145M");
     let below = [("TestMany", 5, 5, None), ("TestMany/1", 5, 50, Some(50)), ("TestMany/2", 50, 130, Some(130))];
     assert_eq!(why(&killed(160, alone, &below), "look at"), "2 of its subtests kept 125M of the 145M");
-    assert_eq!(why(&kept, "--memory-max"), "it was cut off while it grew +61.0M/s: how much is enough is not known");
+    assert_eq!(why(&kept, "a limit of"), "it was cut off while it grew +61.0M/s: how much is enough is not known");
     // 135 and 15 are 150, some of it pages that no limit counts: one at a time may have fitted in 140, and could not in 110.
     let beside =
         |limit| killed(limit, &[("a.test", Phase::Test, 135), ("b.test", Phase::Test, 10), ("go", Phase::Go, 15)], &[]);
-    assert!(why(&beside(160), "--memory-max").ends_with("how much is enough is not known"));
-    assert!(why(&beside(140), "--memory-max").ends_with("how much is enough is not known"));
-    assert!(why(&beside(110), "--memory-max").ends_with("; fewer at once would not have helped"));
+    assert!(why(&beside(160), "a limit of").ends_with("how much is enough is not known"));
+    assert!(why(&beside(140), "a limit of").ends_with("how much is enough is not known"));
+    assert!(why(&beside(110), "a limit of").ends_with("; fewer at once would not have helped"));
     // 71 of the 192 MiB were others' then, 9 were there before, the four added 112: two would need 136, and a quarter more.
     assert_eq!(
-        why(&fixture::report(), "go test -parallel 2"),
+        why(&fixture::report(), "2 tests of a package at a time"),
         "4 tests of example.com/goleak/a ran together when it held 121M, 112M more than before them; if they hold alike, \
          2 at once need at least 136M of 192M"
     );
@@ -243,7 +260,7 @@ fn a_sum_of_rss_above_the_limit_leaves_the_others_what_they_were_seen_to_hold() 
     // 150 of 140 were the victim's: nothing is left of the limit for go, which held 20 all the same.
     let report = killed(140, &[("a.test", Phase::Test, 150), ("go", Phase::Go, 20)], &[]);
     let advice = advise(&report, false);
-    assert_eq!(advice[1].what, "oomtop run --gomemlimit 108m", "{advice:#?}");
+    assert_eq!(advice[1].command.as_deref(), Some("GOMEMLIMIT=108MiB go test ./..."), "{advice:#?}");
 }
 
 proptest! {
@@ -275,7 +292,10 @@ proptest! {
         }
         let advice = advise(&report, race);
         // What was tried is not asked for again: a GOMEMLIMIT much below it is another thing, one above it no help.
-        let limits = advice.iter().filter_map(|advice| advice.what.split_once("--gomemlimit ")?.1.split_once('m'));
+        let limits = advice.iter().filter_map(|advice| {
+            let is_asked = advice.what.starts_with("let the collector");
+            advice.command.as_ref().filter(|_| is_asked)?.split_once("GOMEMLIMIT=")?.1.split_once('M')
+        });
         for (asked, _) in limits {
             let asked: u64 = asked.parse().expect("MiB");
             prop_assert!(tried.is_none_or(|(tried, _)| asked <= tried / 4 * 3 + 3), "{tried:?}: {advice:#?}");
@@ -283,11 +303,13 @@ proptest! {
         let more = advice.iter().any(|advice| advice.what.starts_with("a GOMEMLIMIT of"));
         prop_assert!(!(is_killed && more), "{advice:#?}");
         prop_assert!(advice.len() <= LINES);
-        let fewer = advice.iter().filter(|advice| advice.what.starts_with("go test -p")).count();
+        let fewer = advice.iter().filter(|advice| advice.what.ends_with("at a time")).count();
         let useless = advice.iter().any(|advice| advice.why.contains("would not have helped"));
         prop_assert!(fewer + usize::from(useless) <= 1, "{advice:#?}");
         for (place, one) in advice.iter().enumerate() {
             prop_assert!(advice[..place].iter().all(|other| other.what != one.what), "{advice:#?}");
+            let repeats = |other: &Advice| one.command.is_some() && other.command == one.command;
+            prop_assert!(!advice[..place].iter().any(repeats), "{advice:#?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 //! and to print anything.
 
 pub mod advice;
+mod again;
 mod budget;
 mod conclude;
 #[cfg(test)]

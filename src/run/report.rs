@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::monitor::kill_report::Confidence;
 use crate::snapshot::Unreadable;
-use crate::text::printable;
+use crate::text::{beginning_of, printable};
 use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime, counted};
 
 use super::per_test::TestMemory;
@@ -358,6 +358,17 @@ pub struct Advice {
     pub what: String,
     /// Why that, in numbers of this run.
     pub why: String,
+    /// What to paste into a shell for it; `None` where no command does it.
+    pub command: Option<String>,
+}
+
+impl Advice {
+    /// The same, with the end of a command that is longer than two lines of a wide terminal left out: JSON and Markdown have it.
+    #[must_use]
+    pub fn short_command(&self) -> Option<Cow<'_, str>> {
+        const COLUMNS: usize = 240;
+        self.command.as_deref().map(|command| beginning_of(command, COLUMNS, " [..]"))
+    }
 }
 
 /// From where a run is watched.

@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
-use crate::golang::go_command;
-use crate::text::{first_few, for_shell, printable};
+use crate::text::{first_few, printable};
 use crate::units::{Bytes, counted};
 
-use super::advice::{size_for_the_prompt, victim};
+use super::advice::victim;
+use super::again;
 use super::per_test::TestMemory;
 use super::phase::Phase;
 use super::report::{Advice, ProcessLine, RunReport};
@@ -25,24 +25,18 @@ pub(super) fn advice(report: &RunReport) -> Option<Advice> {
                 Some((held, _)) => format!("{} held {held}, and not the test", printable(&victim.name)),
                 None => format!("{} was taken, and not the test", printable(&victim.name)),
             },
+            command: None,
         }),
         Phase::Go | Phase::Compile | Phase::Link | Phase::Vet => None,
     }
 }
 
 fn ask_for_tests(report: &RunReport, victim: &ProcessLine, package: &str) -> Advice {
-    let limit = report.room.as_ref().filter(|room| room.is_own);
-    let limit = limit.map_or_else(String::new, |room| format!("--memory-max {} ", size_for_the_prompt(room.limit)));
     let held = victim.peak.map_or_else(|| "it".into(), |(held, _)| format!("the {held}"));
-    // The run that died, with all its flags, where it was one of `go test` itself.
-    let words: Vec<&[u8]> = report.command.iter().map(|word| &**word).collect();
-    let command = match go_command::test_of(&words) {
-        Some(_) => words.into_iter().map(for_shell).collect::<Vec<_>>().join(" "),
-        None => format!("go test {}", for_shell(package.as_bytes())),
-    };
     Advice {
-        what: format!("oomtop run --tests {limit}-- {command}"),
-        why: format!("tells which of its tests took {held}"),
+        what: format!("ask which of its tests took {held}"),
+        why: format!("the test binary of {} was taken", printable(package.as_bytes())),
+        command: Some(again::told_by_tests(report, package, None)),
     }
 }
 
@@ -73,6 +67,7 @@ fn among_tests(report: &RunReport, victim: &ProcessLine, package: &str) -> Optio
         return Some(Advice {
             what: format!("look first at {names} of {}", printable(package.as_bytes())),
             why: format!("{} of the {held} came while they ran, together", share(worst).min(held)),
+            command: None,
         });
     }
     let worst = narrowed(worst, &tests);
@@ -88,7 +83,8 @@ fn among_tests(report: &RunReport, victim: &ProcessLine, package: &str) -> Optio
         (Some(_), share) => format!("it took {share} and kept it, of the {held}"),
         (None, share) => format!("{share} of the {held} came while it ran"),
     };
-    Some(Advice { what: format!("look at {} first", named(worst)), why })
+    let command = Some(again::told_by_tests(report, package, Some(&worst.test)));
+    Some(Advice { what: format!("look at {} first", named(worst)), why, command })
 }
 
 /// From a test to the one below it with which nearly all of it came, as far as that is one.
@@ -141,6 +137,7 @@ fn many(roots: &[&TestMemory], held: Bytes, package: &str, worst: Bytes) -> Opti
             printable(most.test.as_bytes()),
             by = (*by).min(held)
         ),
+        command: None,
     })
 }
 

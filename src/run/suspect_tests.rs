@@ -49,7 +49,7 @@ fn who_ran_beside_the_one_that_kept_it_is_named_with_it_and_nobody_alone() {
 #[test]
 fn the_run_to_ask_again_is_the_one_that_died_and_its_limit_is_not_rounded() {
     let mut report = killed(1234, &[("a.test", Phase::Test, 1200)], &[]);
-    let what = |report: &RunReport| advice(report).expect("tests were not asked").what;
+    let what = |report: &RunReport| advice(report).expect("tests were not asked").command.expect("it can be asked");
     let words = |line: &str| line.split(' ').map(|word| word.as_bytes().into()).collect();
     report.command = words("env GOFLAGS=-mod=mod go -C src test -race -tags=x -run ^Test(A|B)$ ./...");
     let expected = "oomtop run --tests --memory-max 1234M -- env GOFLAGS=-mod=mod go -C src test -race -tags=x -run \

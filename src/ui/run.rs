@@ -179,7 +179,11 @@ fn over(run: &RunView, report: &RunReport, width: u16) -> Vec<Line> {
         say(&format!("  {lead}: "), line, Role::Danger);
     }
     for advice in &report.advice {
-        say("  try: ", &format!("{} ({})", advice.what, advice.why), Role::Strong);
+        let (command, colon) = (advice.short_command(), if advice.command.is_some() { ":" } else { "" });
+        say("  try: ", &format!("{} ({}){colon}", advice.what, advice.why), Role::Strong);
+        if let Some(command) = command {
+            say("         ", &command, Role::Strong);
+        }
     }
     if run.wants_a_terminal() {
         say("  try: ", "oomtop run --headless (it wants a terminal of its own)", Role::Strong);

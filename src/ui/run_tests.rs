@@ -55,8 +55,11 @@ fn running(size: (u16, u16)) -> State {
 fn over(size: (u16, u16)) -> State {
     let mut state = running(size);
     let mut report = run::fixture::report();
-    report.advice =
-        vec![Advice { what: "go test -p 1".into(), why: "the biggest and go need at least 147M of 192M".into() }];
+    report.advice = vec![Advice {
+        what: "one package at a time".into(),
+        why: "the biggest and go need at least 147M of 192M".into(),
+        command: Some("go test -p 1 ./...".into()),
+    }];
     update(&mut state, Event::RunEnded(Arc::new(report)));
     state
 }

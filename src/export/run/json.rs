@@ -143,6 +143,8 @@ struct TestJson {
 struct AdviceJson {
     what: String,
     why: String,
+    /// To be pasted into a shell.
+    command: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -235,7 +237,11 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         advice: report
             .advice
             .iter()
-            .map(|advice| AdviceJson { what: advice.what.clone(), why: advice.why.clone() })
+            .map(|advice| AdviceJson {
+                what: advice.what.clone(),
+                why: advice.why.clone(),
+                command: advice.command.clone(),
+            })
             .collect(),
         unreadable: unreadable
             .into_iter()

@@ -52,7 +52,8 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
         writeln!(out, "\nTo try:\n")?;
     }
     for advice in &report.advice {
-        writeln!(out, "- {} ({})", escaped(&advice.what), escaped(&advice.why))?;
+        let command = advice.command.as_deref().map_or_else(String::new, |command| format!(": {}", code(command)));
+        writeln!(out, "- {} ({}){command}", escaped(&advice.what), escaped(&advice.why))?;
     }
     out.flush()
 }
@@ -112,9 +113,22 @@ fn escaped(text: &str) -> std::borrow::Cow<'_, str> {
     safe.into()
 }
 
+/// As it is, between more grave accents than it has in a row (CommonMark 6.1).
+fn code(text: &str) -> String {
+    let most = text.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
+    let (fence, gap) = ("`".repeat(most + 1), if most > 0 { " " } else { "" });
+    format!("{fence}{gap}{text}{gap}{fence}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_stays_what_it_is() {
+        assert_eq!(code("go test -run 'A|B'"), "`go test -run 'A|B'`");
+        assert_eq!(code("`` x `"), "``` `` x ` ```");
+    }
 
     #[test]
     fn a_name_stays_a_name() {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::run::fixture;
-use crate::run::report::Budget;
+use crate::run::report::{Advice, Budget};
 use crate::text::columns;
 
 fn written(format: Option<ReportFormat>) -> String {
@@ -64,4 +64,37 @@ fn a_run_as_markdown() {
 #[test]
 fn a_run_as_junit() {
     insta::assert_snapshot!(written(Some(ReportFormat::Junit)));
+}
+
+#[test]
+fn advice_ends_in_a_command_that_can_be_pasted() {
+    let mut report = fixture::report();
+    let command = format!("go test -p 1 -run '^Test{}$' ./...", "|Some".repeat(20));
+    let why = "two ran together".to_owned();
+    report.advice = vec![Advice { what: "one package at a time".into(), why, command: Some(command.clone()) }];
+    let written = |report: &RunReport, format: Option<ReportFormat>| {
+        let mut out = Vec::new();
+        match format {
+            None => write_text(&mut out, report, Some(80)),
+            Some(format) => write(&mut out, report, format),
+        }
+        .expect("memory takes everything");
+        String::from_utf8(out).expect("text")
+    };
+    // In one line, though the terminal has fewer columns.
+    let text = written(&report, None);
+    assert!(
+        text.ends_with(&format!("  try: one package at a time (two ran together):\n         {command}\n")),
+        "{text}"
+    );
+    let markdown = written(&report, Some(ReportFormat::Markdown));
+    assert!(markdown.ends_with(&format!("- one package at a time (two ran together): `{command}`\n")), "{markdown}");
+    // What nobody would read is cut, but where nobody reads it.
+    let long = command.repeat(9);
+    report.advice[0].command = Some(long.clone());
+    let text = written(&report, None);
+    assert!(text.ends_with(" [..]\n") && !text.contains(&long), "{text}");
+    for format in [ReportFormat::Markdown, ReportFormat::Json] {
+        assert!(written(&report, Some(format)).contains(&long));
+    }
 }

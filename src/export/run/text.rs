@@ -59,7 +59,12 @@ pub fn write(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> i
         let lead = if place == 0 { "  try: " } else { "       " };
         let gap = if place == 0 { "\n" } else { "" };
         out.write_all(gap.as_bytes())?;
-        out.write_all(hanging(lead, &format!("{} ({})", advice.what, advice.why), width).as_bytes())?;
+        let (command, colon) = (advice.short_command(), if advice.command.is_some() { ":" } else { "" });
+        out.write_all(hanging(lead, &format!("{} ({}){colon}", advice.what, advice.why), width).as_bytes())?;
+        if let Some(command) = command {
+            // In one line, however long: the terminal breaks it, and it can be copied.
+            writeln!(out, "         {command}")?;
+        }
     }
     out.flush()
 }

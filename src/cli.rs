@@ -27,7 +27,7 @@ use config_file::{Mistake, ScreenWishes, Wishes};
 pub use config_file::DEFAULT as DEFAULT_CONFIG;
 pub use environment::Environment;
 
-/// htop for memory: who holds it, what grew, and whom the kernel's OOM killer takes next.
+/// htop for memory: which processes hold it, which grow, and which one the OOM killer would kill next.
 #[derive(Debug, Parser)]
 #[command(name = "oomtop", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -44,26 +44,26 @@ struct Arguments {
 /// Which processes, and in what order: of the screen and of `snapshot`.
 #[derive(Debug, Default, Args)]
 struct Chosen {
-    /// Only these processes and their descendants, with commas between them or several -p
+    /// Only these processes and their descendants; separate PIDs with commas or repeat -p
     #[arg(short, long, value_name = "PID", value_parser = pid, value_delimiter = ',')]
     pid: Vec<Pid>,
-    /// Only processes that match, like 'rss>1g user=ci' (oomtop --help explains filters)
+    /// Only processes that match, e.g. 'rss>1g user=ci' (oomtop --help explains filters)
     #[arg(short, long, value_name = "FILTER", value_parser = filter)]
     filter: Option<String>,
     /// Sort by this column (oomtop --help lists them)
     #[arg(short, long, value_name = "COLUMN", value_parser = table::named)]
     sort: Option<Column>,
-    /// Arrange processes as a tree of parents and children
+    /// Show processes as a tree
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     tree: Option<bool>,
-    /// Whose Go programs to look into, by reading their memory: own (your user's), all, or none [default: own]
+    /// Which Go programs to inspect by reading their memory: own (your user's), all, or none [default: own]
     #[arg(long, value_name = "WHOSE", value_enum, hide_possible_values = true)]
     go_memory: Option<Whose>,
-    /// Of the time, spend at most so many percent in reading smaps and smaps_rollup, which hold up whom they describe
-    /// [default: 5]
+    /// Spend at most this percentage of the time reading smaps and smaps_rollup: each read stalls the process it
+    /// describes [default: 5]
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=50))]
     smaps_share: Option<u32>,
-    /// Take what is not typed from this file [default: ~/.config/oomtop/config.toml, if it is there]
+    /// Configuration file; options override it [default: ~/.config/oomtop/config.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -71,11 +71,11 @@ struct Chosen {
 /// How and where to look: of all but `explain`.
 #[derive(Debug, Default, Args)]
 struct Looking {
-    /// Time between two looks: 2, 0.5, 500ms, 3m; a bare number is seconds (htop takes it for tenths) [default: 1,
-    /// of run 0.5]
+    /// Time between samples: 2, 0.5, 500ms, 3m; a bare number is in seconds (in htop: tenths) [default: 1; for run:
+    /// 0.5]
     #[arg(short = 'd', long, visible_alias = "delay", value_name = "TIME", value_parser = interval)]
     interval: Option<Duration>,
-    /// Only ASCII characters; so it is anyway where the locale is not UTF-8
+    /// Draw with ASCII characters only; always so where the locale is not UTF-8
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     ascii: Option<bool>,
     /// Read this tree instead of /proc
@@ -88,22 +88,22 @@ struct Looking {
 
 #[derive(Debug, Default, Args)]
 struct Screen {
-    /// Never send a signal or write an oom_score_adj
+    /// Never send a signal or change an oom_score_adj
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     read_only: Option<bool>,
-    /// Lock our own memory and lower our own oom_score_adj to -999, where that is allowed; =false does neither
+    /// Lock oomtop's own memory and lower its oom_score_adj to -999, where permitted; =false does neither
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     protect: Option<bool>,
-    /// Colours; auto, the default: unless NO_COLOR is set or the terminal is dumb
+    /// Use colours; auto (the default) means unless NO_COLOR is set or the terminal is dumb
     #[arg(long, value_name = "WHEN", value_enum)]
     color: Option<When>,
-    /// Colours for dark backgrounds (default), for light ones, or none
+    /// Colours for a dark background (default), for a light one, or none (mono)
     #[arg(long, value_name = "THEME", value_enum)]
     theme: Option<Theme>,
-    /// Take mouse events: click selects, the wheel scrolls
+    /// Use the mouse: a click selects, the wheel scrolls
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     mouse: Option<bool>,
-    /// Print the configuration file with what holds without it, and end
+    /// Print a configuration file with all the defaults, and exit
     #[arg(long)]
     print_config: bool,
 }
@@ -131,13 +131,13 @@ enum Theme {
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
-    /// Look once and print it, for scripts and cron
+    /// Take a sample and print it, for scripts and cron
     #[command(after_help = SNAPSHOT_HELP)]
     Snapshot(Snapshot),
-    /// Tell the OOM kills in a kernel log: who died, by whose limit, and why that one
+    /// Explain the OOM kills in a kernel log: what was killed, which limit was hit, and why that process
     #[command(after_help = EXPLAIN_HELP)]
     Explain(Explain),
-    /// Tell which functions a Go profile is made of: what they hold themselves (flat) and with all that they call (cum)
+    /// List the functions in a Go profile: what each holds itself (flat) and including what it calls (cum)
     Pprof(pprof::Arguments),
     /// Run a command and watch its memory: oomtop run -- go test ./...
     #[command(after_help = run::HELP)]
@@ -149,69 +149,69 @@ enum Subcommands {
 
 #[derive(Debug, Args)]
 struct Explain {
-    /// The log: dmesg, journalctl or syslog text, journal JSON, or records of /dev/kmsg; - is standard input, as is nothing
+    /// The log: dmesg, journalctl or syslog text, journal JSON, or /dev/kmsg records; - or none: standard input
     #[arg(value_name = "FILE", conflicts_with_all = ["kernel", "journal"])]
     file: Option<PathBuf>,
-    /// The kernel's ring buffer, from its oldest record (needs root where kernel.dmesg_restrict is 1)
+    /// Read the kernel's ring buffer, from its oldest record (needs root where kernel.dmesg_restrict is 1)
     #[arg(long, conflicts_with = "journal")]
     kernel: bool,
-    /// The journal of this boot (journalctl -k; for root and members of adm or systemd-journal)
+    /// Read the journal of this boot (journalctl -k; needs root or group adm or systemd-journal)
     #[arg(long)]
     journal: bool,
-    /// What killed this process? Or nothing in this log; with commas between several
+    /// What killed this process, if this log says; separate several with commas
     #[arg(short, long, value_name = "PID", value_parser = pid, value_delimiter = ',')]
     pid: Vec<Pid>,
-    /// One JSON object, schema oomtop.explain/1
+    /// Print one JSON object, schema oomtop.explain/1
     #[arg(long)]
     json: bool,
 }
 
 const EXPLAIN_HELP: &str = "\
 Examples:
-  oomtop explain --kernel                       this machine, since it started
+  oomtop explain --kernel                       this machine, since it booted
   oomtop explain /var/log/kern.log              a log file
-  journalctl -k -b -1 -o json | oomtop explain  the boot before this one
+  journalctl -k -b -1 -o json | oomtop explain  the previous boot
   oomtop explain -p 4711 --journal              what killed process 4711?
 
-Exit status: 0 also when the log has no kill (it says so), 1 failed, or nothing of it is a kernel log, 2 wrong usage.";
+Exit status: 0 success, also when the log has no kill; 1 failure, or the input is not a kernel log; 2 wrong usage.";
 
 const SNAPSHOT_HELP: &str = "\
 Examples:
-  oomtop snapshot -n 10                         the ten biggest
-  oomtop snapshot --samples 2 -d 10 -s growth   who grew in ten seconds
-  oomtop snapshot --json | jq .domains[0]       who dies next, and by whose limit
+  oomtop snapshot -n 10                         the ten largest processes
+  oomtop snapshot --samples 2 -d 10 -s growth   what grew within ten seconds
+  oomtop snapshot --json | jq .domains[0]       who dies next, and at which limit
   oomtop snapshot --mappings 4711               what process 4711 holds
 
-Exit status: 0 fine, 1 failed, 2 wrong usage.";
+Exit status: 0 success, 1 failure, 2 wrong usage.";
 
 const SHORT_HELP: &str = "\
 Examples:
   oomtop                                     this machine
   oomtop -p \"$(pgrep -d, -f 'go test')\"      a tree of processes, as it grows
-  oomtop -f 'user=ci rss>100m' --read-only   only look
+  oomtop -f 'user=ci rss>100m' --read-only   look, change nothing
 
---help tells more: filters, columns, exit status";
+See --help for filters, columns and exit status.";
 
 #[derive(Debug, Args)]
 struct Snapshot {
     #[command(flatten)]
     chosen: Chosen,
-    /// One JSON object, schema oomtop.snapshot/1
+    /// Print one JSON object, schema oomtop.snapshot/1
     #[arg(long, conflicts_with_all = ["csv", "table"])]
     json: bool,
-    /// One line of comma-separated values per process, sizes in bytes
+    /// Print CSV, one line per process, sizes in bytes
     #[arg(long, conflicts_with = "table")]
     csv: bool,
-    /// Aligned columns (this is what you get anyway)
+    /// Print aligned columns (the default)
     #[arg(long)]
     table: bool,
-    /// At most this many processes
+    /// Print at most this many processes
     #[arg(short = 'n', long = "lines", value_name = "N")]
     limit: Option<usize>,
-    /// Look N times, --interval apart, before printing: growth needs at least two looks
+    /// Take N samples, --interval apart, before printing; growth needs at least two
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     samples: u32,
-    /// What this process holds, by class and region: with --json beside the rest, else instead
+    /// Print what this process holds, by class and region; with --json in addition to the rest, else instead
     #[arg(long, value_name = "PID", value_parser = pid)]
     mappings: Option<Pid>,
     #[command(flatten)]
@@ -355,13 +355,13 @@ fn within(time: Duration, range: &RangeInclusive<Duration>) -> Result<Duration, 
         return Ok(time);
     }
     let [from, to] = [range.start(), range.end()].map(|end| units::round_duration(*end));
-    Err(format!("between {from} and {to}, please"))
+    Err(format!("must be between {from} and {to}"))
 }
 
 fn pid(text: &str) -> Result<Pid, String> {
     match text.trim().parse() {
         Ok(number) if number > 0 => Ok(Pid(number)),
-        _ => Err("not the number of a process".into()),
+        _ => Err("not a PID".into()),
     }
 }
 
@@ -378,17 +378,17 @@ fn long_help() -> String {
         "\
 {examples}
 
-Filters: a word is a substring of command, name, user, Go module or package, in any case.
-  rss>1g  adj<=-500  growth>1m    a column compared with a number, a size, a size per second
+Filters: a word matches any part of command, name, user, Go module or package, ignoring case.
+  rss>1g  adj<=-500  growth>1m    compare a column with a number, a size, a size per second
   user=ci  cgroup~web  name~/^go/ text: = is, != is not, ~ contains or matches a regular expression
-  /^go (build|test)/              a regular expression anywhere a word is looked for
+  /^go (build|test)/              a regular expression, matched wherever a word would be
   a b   a | b   !a   (a | b) c    and, or, not; \"quotes\" for words with spaces or operators
-  What is not known satisfies no comparison.
+  An unknown value satisfies no comparison.
 
 Columns, for filters and --sort:
 {}
 
-Exit status: 0 fine (also when the reader of our output leaves early), 1 failed, 2 wrong usage; of run: oomtop run --help.
+Exit status: 0 success (also when the reader of the output quits early), 1 failure, 2 wrong usage; for run: see oomtop run --help.
 Environment: NO_COLOR, TERM, LC_ALL, LC_CTYPE, LANG.",
         columns.join("\n")
     )

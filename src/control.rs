@@ -44,7 +44,7 @@ impl fmt::Display for ControlError {
             Self::Unsupported(reason) => f.write_str(reason),
             Self::NotOurs(tree) => write!(
                 f,
-                "these processes are read from {}, not from this machine: nothing can be sent to them",
+                "these processes are read from {}, not from this machine: they cannot be signalled or changed",
                 tree.display()
             ),
             Self::Failed(error) => write!(f, "{error}"),

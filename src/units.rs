@@ -53,7 +53,7 @@ impl Bytes {
         let text = text.trim();
         let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
         let (number, unit) = text.split_at(split);
-        let wrong = || format!("{text:?} is no size: write a number and k, m, g or t, like 512m");
+        let wrong = || format!("{text:?} is not a size: write a number and k, m, g or t, like 512m");
         let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
             "" | "b" => 1,
             "k" | "kb" | "kib" => 1 << 10,

@@ -70,8 +70,8 @@ fn wrong_usage_is_2_and_says_what_was_meant() {
         (&["--sort", "rs"][..], "no column \"rs\": did you mean \"rss\"?"),
         (&["-f", "user=ci rss>lots"], "user=ci rss>lots\n              ^"),
         (&["snapshot", "-f", "(rss>1g"], "this parenthesis is never closed"),
-        (&["-d", "soon"], "is no duration"),
-        (&["-p", "1,two"], "not the number of a process"),
+        (&["-d", "soon"], "is not a duration"),
+        (&["-p", "1,two"], "not a PID"),
         (&["--wibble"], "unexpected argument"),
         (&["snapshot", "--json", "--table"], "cannot be used with"),
     ] {

@@ -66,7 +66,8 @@ fn a_log_without_a_kill_is_said_to_have_none() {
     assert_eq!(status, Some(1));
     assert_eq!(
         text,
-        "Whether the kernel's OOM killer killed a process is not certain from this log (it covers Nov 21 08:41:22 to Nov 21 08:44:00). Not \
+        "Whether the kernel's OOM killer killed a process is not certain from this log (it covers Nov 21 08:41:22 to \
+         Nov 21 08:44:00). Not \
          believed: 1 line that has the words of a kill (another program's, quoted, or of another log).\n"
     );
 }
@@ -77,12 +78,14 @@ fn a_kill_whose_victim_is_not_in_the_log_leaves_all_open() {
     let dump = "[1.0] python3 invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\n";
     let (status, text, _) = explain(&["-p", "77"], dump);
     assert_eq!(status, Some(1));
-    let begin = "This log does not say whether 77 was killed (all at 1.000000s after boot; 0 others were killed): the victim of 1 \
+    let begin = "This log does not say whether 77 was killed (all at 1.000000s after boot; 0 others were killed): the \
+                 victim of 1 \
                  kill is not in it.";
     assert!(text.starts_with(begin), "{text}");
     let (status, text, _) = explain(&[], dump);
     assert_eq!(status, Some(1));
-    let end = "The OOM killer ran once, and this log does not say who died of it (all at 1.000000s after boot): the victim of 1 \
+    let end = "The OOM killer ran once, and this log does not say who died of it (all at 1.000000s after boot): the \
+               victim of 1 \
                kill is not in it.\n";
     assert!(text.ends_with(end), "{text}");
     // Beside others that it has.
@@ -159,12 +162,12 @@ fn a_packed_file_says_how_to_unpack_it() {
 fn what_is_no_kernel_log_is_said_to_be_none() {
     let (status, text, errors) = explain(&[], "");
     assert_eq!((status, text.as_str()), (Some(1), ""));
-    assert_eq!(errors, "oomtop: standard input is empty: it says nothing of kills\n");
+    assert_eq!(errors, "oomtop: standard input is empty: it says nothing about kills\n");
     for arguments in [&[][..], &["-p", "7"]] {
         let (status, text, errors) = explain(arguments, "dear diary\nno kill today");
         assert_eq!((status, text.as_str()), (Some(1), ""));
         let begin =
-            "oomtop: standard input: 0 of 2 lines were recognised as a kernel log's, so it says nothing of kills.";
+            "oomtop: standard input: 0 of 2 lines were recognised as kernel messages, so it says nothing about kills.";
         assert!(errors.starts_with(begin), "{errors}");
     }
     let (status, text, _) = explain(&[], "dear diary\nNov 21 08:41:22 host kernel: usb 1-1: new device\n");
@@ -179,7 +182,7 @@ fn what_is_hardly_a_kernel_log_is_said_to_be_hardly_one() {
     for arguments in [&[][..], &["-p", "7"]] {
         let (status, out, errors) = explain(arguments, &text);
         assert_eq!((status, out.as_str()), (Some(1), ""));
-        let begin = "oomtop: standard input: only 3 of 20000 lines are of a kernel's log, and tell of no kill;";
+        let begin = "oomtop: standard input: only 3 of 20000 lines are from a kernel log, with no kill among them;";
         assert!(errors.starts_with(begin), "{errors}");
     }
     let (status, out, _) = explain(&["--json", "-p", "7"], &text);
@@ -205,7 +208,13 @@ fn a_kill_in_a_containers_log_is_told_with_what_stood_ahead() {
     );
     let (status, text, _) = explain(&["-p", "6"], &log);
     assert_eq!(status, Some(0));
-    assert!(text.starts_with("Nothing in this log killed 6 (it covers 2026-11-20T10:00:00.1Z to 2026-11-20T10:00:01.1Z; 1 other was killed)."), "{text}");
+    assert!(
+        text.starts_with(
+            "Nothing in this log killed 6 (it covers 2026-11-20T10:00:00.1Z to \
+                              2026-11-20T10:00:01.1Z; 1 other was killed)."
+        ),
+        "{text}"
+    );
     let (_, text, _) = explain(&["--json"], &log);
     let json: Value = serde_json::from_str(&text).expect("one object");
     assert_eq!(json["log"]["found_behind"], "2026-11-20T10:00:01.1Z stdout F ");
@@ -220,7 +229,8 @@ fn a_kill_that_another_program_tells_of_is_counted_and_not_believed() {
         "Nov 21 08:41:22 host myapp[7]: Out of memory: Killed process 1 (x) total-vm:4kB, anon-rss:4kB, file-rss:0kB\n";
     let (status, text, errors) = explain(&[], log);
     assert_eq!((status, text.as_str()), (Some(1), ""));
-    let begin = "oomtop: standard input: 0 of 1 line was recognised as a kernel log's, so it says nothing of kills. Not believed: \
+    let begin = "oomtop: standard input: 0 of 1 line was recognised as kernel messages, so it says nothing about \
+                 kills. Not believed: \
                  1 line that has the words of a kill (another program's, quoted, or of another log). ";
     assert!(errors.starts_with(begin), "{errors}");
     let (status, text, _) = explain(&["--json"], log);
@@ -255,7 +265,7 @@ fn a_journal_that_shows_nothing_is_a_failure_that_says_so() {
     let output = command.args(["explain", "--journal"]).env("PATH", folder.path()).output().expect("it runs");
     let errors = String::from_utf8(output.stderr).expect("text");
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
-    assert!(errors.starts_with("oomtop: the journal shows no message of the kernel: "), "{errors}");
+    assert!(errors.starts_with("oomtop: the journal shows no kernel messages: "), "{errors}");
 
     std::fs::remove_file(&program).expect("removed");
     let mut command = Command::cargo_bin("oomtop").expect("the program");
@@ -320,7 +330,7 @@ fn what_cannot_be_read_is_a_failure_that_says_so() {
     for unreadable in ["/nonexistent/kern.log", "/"] {
         let (status, text, errors) = explain(&["--json", unreadable], "");
         assert_eq!((status, text.as_str()), (Some(1), ""));
-        assert!(errors.contains("name a log file"), "{errors}");
+        assert!(errors.contains("name a readable log file"), "{errors}");
     }
     assert_eq!(explain(&["--kernel", "--journal"], "").0, Some(2));
 }

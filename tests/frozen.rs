@@ -138,9 +138,9 @@ fn a_snapshot_gives_up_what_does_not_answer_and_says_so() {
     assert_eq!((pss(20), pss(30), pss(40)), ((70 << 10).into(), serde_json::Value::Null, (70 << 10).into()), "{told}");
     let reasons = told["unreadable"].as_array().unwrap();
     let of_pss = reasons.iter().find(|entry| entry["field"] == "pss_bytes").unwrap();
-    assert_eq!((&of_pss["reason"], &of_pss["pids"]), (&"the read did not come back in time".into(), &[30].into()));
+    assert_eq!((&of_pss["reason"], &of_pss["pids"]), (&"the read did not return in time".into(), &[30].into()));
     assert_eq!(told["mappings"]["rss_bytes"], serde_json::Value::Null, "{told}");
-    assert!(told["mappings"].to_string().contains("the read did not come back in time"), "{told}");
+    assert!(told["mappings"].to_string().contains("the read did not return in time"), "{told}");
 }
 
 /// Nobody reads these files of the tree; `None` where that cannot be done here, which is said.

@@ -236,7 +236,7 @@ fn it_says_that_it_dies_with_its_cgroup() {
     cgroup.write("memory.oom.group", "1").expect("is there since 4.19");
     let ground = Ground::prepare();
     let mut terminal = start(&ground, Rights::Root, Duration::from_secs(1), Some(&cgroup));
-    shows(&mut terminal, "an OOM kill in this cgroup takes oomtop too");
+    shows(&mut terminal, "an OOM kill in this cgroup kills oomtop too");
 }
 
 #[test]

@@ -144,7 +144,7 @@ pub(super) fn read(path: &Path, must_be_there: bool) -> Result<Wishes, Mistake> 
         Err(error) => return Err(whole(format!("cannot be read: {error}"))),
     };
     if bytes.len() as u64 > LONGEST {
-        return Err(whole(format!("is longer than {}: this is no configuration of oomtop", Bytes(LONGEST))));
+        return Err(whole(format!("is longer than {}: not a configuration file of oomtop", Bytes(LONGEST))));
     }
     let wrong = |text: &str, at: usize, what| Mistake { path: path.into(), place: Some(place(text, at)), what };
     let text = std::str::from_utf8(&bytes).map_err(|error| {
@@ -160,7 +160,7 @@ fn bytes(path: &Path, must_be_there: bool) -> io::Result<Option<Vec<u8>>> {
     if !must_be_there {
         match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_file() => {}
-            Ok(_) => return Err(io::Error::other("it is no plain file")),
+            Ok(_) => return Err(io::Error::other("not a regular file")),
             // Under sudo HOME may be somebody else's: what we may not even look for is not ours.
             Err(error) if matches!(error.kind(), NotFound | NotADirectory | PermissionDenied) => return Ok(None),
             Err(error) => return Err(error),
@@ -244,7 +244,7 @@ fn set<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
 }
 
 fn expected<T>(what: &str, value: &DeValue<'_>) -> Result<T, String> {
-    Err(format!("{what} is expected, not a value of type {}", value.type_str()))
+    Err(format!("expected {what}, found {}", value.type_str()))
 }
 
 fn truth(value: &DeValue<'_>) -> Result<bool, String> {
@@ -252,13 +252,13 @@ fn truth(value: &DeValue<'_>) -> Result<bool, String> {
 }
 
 fn text<'value>(value: &'value DeValue<'_>) -> Result<&'value str, String> {
-    value.as_str().map_or_else(|| expected("a text in quotes", value), Ok)
+    value.as_str().map_or_else(|| expected("a string in quotes", value), Ok)
 }
 
 fn directory(value: &DeValue<'_>) -> Result<PathBuf, String> {
     match text(value)? {
-        "" => Err("a directory is expected".into()),
-        path if path.contains('\0') => Err("no NUL, please".into()),
+        "" => Err("expected a directory".into()),
+        path if path.contains('\0') => Err("must not contain NUL".into()),
         path => Ok(path.into()),
     }
 }
@@ -267,7 +267,7 @@ fn one_of<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, Stri
     let typed = text(value)?;
     choices.iter().find(|(name, _)| *name == typed).map(|(_, choice)| *choice).ok_or_else(|| {
         let names: Vec<_> = choices.iter().map(|(name, _)| format!("{name:?}")).collect();
-        format!("{typed:?} is none of {}", names.join(", "))
+        format!("unknown value {typed:?}; expected one of {}", names.join(", "))
     })
 }
 
@@ -288,11 +288,11 @@ fn duration(value: &DeValue<'_>, range: &RangeInclusive<Duration>) -> Result<Dur
 
 fn size(value: &DeValue<'_>) -> Result<Bytes, String> {
     let size = Bytes::parse(written(value, "a size like \"4K\"")?)?;
-    if size.0 > 0 { Ok(size) } else { Err("more than nothing, please".into()) }
+    if size.0 > 0 { Ok(size) } else { Err("must be more than 0".into()) }
 }
 
 fn rate(size: Bytes) -> Result<Rate, String> {
-    Rate::new(size.0 as f64).ok_or_else(|| "too much".into())
+    Rate::new(size.0 as f64).ok_or_else(|| "too large".into())
 }
 
 fn number(value: &DeValue<'_>, range: &RangeInclusive<f64>) -> Result<f64, String> {
@@ -304,7 +304,7 @@ fn number(value: &DeValue<'_>, range: &RangeInclusive<f64>) -> Result<f64, Strin
     match number {
         None => expected(&wanted, value),
         Some(number) if range.contains(&number) => Ok(number),
-        Some(number) => Err(format!("{wanted} is expected, not {number}")),
+        Some(number) => Err(format!("expected {wanted}, found {number}")),
     }
 }
 
@@ -315,7 +315,7 @@ fn levels(value: &DeValue<'_>) -> Result<[f64; 3], String> {
         list.iter().map(|percent| number(percent.get_ref(), &(1.0..=100.0))).collect::<Result<Vec<_>, _>>()?;
     match *percents {
         [one, two, three] if one < two && two < three => Ok([one, two, three].map(|percent| percent / 100.0)),
-        _ => Err("three levels that rise are expected, like [70, 85, 95]".into()),
+        _ => Err("expected three rising levels, like [70, 85, 95]".into()),
     }
 }
 
@@ -331,7 +331,7 @@ fn list<T: PartialEq>(
         let name = text(entry.get_ref())?;
         let entry = named(name)?;
         if list.contains(&entry) {
-            return Err(format!("{name:?} is there twice"));
+            return Err(format!("{name:?} is listed twice"));
         }
         list.push(entry);
     }
@@ -340,12 +340,15 @@ fn list<T: PartialEq>(
 
 fn columns(value: &DeValue<'_>) -> Result<Vec<Column>, String> {
     let columns = list(value, "[\"pid\", \"rss\", \"command\"]", table::named)?;
-    if columns.is_empty() { Err("at least one column, please".into()) } else { Ok(columns) }
+    if columns.is_empty() { Err("expected at least one column".into()) } else { Ok(columns) }
 }
 
 fn kind(name: &str) -> Result<&'static str, String> {
     let kinds = AlarmConfig::KINDS;
-    kinds.into_iter().find(|kind| *kind == name).ok_or_else(|| format!("{name:?} is none of {}", kinds.join(" ")))
+    kinds
+        .into_iter()
+        .find(|kind| *kind == name)
+        .ok_or_else(|| format!("unknown value {name:?}; expected one of {}", kinds.join(" ")))
 }
 
 /// A program with its arguments: no shell takes it apart, so there is nothing to quote.
@@ -354,8 +357,8 @@ fn command(value: &DeValue<'_>) -> Result<Vec<String>, String> {
     let Some(entries) = value.as_array() else { return expected(example, value) };
     let words = entries.iter().map(|entry| text(entry.get_ref()).map(str::to_owned)).collect::<Result<Vec<_>, _>>()?;
     match words.first() {
-        Some(program) if program.is_empty() => Err("the program has no name".into()),
-        _ if words.iter().any(|word| word.contains('\0')) => Err("no NUL, please".into()),
+        Some(program) if program.is_empty() => Err("the program's name is empty".into()),
+        _ if words.iter().any(|word| word.contains('\0')) => Err("must not contain NUL".into()),
         _ => Ok(words),
     }
 }

@@ -8,22 +8,22 @@ use crate::config::PprofConfig;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The profile: of /debug/pprof/heap, allocs or goroutine, or written by go test -memprofile
+    /// The profile: from /debug/pprof/heap, allocs or goroutine, or written by go test -memprofile
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Tell what it has more or less than this earlier one
+    /// Show the difference from this earlier profile
     #[arg(long, value_name = "FILE")]
     base: Option<PathBuf>,
-    /// Which of its values: inuse_space, alloc_objects ... [default: the one that it names itself]
+    /// Which value: inuse_space, alloc_objects ... [default: the profile's own default]
     #[arg(long = "type", value_name = "TYPE")]
     value_type: Option<String>,
-    /// Order by what a function holds with all that it calls
+    /// Sort by what a function holds including what it calls
     #[arg(long)]
     cum: bool,
-    /// At most this many functions
+    /// Print at most this many functions
     #[arg(short = 'n', long = "lines", value_name = "N")]
     limit: Option<usize>,
-    /// One JSON object, schema oomtop.pprof/1
+    /// Print one JSON object, schema oomtop.pprof/1
     #[arg(long)]
     json: bool,
 }

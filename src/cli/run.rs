@@ -13,51 +13,51 @@ use crate::units::Bytes;
 pub(super) const OWN_FAILURE: u8 = 125;
 
 pub(super) const HELP: &str = "\
-On a terminal the live screen shows the tree of the command, its output (the command itself
-reads nothing and has no terminal: --headless gives it this one) and, when it has ended, the
-verdict.
+On a terminal the live screen shows the command's process tree and its output, and the verdict
+once it has ended. The command then has no terminal and no input: use --headless to give it this
+terminal.
 
 Examples:
   oomtop run -- go test ./...
   oomtop run --memory-max 512m -- go test ./...                  does it fit?
   oomtop run --report memory.json --budget 1g -- go test ./...   in CI
 
-Exit status: the command's own; 128+N when signal N ended it; 124 over budget; 125 oomtop itself
+Exit status: the command's own; 128+N if signal N ended it; 124 over budget; 125 oomtop itself
 failed, wrong usage included; 126 the command cannot be executed; 127 it was not found.";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Draw nothing: the command keeps the terminal, the report comes at the end on standard error
+    /// Draw nothing: the command keeps the terminal, and the report goes to standard error at the end
     #[arg(long)]
     headless: bool,
-    /// Tell memory per test: puts -json under a `go test` (also behind env) and prints what it would have printed
+    /// Report memory per test: adds -json to a `go test` (also behind env) and prints what go would have printed
     #[arg(long)]
     tests: bool,
-    /// Write the report: FILE.json (schema oomtop.run/1), FILE.md (Markdown), FILE.xml (JUnit); may be given again
+    /// Write the report to FILE.json (schema oomtop.run/1), FILE.md (Markdown) or FILE.xml (JUnit); may be repeated
     #[arg(long, value_name = "FILE")]
     report: Vec<PathBuf>,
-    /// Run in a memory cgroup of its own with this limit, 1m or more
+    /// Run the command in a memory cgroup of its own with this limit, 1m or more
     #[arg(long, value_name = "SIZE", value_parser = memory_max)]
     memory_max: Option<Bytes>,
-    /// And this much swap beside it (without this: none)
+    /// Swap allowed on top of --memory-max [default: none]
     #[arg(long, value_name = "SIZE", value_parser = Bytes::parse, requires = "memory_max")]
     swap_max: Option<Bytes>,
     /// Set GOMEMLIMIT: a size, or auto for 90 % of the limit
     #[arg(long, value_name = "SIZE|auto", value_parser = go_memory_limit)]
     gomemlimit: Option<GoMemoryLimit>,
-    /// oom_score_adj of the command and all below it, -1000 to 1000
+    /// oom_score_adj of the command and its descendants, -1000 to 1000
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i16).range(-1000..=1000))]
     oom_score_adj: Option<i16>,
-    /// Fail with status 124 if the whole tree ever held more than this
+    /// Exit with status 124 if the whole tree ever held more than this
     #[arg(long, value_name = "SIZE", value_parser = budget)]
     budget: Option<Bytes>,
-    /// Fail with status 124 if a test binary ever held more than this; with --tests the test that brought it there is named
+    /// Exit with status 124 if a test binary ever held more than this; with --tests, name the test that took it there
     #[arg(long, value_name = "SIZE", value_parser = budget)]
     budget_per_test: Option<Bytes>,
-    /// Only say so when a budget is exceeded
+    /// Only warn when a budget is exceeded
     #[arg(long)]
     warn: bool,
-    /// Take what is not typed of the screen from this file [default: ~/.config/oomtop/config.toml, if it is there]
+    /// Configuration file for the screen; options override it [default: ~/.config/oomtop/config.toml, if it exists]
     #[arg(long, value_name = "FILE", conflicts_with = "headless")]
     pub config: Option<PathBuf>,
     #[command(flatten)]
@@ -87,7 +87,7 @@ fn memory_max(text: &str) -> Result<Bytes, String> {
     if limit >= LEAST_MEMORY {
         return Ok(limit);
     }
-    Err(format!("no command can start with so little; {LEAST_MEMORY} is the least"))
+    Err(format!("too little for any command to start; the minimum is {LEAST_MEMORY}"))
 }
 
 fn budget(text: &str) -> Result<Bytes, String> {
@@ -95,7 +95,7 @@ fn budget(text: &str) -> Result<Bytes, String> {
     if budget >= LEAST_MEMORY {
         return Ok(budget);
     }
-    Err(format!("no command holds so little (a number alone is bytes); {LEAST_MEMORY} is the least"))
+    Err(format!("every command holds more (a bare number is in bytes); the minimum is {LEAST_MEMORY}"))
 }
 
 fn go_memory_limit(text: &str) -> Result<GoMemoryLimit, String> {

@@ -89,17 +89,17 @@ fn what_is_wrong_is_said_with_what_was_meant() {
         ("oomtop -s rs", "no column \"rs\": did you mean \"rss\"?"),
         ("oomtop -f rs>1g", "no column \"rs\": did you mean \"rss\"?"),
         ("oomtop -f rss>x", "  rss>x\n      ^"),
-        ("oomtop -d x", "is no duration"),
-        ("oomtop -d 0", "between 100ms and 60m"),
-        ("oomtop -p 0", "not the number of a process"),
-        ("oomtop -p 1,x", "not the number of a process"),
+        ("oomtop -d x", "is not a duration"),
+        ("oomtop -d 0", "between 100ms and 1h"),
+        ("oomtop -p 0", "not a PID"),
+        ("oomtop -p 1,x", "not a PID"),
         ("oomtop snapshot --json --csv", "cannot be used with"),
         ("oomtop snapshot --samples 0", "1"),
-        ("oomtop run --memory-max 1k -- true", "1.00M is the least"),
-        ("oomtop run --memory-max 0 -- true", "1.00M is the least"),
-        ("oomtop run --budget 0 -- true", "1.00M is the least"),
-        ("oomtop run --budget 10 -- true", "a number alone is bytes"),
-        ("oomtop run --budget-per-test 10 -- true", "a number alone is bytes"),
+        ("oomtop run --memory-max 1k -- true", "the minimum is 1.00M"),
+        ("oomtop run --memory-max 0 -- true", "the minimum is 1.00M"),
+        ("oomtop run --budget 0 -- true", "the minimum is 1.00M"),
+        ("oomtop run --budget 10 -- true", "a bare number is in bytes"),
+        ("oomtop run --budget-per-test 10 -- true", "a bare number is in bytes"),
         ("oomtop snapshto", "snapshot"),
     ] {
         let error = parsed(line).expect_err(line);
@@ -142,7 +142,8 @@ fn the_command_line_goes_before_the_file_and_the_file_before_the_default() {
     };
     let of = |line: &str| parse(line.split(' ').map(OsString::from), &environment).map(|(config, _)| config);
     assert_eq!(of("oomtop").unwrap().interval, Duration::from_secs(1));
-    let text = "[screen]\ninterval = 3\nsort = 'swap'\ntree = true\ntheme = 'light'\ncolor = 'always'\nread_only = true\n\
+    let text = "[screen]\ninterval = 3\nsort = 'swap'\ntree = true\ntheme = 'light'\ncolor = 'always'\nread_only = \
+                true\n\
                 ascii = true\ncolumns = ['rss', 'command']\n[warning]\nz_score = 5";
     std::fs::write(&file, text).unwrap();
     let config = of("oomtop").unwrap();

@@ -230,7 +230,7 @@ fn number(kind: Kind, text: &str) -> Result<f64, String> {
     match kind {
         Kind::Size => Bytes::parse(text).map(|bytes| bytes.0 as f64),
         Kind::Rate => {
-            let wrong = || format!("{text:?} is no growth: write a size per second, like 500k or -1m");
+            let wrong = || format!("{text:?} is not a growth rate: write a size per second, like 500k or -1m");
             let (sign, size) = text.strip_prefix('-').map_or((1.0, text), |size| (-1.0, size));
             let size = size.strip_prefix('+').unwrap_or(size);
             let size = size.strip_suffix("/s").unwrap_or(size);
@@ -238,7 +238,7 @@ fn number(kind: Kind, text: &str) -> Result<f64, String> {
             Rate::new(sign * bytes.0 as f64).map(Rate::per_second).ok_or_else(wrong)
         }
         Kind::Number | Kind::Text => {
-            text.parse::<i64>().map(|number| number as f64).map_err(|_| format!("{text:?} is no whole number"))
+            text.parse::<i64>().map(|number| number as f64).map_err(|_| format!("{text:?} is not a whole number"))
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn parse(source: &str) -> Result<Option<Expression>, FilterError> {
     let expression = parser.any()?;
     match parser.peek() {
         None => Ok(Some(expression)),
-        Some(_) => Err(parser.error("this parenthesis closes nothing")),
+        Some(_) => Err(parser.error("this parenthesis was never opened")),
     }
 }
 
@@ -81,7 +81,7 @@ impl<'a> Parser<'a> {
         let quoted = self.rest().starts_with('"');
         let Some(word) = self.word()? else {
             return Err(match self.peek() {
-                Some('<' | '>' | '=' | '~') => self.error("a column is missing before this, like rss in rss>1g"),
+                Some('<' | '>' | '=' | '~') => self.error("expected a column before this, like rss in rss>1g"),
                 _ => self.error("expected a word or a comparison, like rss>1g"),
             });
         };
@@ -94,7 +94,7 @@ impl<'a> Parser<'a> {
         };
         let column = table::named(word).map_err(|message| FilterError {
             at: start,
-            message: format!("{message} (to look for the text itself, put it in \"quotes\")"),
+            message: format!("{message} (to search for the text itself, put it in \"quotes\")"),
         })?;
         self.skip_space();
         let value_at = self.at;

@@ -101,20 +101,20 @@ fn what_matches_and_what_does_not() {
 fn errors_point_at_the_place() {
     for (expression, at, message) in [
         ("rs>1g", 0, "no column \"rs\": did you mean \"rss\"?"),
-        ("user=ci rss>lots", 12, "\"lots\" is no size"),
+        ("user=ci rss>lots", 12, "\"lots\" is not a size"),
         ("rss>", 4, "expected a value to compare rss with"),
         ("rss~1g", 3, "rss is a number: compare it with <"),
         ("user>ci", 4, "user is text: compare it with =, != or ~"),
         ("(a b", 0, "this parenthesis is never closed"),
-        ("a b)", 3, "this parenthesis closes nothing"),
+        ("a b)", 3, "this parenthesis was never opened"),
         ("a | ", 4, "expected a word or a comparison"),
         ("()", 1, "expected a word or a comparison"),
         ("!", 1, "expected a word or a comparison"),
-        (">1g", 0, "a column is missing before this"),
+        (">1g", 0, "expected a column before this"),
         ("\"abc", 0, "this quote is never closed"),
         ("x /(a/", 3, "not a regular expression"),
-        ("adj=x", 4, "\"x\" is no whole number"),
-        ("growth>fast", 7, "\"fast\" is no growth"),
+        ("adj=x", 4, "\"x\" is not a whole number"),
+        ("growth>fast", 7, "\"fast\" is not a growth rate"),
         ("-test.run=Leak", 0, "put it in \"quotes\""),
     ] {
         let error = Filter::parse(expression).expect_err(expression);
@@ -130,7 +130,7 @@ fn an_error_shows_a_caret_under_the_place() {
     let error = Filter::parse("größe rss>lots").expect_err("no size");
     assert_eq!(
         error.pointing_into("größe rss>lots"),
-        "\"lots\" is no size: write a number and k, m, g or t, like 512m\n  größe rss>lots\n            ^"
+        "\"lots\" is not a size: write a number and k, m, g or t, like 512m\n  größe rss>lots\n            ^"
     );
 }
 

@@ -84,7 +84,7 @@ impl Actor {
     pub fn ask(&self, deed: Deed) -> Result<(), Event> {
         self.deeds.try_send(deed).map_err(|refused| {
             let (TrySendError::Full(deed) | TrySendError::Disconnected(deed)) = refused;
-            deed.done(&Err(Refusal::Failed("not done: what was asked for before is still under way".into())))
+            deed.done(&Err(Refusal::Failed("not done: the previous request is still in progress".into())))
         })
     }
 }

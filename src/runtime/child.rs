@@ -209,16 +209,14 @@ pub fn become_command(start: &StartConfig) -> ExitCode {
 
 fn prepare(start: &StartConfig) -> Result<(), String> {
     if start.session {
-        setsid().map_err(|cause| format!("cannot begin a session: {cause}"))?;
+        setsid().map_err(|cause| format!("cannot start a session: {cause}"))?;
     }
     if let Some(members) = &start.join {
         write(members, "0").map_err(|cause| format!("cannot join the cgroup ({}): {cause}", members.display()))?;
     }
     if let Some(adjustment) = start.oom_score_adj {
         write(Path::new("/proc/self/oom_score_adj"), &adjustment.to_string()).map_err(|cause| {
-            format!(
-                "cannot set oom_score_adj to {adjustment}: {cause} (below the present one it needs CAP_SYS_RESOURCE)"
-            )
+            format!("cannot set oom_score_adj to {adjustment}: {cause} (lowering it needs CAP_SYS_RESOURCE)")
         })?;
     }
     Ok(())

@@ -38,7 +38,8 @@ pub fn run(config: &Config, explain: &ExplainConfig) -> Result<ExitCode> {
     if explain.log == KernelLogSource::StandardInput && io::stdin().is_terminal() {
         let _ = writeln!(
             io::stderr(),
-            "oomtop: nothing to read: name a log file, pipe one in (dmesg | oomtop explain), or use --kernel or --journal"
+            "oomtop: nothing to read: name a log file, pipe one in (dmesg | oomtop explain), or use --kernel or \
+             --journal"
         );
         return Ok(ExitCode::from(2));
     }
@@ -86,12 +87,12 @@ fn no_kernel_log(log: &KernelLogSource, form: &Form) -> color_eyre::Report {
         KernelLogSource::RingBuffer => "the kernel's ring buffer".into(),
         KernelLogSource::Journal => "the journal".into(),
     };
-    let advice = "Those of dmesg, journalctl -k and kern.log have a time or \"kernel:\" ahead; what is compressed must be unpacked \
-                  first (zcat FILE | oomtop explain)";
+    let advice = "Lines of dmesg, journalctl -k and kern.log start with a time or \"kernel:\"; compressed logs must \
+                  be unpacked first (zcat FILE | oomtop explain)";
     if let Some(encoding) = form.encoding {
         let (what, program) = match encoding {
             Encoding::Utf16 => (
-                "UTF-16 text, as PowerShell's redirection writes it",
+                "UTF-16 text, as written by redirection in PowerShell",
                 "convert it first (iconv -f UTF-16 -t UTF-8 FILE",
             ),
             Encoding::Gzip => ("compressed with gzip", "unpack it first (zcat FILE"),
@@ -99,21 +100,21 @@ fn no_kernel_log(log: &KernelLogSource, form: &Form) -> color_eyre::Report {
             Encoding::Xz => ("compressed with xz", "unpack it first (xzcat FILE"),
             Encoding::Zstd => ("compressed with zstd", "unpack it first (zstdcat FILE"),
             Encoding::Journal => {
-                ("a file of the systemd journal", "have journalctl read it (journalctl -k -o json --file FILE")
+                ("a systemd journal file", "read it with journalctl (journalctl -k -o json --file FILE")
             }
         };
-        return eyre!("{name} is {what}, and cannot be read so: {program} | oomtop explain)");
+        return eyre!("{name} is {what}: {program} | oomtop explain)");
     }
     let not_believed = not_believed(form);
     match (form.census.kernel, form.census.total()) {
-        (_, 0) => eyre!("{name} is empty: it says nothing of kills"),
+        (_, 0) => eyre!("{name} is empty: it says nothing about kills"),
         (0, all) => eyre!(
-            "{name}: 0 of {} recognised as a kernel log's, so it says nothing of kills.{not_believed} {advice}",
+            "{name}: 0 of {} recognised as kernel messages, so it says nothing about kills.{not_believed} {advice}",
             counted(all, ["line was", "lines were"])
         ),
         (kernel, all) => eyre!(
-            "{name}: only {kernel} of {} of a kernel's log, and tell of no kill; the others are of no form that is known here, so \
-             it does not say that nothing was killed.{not_believed} {advice}",
+            "{name}: only {kernel} of {} from a kernel log, with no kill among them; the other lines are of unknown \
+             form, so this does not mean that nothing was killed.{not_believed} {advice}",
             counted(all, ["line is", "lines are"])
         ),
     }
@@ -144,7 +145,7 @@ impl Reading {
             KernelLogSource::StandardInput => self.read(io::stdin().lock()).wrap_err("standard input"),
             KernelLogSource::File(path) => {
                 let read = File::open(path).map_err(color_eyre::Report::from).and_then(|log| self.read(log));
-                let advice = "name a log file that you may read, or try --kernel or --journal";
+                let advice = "name a readable log file, or try --kernel or --journal";
                 read.map_err(|error| eyre!("{}: {error}: {advice}", path.display()))
             }
             KernelLogSource::RingBuffer => self.read_ring_buffer(Path::new("/dev/kmsg")),
@@ -166,8 +167,8 @@ impl Reading {
 
     /// The ring buffer gives one record per read, from its oldest on.
     fn read_ring_buffer(&mut self, path: &Path) -> Result<()> {
-        let denied = "the kernel's log may not be read: that needs CAP_SYSLOG while kernel.dmesg_restrict is 1. \
-                      Try sudo, --journal (for members of adm or systemd-journal), or a log file";
+        let denied = "reading the kernel log needs CAP_SYSLOG while kernel.dmesg_restrict is 1. Try sudo, --journal \
+                      (needs group adm or systemd-journal) or a log file";
         let log = match rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()) {
             Ok(log) => log,
             Err(Errno::PERM | Errno::ACCESS) => return Err(eyre!(denied)),
@@ -215,8 +216,8 @@ impl Reading {
         if self.reader.is_empty() {
             // It shows those without the right nothing, and calls that success.
             return Err(eyre!(
-                "the journal shows no message of the kernel: it keeps none here, or you may not see them (that needs root, or \
-                 membership of adm or systemd-journal). Try sudo, --kernel or a log file"
+                "the journal shows no kernel messages: none are kept here, or you may not see them (that needs root \
+                 or group adm or systemd-journal). Try sudo, --kernel or a log file"
             ));
         }
         Ok(())

@@ -238,8 +238,12 @@ fn go_memory_limit(asked: &RunConfig, run: &Run) -> Result<Option<Bytes>> {
         Some(GoMemoryLimit::Of(limit)) => Ok(Some(limit)),
         Some(GoMemoryLimit::Auto) => {
             let limit = asked.memory_max.or_else(|| run.limit());
-            let limit = limit
-                .ok_or_else(|| eyre!("--gomemlimit auto: there is no limit to take 90 % of; give --memory-max"))?;
+            let limit = limit.ok_or_else(|| {
+                eyre!(
+                    "--gomemlimit auto is 90 % of the memory limit, and there is none: add \
+                                      --memory-max"
+                )
+            })?;
             Ok(Some(Bytes(limit.0 / 10 * 9)))
         }
     }

@@ -40,7 +40,7 @@ pub fn snapshot(config: &Config, snapshot: SnapshotConfig) -> Result<()> {
     let mut look = Look::new(config, asked)?;
     // The table says so itself.
     if snapshot.samples < 2 && snapshot.format != Format::Table && look.list.asks_for_growth() {
-        let _ = writeln!(io::stderr(), "oomtop: growth is not known from one sample: --samples 2 takes two");
+        let _ = writeln!(io::stderr(), "oomtop: growth needs two samples: add --samples 2");
     }
     let report = look.at_the_machine(config, snapshot, mapped)?;
     let rows = look.rows(&report, snapshot.limit);
@@ -130,8 +130,8 @@ impl Look {
         let who = format!("{} {name}", id.pid);
         match detail.as_ref().map(|detail| &detail.mappings) {
             _ if report.process(id).is_none() => Err(eyre!(
-                "{} has no mappings to show: it ended meanwhile, or is a thread, or the kernel's own; `oomtop snapshot` \
-                 shows who is there",
+                "{} has no mappings to show: it has ended, or is a thread or a kernel thread; `oomtop snapshot` lists \
+                 the processes",
                 id.pid
             )),
             Some(MappingsState::Known(_)) => Ok(detail),
@@ -143,7 +143,7 @@ impl Look {
                 Err(eyre!("{who}: its mappings cannot be read: {}", reason.reason()))
             }
             Some(MappingsState::Waiting) | None => {
-                Err(eyre!("{who}: its mappings were not read in time; it may be busy with them, try again"))
+                Err(eyre!("{who}: its mappings could not be read in time; it may be changing them, try again"))
             }
         }
     }

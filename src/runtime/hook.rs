@@ -59,7 +59,7 @@ impl Hook {
         let Some(calls) = &self.calls else { return Ok(()) };
         calls.try_send(call).map_err(|refused| {
             Event::Hooked(Err(match refused {
-                TrySendError::Full(_) => "the one before still runs".into(),
+                TrySendError::Full(_) => "the previous one is still running".into(),
                 TrySendError::Disconnected(_) => "its thread has ended".into(),
             }))
         })

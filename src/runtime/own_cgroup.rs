@@ -155,11 +155,14 @@ impl Place {
         // Made last: a report of an error may read all symbols of the program for its backtrace.
         Err(match elsewhere {
             None => {
-                eyre!("--memory-max needs the memory controller, which is mounted nowhere here (/proc/self/mountinfo)")
+                eyre!(
+                    "--memory-max needs the memory cgroup controller, which is not mounted here \
+                       (/proc/self/mountinfo)"
+                )
             }
             Some((place, root, path)) => eyre!(
-                "--memory-max cannot find our own cgroup: {} shows {}, and we are in {} (/proc/self/mountinfo and \
-                 /proc/self/cgroup). In a cgroup namespace of its own it needs a mount of its own",
+                "--memory-max cannot find oomtop's own cgroup: {} shows {}, and oomtop is in {} (/proc/self/mountinfo \
+                 and /proc/self/cgroup). A cgroup namespace needs its own cgroup mount",
                 place.display(),
                 String::from_utf8_lossy(root),
                 String::from_utf8_lossy(path)
@@ -264,7 +267,7 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
 fn refused(place: &Place, cause: &io::Error, limit: Bytes) -> color_eyre::Report {
     let mib = limit.0 >> 20;
     eyre!(
-        "--memory-max: no memory cgroup can be made at {} ({cause}). As root it can; with systemd, try\n  \
+        "--memory-max: cannot create a memory cgroup in {} ({cause}). Run as root or, with systemd, try\n  \
          systemd-run --user --scope -p MemoryMax={mib}M oomtop run -- ...\nor in a scope with -p Delegate=yes",
         place.directory.display()
     )
@@ -284,9 +287,9 @@ mod tests {
         assert_eq!(found(b"/", b"9:memory:/a/b\n").unwrap(), Path::new("/sys/fs/cgroup/memory/a/b"));
         assert_eq!(found(b"/a", b"9:memory:/a/b\n").unwrap(), Path::new("/sys/fs/cgroup/memory/b"));
         let refusal = found(b"/..", b"9:memory:/\n").unwrap_err();
-        assert!(refusal.contains("/sys/fs/cgroup/memory shows /.., and we are in /"), "{refusal}");
+        assert!(refusal.contains("/sys/fs/cgroup/memory shows /.., and oomtop is in /"), "{refusal}");
         let refusal = found(b"/", b"9:cpu:/\n").unwrap_err();
-        assert!(refusal.contains("mounted nowhere"), "{refusal}");
+        assert!(refusal.contains("not mounted here"), "{refusal}");
     }
 
     #[test]

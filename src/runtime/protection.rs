@@ -49,7 +49,7 @@ impl Protection {
     #[must_use]
     pub fn complete(self, dies_with_its_group: bool) -> Option<(Tone, String)> {
         if dies_with_its_group {
-            return Some((Tone::Bad, "memory.oom.group is 1 here: an OOM kill in this cgroup takes oomtop too".into()));
+            return Some((Tone::Bad, "memory.oom.group is 1 here: an OOM kill in this cgroup kills oomtop too".into()));
         }
         if !self.wanted {
             return None;

@@ -46,7 +46,7 @@ const SETTLING: Duration = Duration::from_millis(20);
 /// How long actions that still run may delay the end, once the terminal is given back.
 const LAST_ACTIONS: Duration = Duration::from_millis(500);
 
-const READ_ONLY: &str = "read-only: nothing is sent or written (started with --read-only)";
+const READ_ONLY: &str = "read-only: signals and oom_score_adj changes are off";
 
 /// Runs a session for the processes asked for; must be called inside a tokio runtime.
 pub async fn run(

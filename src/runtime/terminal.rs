@@ -47,13 +47,10 @@ pub enum TerminalError {
 impl fmt::Display for TerminalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoTerminal => f.write_str(
-                "standard output is not a terminal; `oomtop snapshot` prints one look at the machine as text",
-            ),
+            Self::NoTerminal => f.write_str("standard output is not a terminal; use `oomtop snapshot` for plain text"),
             Self::TooSimple(kind) => write!(
                 f,
-                "a terminal of the kind {} (TERM) cannot show a screen; `oomtop snapshot` prints one look at the \
-                 machine as text",
+                "TERM={}: this terminal cannot show a full screen; use `oomtop snapshot` for plain text",
                 kind.display()
             ),
             Self::Io(error) => write!(f, "the terminal cannot be used: {error}"),

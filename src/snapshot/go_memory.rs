@@ -102,8 +102,8 @@ impl NoNumbers {
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
-            Self::NotAsked => "not asked for (--go-memory)",
-            Self::OtherUser => "another user's process (--go-memory=all looks into those too)",
+            Self::NotAsked => "not requested (--go-memory)",
+            Self::OtherUser => "another user's process (--go-memory=all reads those too)",
             Self::UnknownVersion => "known for Go 1.19 and since 1.21",
             Self::NotFound => "not found in its memory",
             Self::Implausible => "what was found contradicts itself or the mappings",

@@ -55,7 +55,7 @@ impl Family {
         let Self { first, count } = self;
         let who =
             if count > 1 { format!("PID {first} and {} more have", count - 1) } else { format!("PID {first} has") };
-        format!("{who} the same socket: the answer may be of another of them")
+        format!("{who} the same socket, so another process may have answered")
     }
 }
 
@@ -92,15 +92,15 @@ impl Listening {
         let address = first.address;
         Some(match self.namespace {
             NetworkNamespace::Other => {
-                format!("listens on {address} in a network namespace of its own, which is not reached from here")
+                format!("listens on {address} in another network namespace, out of reach from here")
             }
             NetworkNamespace::Unknown => {
-                format!("listens on {address}, and whether that is on this machine's loopback is not known")
+                format!("listens on {address}; whether that is this machine's loopback is unknown")
             }
             NetworkNamespace::Ours if self.sockets.iter().any(|socket| !socket.loopback().is_empty()) => {
-                format!("listens on {address}, and so does another process: who would answer cannot be told")
+                format!("listens on {address}, as does another process: which would answer is unknown")
             }
-            NetworkNamespace::Ours => format!("listens on {address}, not on loopback: nothing else is asked"),
+            NetworkNamespace::Ours => format!("listens on {address}, not on loopback: only loopback is asked"),
         })
     }
 }
@@ -137,7 +137,7 @@ mod tests {
             |count| ListeningSocket { family: Some(Family { first: Pid(7), count }), ..socket("127.0.0.1:6060") };
         let listening = Listening { namespace: NetworkNamespace::Ours, sockets: vec![several(1)] };
         assert_eq!((listening.reachable().count(), listening.obstacle()), (1, None));
-        for (count, expected) in [(1, "PID 7 has the same socket: "), (3, "PID 7 and 2 more have the same socket: ")] {
+        for (count, expected) in [(1, "PID 7 has the same socket, "), (3, "PID 7 and 2 more have the same socket, ")] {
             let told = several(count).family.map(Family::doubt).unwrap_or_default();
             assert!(told.starts_with(expected), "{told}");
         }
@@ -151,9 +151,9 @@ mod tests {
             (of(NetworkNamespace::Ours, &[socket("10.0.0.1:1"), socket("127.0.0.1:6060")]), None),
             (of(NetworkNamespace::Ours, &[]), Some("does not listen")),
             (of(NetworkNamespace::Ours, &[socket("10.0.0.1:1")]), Some("10.0.0.1:1, not on loopback")),
-            (of(NetworkNamespace::Ours, &[shared]), Some("so does another process")),
-            (of(NetworkNamespace::Other, &[socket("127.0.0.1:6060")]), Some("network namespace of its own")),
-            (of(NetworkNamespace::Unknown, &[socket("127.0.0.1:6060")]), Some("is not known")),
+            (of(NetworkNamespace::Ours, &[shared]), Some("as does another process")),
+            (of(NetworkNamespace::Other, &[socket("127.0.0.1:6060")]), Some("another network namespace")),
+            (of(NetworkNamespace::Unknown, &[socket("127.0.0.1:6060")]), Some("is unknown")),
         ] {
             let told = listening.obstacle();
             assert_eq!(told.is_some(), expected.is_some(), "{told:?}");

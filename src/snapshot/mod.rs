@@ -149,9 +149,9 @@ impl Unreadable {
             Self::Denied => "permission denied (needs the same user, root or CAP_SYS_PTRACE)",
             Self::Gone => "the process ended",
             Self::Unsupported => "this kernel does not have it",
-            Self::Malformed => "the kernel's text could not be understood",
-            Self::TooLong => "it is longer than what is read of it",
-            Self::TimedOut => "the read did not come back in time",
+            Self::Malformed => "the kernel's text could not be parsed",
+            Self::TooLong => "it is too long to be read whole",
+            Self::TimedOut => "the read did not return in time",
             Self::Failed => "the read failed",
         }
     }

@@ -75,7 +75,8 @@ impl fmt::Display for SourceError {
         match self {
             Self::Open { path, cause } => write!(
                 f,
-                "cannot open {}: {cause}. Is procfs mounted there? `mount -t proc proc /proc` mounts it; --proc DIR names another place",
+                "cannot open {}: {cause}. Is procfs mounted there? Mount it with `mount -t proc proc /proc`, or name \
+                 another place with --proc DIR",
                 path.display()
             ),
             Self::List { path, cause } => {

@@ -108,7 +108,7 @@ impl TreeSource {
         let machine = machine(&mut tree, sys_tree.as_mut());
         let own = machine.own.id.filter(|own| own.pid.0 == std::process::id());
         let elsewhere =
-            || open_error(std::io::Error::other("it does not show this process: a command is watched in /proc"));
+            || open_error(std::io::Error::other("oomtop itself is not in it: run watches commands in /proc"));
         let own = own.ok_or_else(elsewhere)?;
         let initial = machine.initial_pid_namespace == Some(true);
         let exits = if initial { ExitRecords::open(machine.processors) } else { Err(Unreadable::Unsupported) };

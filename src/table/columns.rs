@@ -232,7 +232,7 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "NAME",
         15,
         FactGroups::NONE,
-        "Name of the process (comm): 15 bytes at most, chosen by the process itself.",
+        "Name of the process (comm): 15 bytes at most, set by the process itself.",
     ),
     column(
         Kind::Text,

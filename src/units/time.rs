@@ -41,8 +41,8 @@ pub fn human_duration(duration: Duration) -> String {
     match seconds {
         0 => format!("{}ms", duration.as_millis()),
         1..=119 => format!("{seconds}s"),
-        120..=7_199 => format!("{}m {}s", seconds / 60, seconds % 60),
-        7_200..=172_799 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+        120..=3_599 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3_600..=172_799 => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3600),
     }
 }
@@ -58,7 +58,7 @@ pub fn round_duration(span: Duration) -> String {
 /// # Errors
 /// A sentence that says what was expected.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no duration: write seconds (2, 0.5) or 500ms, 2s, 3m");
+    let wrong = || format!("{text:?} is not a duration: write seconds (2, 0.5) or 500ms, 2s, 3m");
     let trimmed = text.trim();
     let split = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(trimmed.len());
     let (number, unit) = trimmed.split_at(split);

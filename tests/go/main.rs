@@ -204,7 +204,7 @@ fn nobody_looks_into_a_process_unasked() {
             .expect("starts");
         let snapshot: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!(snapshot["go"]["heap_live_bytes"], Value::Null);
-        assert_eq!(snapshot["go"]["unreadable"], "not asked for (--go-memory)");
+        assert_eq!(snapshot["go"]["unreadable"], "not requested (--go-memory)");
         assert!(snapshot["go"]["version"].as_str().is_some_and(|version| version.starts_with("go1.")));
     });
 }

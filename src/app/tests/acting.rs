@@ -170,7 +170,7 @@ fn with_capabilities_everything_but_init_can_be_reached() {
 fn what_is_forbidden_is_refused_at_the_key() {
     let mut state = state();
     press(&mut state, "<down>");
-    state.forbidden = Some("read-only: nothing is sent or written".into());
+    state.forbidden = Some("read-only: signals and oom_score_adj changes are off".into());
     for key in ["k", "[", "]", "o", "<bs>", "<f9>"] {
         state.outcome = None;
         assert_eq!(press(&mut state, key), [], "{key}");

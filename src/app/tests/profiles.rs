@@ -146,7 +146,7 @@ fn who_cannot_be_asked_is_told_why() {
     let other = Listening { namespace: NetworkNamespace::Other, ..here() };
     for (listening, expected) in [
         (Ok(Listening { namespace: NetworkNamespace::Ours, sockets: vec![] }), "a.test 30 does not listen for TCP"),
-        (Ok(other), "a.test 30 listens on 127.0.0.1:6060 in a network namespace of its own"),
+        (Ok(other), "a.test 30 listens on 127.0.0.1:6060 in another network namespace"),
         (Err(Unreadable::Denied), "where a.test 30 listens is not known: permission denied"),
     ] {
         let mut state = go_program(listening);

@@ -116,33 +116,34 @@ fn what_is_wrong_is_told_where_it_is_with_what_was_meant() {
         ("sort = \"rss\"", "1:1: sort belongs under [screen]"),
         ("[warning]\ntree = true", "2:1: tree belongs under [screen]"),
         ("screen = 1", "1:1: [screen] is a section"),
-        ("[screen]\ntree = 1", "2:8: tree: true or false is expected, not a value of type integer"),
-        ("[screen]\ntheme = \"blue\"", "2:9: theme: \"blue\" is none of \"default\", \"light\", \"mono\""),
+        ("[screen]\ntree = 1", "2:8: tree: expected true or false, found integer"),
+        (
+            "[screen]\ntheme = \"blue\"",
+            "2:9: theme: unknown value \"blue\"; expected one of \"default\", \"light\", \"mono\"",
+        ),
         ("[screen]\nsort = \"rs\"", "2:8: sort: no column \"rs\": did you mean \"rss\"?"),
-        ("[screen]\ncolumns = [\"pid\", \"pid\"]", "2:11: columns: \"pid\" is there twice"),
-        ("[screen]\ncolumns = []", "2:11: columns: at least one column, please"),
-        ("[screen]\ninterval = 0", "2:12: interval: between 100ms and 60m, please"),
+        ("[screen]\ncolumns = [\"pid\", \"pid\"]", "2:11: columns: \"pid\" is listed twice"),
+        ("[screen]\ncolumns = []", "2:11: columns: expected at least one column"),
+        ("[screen]\ninterval = 0", "2:12: interval: must be between 100ms and 1h"),
+        ("[screen]\ninterval = true", "2:12: interval: expected a time like 2 or \"500ms\", found boolean"),
+        ("[warning]\nlevels = [70, 60, 95]", "2:10: levels: expected three rising levels, like [70, 85, 95]"),
+        ("[warning]\nlevels = [0, 85, 95]", "2:10: levels: expected a number from 1 to 100, found 0"),
+        ("[warning]\nz_score = nan", "2:11: z_score: expected a number from 1 to 100, found NaN"),
+        ("[warning]\nz_score = \"4\"", "2:11: z_score: expected a number from 1 to 100, found string"),
+        ("[warning]\nleak_size = 0", "2:13: leak_size: must be more than 0"),
+        ("[warning]\n# ä\nwindow = 1979-05-27", "3:10: window: expected a time like 2 or \"500ms\", found datetime"),
         (
-            "[screen]\ninterval = true",
-            "2:12: interval: a time like 2 or \"500ms\" is expected, not a value of type boolean",
+            "[alarm]\nkinds = [\"kill\"]",
+            "2:9: kinds: unknown value \"kill\"; expected one of leak growing imminent elevated \
+             high critical",
         ),
-        ("[warning]\nlevels = [70, 60, 95]", "2:10: levels: three levels that rise are expected, like [70, 85, 95]"),
-        ("[warning]\nlevels = [0, 85, 95]", "2:10: levels: a number from 1 to 100 is expected, not 0"),
-        ("[warning]\nz_score = nan", "2:11: z_score: a number from 1 to 100 is expected, not NaN"),
-        ("[warning]\nz_score = \"4\"", "2:11: z_score: a number from 1 to 100 is expected, not a value of type string"),
-        ("[warning]\nleak_size = 0", "2:13: leak_size: more than nothing, please"),
-        (
-            "[warning]\n# ä\nwindow = 1979-05-27",
-            "3:10: window: a time like 2 or \"500ms\" is expected, not a value of type datetime",
-        ),
-        ("[alarm]\nkinds = [\"kill\"]", "2:9: kinds: \"kill\" is none of leak growing imminent elevated high critical"),
-        ("[alarm]\nkinds = [\"leak\", \"leak\"]", "2:9: kinds: \"leak\" is there twice"),
+        ("[alarm]\nkinds = [\"leak\", \"leak\"]", "2:9: kinds: \"leak\" is listed twice"),
         (
             "[alarm]\nhook = \"tell\"",
-            "2:8: hook: a list like [\"/usr/local/bin/tell\", \"--urgent\"] is expected, not a value of type string",
+            "2:8: hook: expected a list like [\"/usr/local/bin/tell\", \"--urgent\"], found string",
         ),
-        ("[alarm]\nhook = [\"\"]", "2:8: hook: the program has no name"),
-        ("[alarm]\nhook = [\"a\\u0000\"]", "2:8: hook: no NUL, please"),
+        ("[alarm]\nhook = [\"\"]", "2:8: hook: the program's name is empty"),
+        ("[alarm]\nhook = [\"a\\u0000\"]", "2:8: hook: must not contain NUL"),
         // The first mistake, not that of the first name.
         (
             "[warning]\nzz = 1\n[screen]\naa = 1",
@@ -176,7 +177,7 @@ fn a_file_that_is_none_is_told_and_one_that_is_missing_only_where_it_was_named()
     assert_eq!(told(true), Ok(Wishes::default()));
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
-    assert!(told(false).is_err_and(|error| error.contains("no plain file")));
+    assert!(told(false).is_err_and(|error| error.contains("not a regular file")));
     assert!(told(true).is_err_and(|error| error.contains("directory")));
     // Below what is no directory, as below one that we may not search, there is none.
     let below = Path::new("/dev/null/config.toml");

@@ -88,7 +88,7 @@ fn calls_beyond_one_that_runs_and_one_that_waits_are_refused_at_once() {
     // However the thread comes along: one is in its hands, one may wait, the third must be refused.
     let refused: Vec<_> = (0..3).filter_map(|_| hook.call(call()).err()).collect();
     assert!(!refused.is_empty());
-    assert!(refused.iter().all(|event| *event == Event::Hooked(Err("the one before still runs".into()))));
+    assert!(refused.iter().all(|event| *event == Event::Hooked(Err("the previous one is still running".into()))));
     std::fs::write(gate, "").unwrap();
     for _ in refused.len()..3 {
         assert_eq!(outcomes.blocking_recv(), Some(Event::Hooked(Ok(()))));

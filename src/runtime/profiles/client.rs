@@ -11,7 +11,7 @@ use super::response::{self, Response};
 /// How long one asks at most, from connecting to the last byte.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long the kernel may take to connect us: on loopback it answers for itself, unless nobody takes what comes.
+/// How long the kernel may take to connect us: on loopback it answered for itself, unless nobody takes what comes.
 const CONNECTING: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether it was given up.
@@ -44,10 +44,10 @@ impl fmt::Display for Refusal {
             Self::Elsewhere => f.write_str("it is not on loopback"),
             Self::NotConnected(error) => write!(f, "no connection: {error}"),
             Self::NotAccepted => {
-                write!(f, "no connection within {} s: it takes none, and its queue is full", CONNECTING.as_secs())
+                write!(f, "no connection within {} s: it accepts none, and its backlog is full", CONNECTING.as_secs())
             }
-            Self::SomebodyElse => f.write_str("it does not listen there any more"),
-            Self::TimedOut(patience) => write!(f, "no whole answer within {} s", patience.as_secs_f64()),
+            Self::SomebodyElse => f.write_str("it no longer listens there"),
+            Self::TimedOut(patience) => write!(f, "no complete answer within {} s", patience.as_secs_f64()),
             Self::GivenUp => f.write_str("given up"),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::Answer(refusal) => refusal.fmt(f),
@@ -111,7 +111,8 @@ pub fn get(
     connection.set_write_timeout(Some(leash.left()?)).map_err(Refusal::Broken)?;
     let agent = concat!("oomtop/", env!("CARGO_PKG_VERSION"));
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: {agent}\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: {agent}\r\nAccept-Encoding: identity\r\nConnection: \
+         close\r\n\r\n"
     );
     connection.write_all(request.as_bytes()).map_err(Refusal::Broken)?;
     let mut response = Response::default();

@@ -69,12 +69,12 @@ fn servers_that_do_not_end_are_left_in_words() {
     // What takes no end is left soon; what ends by itself is waited for, however slow the machine is.
     let (short, long) = (Duration::from_millis(300), PATIENCE * 60);
     let table: [(&str, Duration, Serve, &str); 6] = [
-        ("never answers", short, |connection| drop(connection.read(&mut [0; 8])), "no whole answer within 0.3 s"),
+        ("never answers", short, |connection| drop(connection.read(&mut [0; 8])), "no complete answer within 0.3 s"),
         (
             "drips bytes",
             short,
             |connection| without_end(connection, OK, b"X", Duration::from_millis(10)),
-            "no whole answer within 0.3 s",
+            "no complete answer within 0.3 s",
         ),
         (
             "drips the body",
@@ -83,7 +83,7 @@ fn servers_that_do_not_end_are_left_in_words() {
                 let begin = [OK, b"Content-Length: 100000\r\n\r\n"].concat();
                 without_end(connection, &begin, b"X", Duration::from_millis(10));
             },
-            "no whole answer within 0.3 s",
+            "no complete answer within 0.3 s",
         ),
         ("closes at once", long, |_| {}, "its answer was cut short"),
         (
@@ -99,7 +99,7 @@ fn servers_that_do_not_end_are_left_in_words() {
                 let answer = b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/\r\n\r\n";
                 connection.write_all(answer).unwrap();
             },
-            "it sends us on to http://127.0.0.1:1/ (307), where we do not go",
+            "it redirects to http://127.0.0.1:1/ (307), which is not followed",
         ),
     ];
     for (what, patience, serve, expected) in table {
@@ -158,7 +158,7 @@ fn who_takes_no_connection_is_not_waited_for() {
     let waiting: Vec<_> = (0..3).map(|_| TcpStream::connect_timeout(&address, CONNECTING)).collect();
     assert!(waiting[2].is_err(), "{waiting:?}");
     let refusal = get(address, "/", Leash::new(PATIENCE * 60, &NEVER), ITS).unwrap_err();
-    assert_eq!(refusal.to_string(), "no connection within 1 s: it takes none, and its queue is full");
+    assert_eq!(refusal.to_string(), "no connection within 1 s: it accepts none, and its backlog is full");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn somebody_elses_answer_is_not_asked_for() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let refusal = get(address, "/", Leash::new(PATIENCE * 60, &NEVER), || false).unwrap_err();
-    assert_eq!(refusal.to_string(), "it does not listen there any more");
+    assert_eq!(refusal.to_string(), "it no longer listens there");
     let mut asked = Vec::new();
     listener.accept().unwrap().0.read_to_end(&mut asked).unwrap();
     assert_eq!(asked, b"", "connected, and said nothing");

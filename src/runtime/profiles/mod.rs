@@ -45,8 +45,8 @@ impl Allowance {
                 *self = Self { files, bytes };
                 Ok(())
             }
-            (None, _) => Err(format!("{files} of alarms were saved already")),
-            (_, None) => Err(format!("those of alarms would take more than {} together", Bytes(most as u64))),
+            (None, _) => Err(format!("{files} from alarms were saved already")),
+            (_, None) => Err(format!("those from alarms would exceed {} together", Bytes(most as u64))),
         }
     }
 }
@@ -129,7 +129,7 @@ impl Profiles {
         self.count += 1;
         orders.try_send((self.count, order)).map_err(|refused| {
             let (TrySendError::Full((_, order)) | TrySendError::Disconnected((_, order))) = refused;
-            order.refused("what was asked for before is still under way")
+            order.refused("the previous request is still in progress")
         })
     }
 }
@@ -188,14 +188,14 @@ fn fetch(proc_root: &Path, call: &ProfileCall, leash: Leash<'_>) -> Result<Fetch
                         saved: None,
                     });
                 }
-                Err(refusal) => refusals.push(format!("what came from {from} is no profile: {refusal}")),
+                Err(refusal) => refusals.push(format!("{from} did not return a profile: {refusal}")),
             },
             Err(Refusal::GivenUp) => return Err(Refusal::GivenUp.to_string()),
             Err(refusal) => refusals.push(format!("{}: {refusal}", socket.address)),
         }
     }
     Err(match (refusals.is_empty(), call.from) {
-        (true, Some(from)) => format!("it does not listen on {from} any more"),
+        (true, Some(from)) => format!("it no longer listens on {from}"),
         _ => refusals.join("; "),
     })
 }

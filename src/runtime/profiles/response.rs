@@ -40,17 +40,17 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotHttp => f.write_str("it does not speak HTTP"),
-            Self::EndlessHead => write!(f, "its headers do not end within {} KiB", HEAD >> 10),
-            Self::Redirection(code, to) => write!(f, "it sends us on to {to} ({code}), where we do not go"),
+            Self::EndlessHead => write!(f, "its headers exceed {} KiB", HEAD >> 10),
+            Self::Redirection(code, to) => write!(f, "it redirects to {to} ({code}), which is not followed"),
             Self::Refused(404, _) => {
-                f.write_str("nothing is at /debug/pprof (404): it does not serve net/http/pprof there")
+                f.write_str("no /debug/pprof there (404): it does not serve net/http/pprof on that socket")
             }
             Self::Refused(code @ (401 | 403 | 407), words) => {
-                write!(f, "it lets nobody in without a name ({code} {words})")
+                write!(f, "it requires a login ({code} {words})")
             }
-            Self::Refused(code, words) => write!(f, "it answers {code} {words}"),
-            Self::NotProfile(kind) => write!(f, "it answers with {kind}, no profile"),
-            Self::Framing(what) => write!(f, "its answer is damaged: {what}"),
+            Self::Refused(code, words) => write!(f, "it answered {code} {words}"),
+            Self::NotProfile(kind) => write!(f, "it answered with {kind}, not a profile"),
+            Self::Framing(what) => write!(f, "its answer is malformed: {what}"),
             Self::TooLarge => write!(f, "its answer is larger than {} MiB", LARGEST >> 20),
             Self::Cut => f.write_str("its answer was cut short"),
         }
@@ -201,7 +201,7 @@ impl Response {
             return Ok(false);
         }
         if !self.pending.starts_with(b"\r\n") {
-            return Err(Refusal::Framing("a chunk is longer than it says"));
+            return Err(Refusal::Framing("a chunk is longer than declared"));
         }
         self.pending.drain(..2);
         self.state = Body::ChunkLine;
@@ -219,7 +219,7 @@ fn body(headers: &[Header<'_>]) -> Result<Body, Refusal> {
         return Err(Refusal::NotProfile(short(kind)));
     }
     if find(headers, "content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
-        return Err(Refusal::Framing("it is packed, which was not asked for"));
+        return Err(Refusal::Framing("it is compressed, which was not requested"));
     }
     let mut codings = find(headers, "transfer-encoding");
     let mut lengths = find(headers, "content-length");
@@ -230,15 +230,15 @@ fn body(headers: &[Header<'_>]) -> Result<Body, Refusal> {
         }
         (None, Some(length)) if lengths.all(|other| other == length) => {
             let text = std::str::from_utf8(length).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-            let length = text.filter(|text| !text.is_empty()).ok_or(Refusal::Framing("its length is no number"))?;
+            let length = text.filter(|text| !text.is_empty()).ok_or(Refusal::Framing("its length is not a number"))?;
             match length.parse() {
                 Ok(0) => Ok(Body::Whole),
                 Ok(length) if length <= LARGEST => Ok(Body::Sized(length)),
                 _ => Err(Refusal::TooLarge),
             }
         }
-        (Some(_), None) => Err(Refusal::Framing("it is transferred in a way that is not known")),
-        (_, Some(_)) => Err(Refusal::Framing("it says twice how long it is")),
+        (Some(_), None) => Err(Refusal::Framing("its transfer encoding is unknown")),
+        (_, Some(_)) => Err(Refusal::Framing("it declares its length twice")),
     }
 }
 

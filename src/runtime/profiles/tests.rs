@@ -71,12 +71,12 @@ fn who_cannot_be_asked_is_not_asked() {
     let text = server(b"heap profile: 0: 0 [0: 0] @ heap/1048576");
     assert_eq!(
         why(call(text)),
-        format!("what came from {text} is no profile: it is text, no profile: take it without ?debug=")
+        format!("{text} did not return a profile: it is text, no profile: take it without ?debug=")
     );
     // Somebody else's port, a port of nobody, a process that ended.
     let (_kept, closed) = nobodys_port();
     let mut gone = call(closed);
-    assert_eq!(why(call(closed)), format!("it does not listen on {closed} any more"));
+    assert_eq!(why(call(closed)), format!("it no longer listens on {closed}"));
     gone.of.start_time.0 += 1;
     assert_eq!(why(gone), "the process ended");
 }
@@ -116,11 +116,11 @@ fn a_port_that_was_taken_over_is_not_asked() {
 fn what_alarms_save_fills_no_memory() {
     let mut left = Allowance::OF_ALARMS;
     assert_eq!((left.take(40 << 20), left.take(24 << 20)), (Ok(()), Ok(())));
-    assert_eq!(left.take(1).unwrap_err(), "those of alarms would take more than 64.0M together");
+    assert_eq!(left.take(1).unwrap_err(), "those from alarms would exceed 64.0M together");
     let mut left = Allowance::OF_ALARMS;
     let refused = left.take((64 << 20) + 1);
     assert!(refused.is_err() && left.take(64 << 20).is_ok(), "what does not fit takes nothing");
     let mut left = Allowance::OF_ALARMS;
     assert_eq!((0..64).map(|_| left.take(1)).filter(Result::is_err).count(), 0);
-    assert_eq!(left.take(1).unwrap_err(), "64 of alarms were saved already");
+    assert_eq!(left.take(1).unwrap_err(), "64 from alarms were saved already");
 }

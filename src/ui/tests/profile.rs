@@ -114,7 +114,7 @@ fn which_profile_is_asked_for() {
     read.listening = Some(Ok(Listening { namespace: NetworkNamespace::Other, sockets }));
     before.detail = Some(Arc::new(detail));
     let text = screen(&before);
-    assert!(text.contains("network namespace of its own") && text.contains("nsenter -t 30987 -n curl"), "{text}");
+    assert!(text.contains("another network namespace") && text.contains("nsenter -t 30987 -n curl"), "{text}");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn who_else_may_have_answered_stands_with_the_offer_and_with_the_profile() {
     use crate::units::Pid;
 
     let family = Some(Family { first: Pid(30980), count: 3 });
-    let doubt = "PID 30980 and 2 more have the same socket: the answer may be of another of them";
+    let doubt = "PID 30980 and 2 more have the same socket, so another process may have answered";
     let mut state = shown((120, 34), UNICODE, "", false);
     assert!(!screen(&state).contains(doubt));
     let kept = state.profiles.newest_of(fixture::LEAKING).cloned().expect("it came");

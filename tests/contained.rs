@@ -6,6 +6,8 @@
 
 #[path = "oom/cgroup.rs"]
 mod cgroup;
+#[path = "oom/guest.rs"]
+mod guest;
 #[path = "oom/hog.rs"]
 mod hog;
 #[path = "oom/kernel_log.rs"]
@@ -15,6 +17,8 @@ mod require;
 #[path = "oom/story.rs"]
 mod story;
 mod terminal;
+#[path = "oom/vm.rs"]
+mod vm;
 
 use std::fs;
 use std::path::Path;
@@ -35,29 +39,39 @@ const STORY: Duration = Duration::from_secs(110);
 /// So few that nothing stands beside the sentences of a story.
 const COLUMNS: u16 = 100;
 
+/// By their paths: the shell of a guest has commands of its own of these names, which know no cgroup namespaces.
+const UNSHARE: &str = "/usr/bin/unshare";
+const NSENTER: &str = "/usr/bin/nsenter";
+
 /// What unshare(1) makes a container of.
 const NAMESPACES: [&str; 5] = ["--cgroup", "--pid", "--mount", "--fork", "--mount-proc"];
 
-/// Whether the hierarchy of cgroups is mounted anew inside, as container runtimes do it.
+/// What it holds is bounded by this.
+const LIMIT: u64 = 48 << 20;
+
+/// What kind of container.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Mount {
-    Inside,
+enum Container {
+    /// The hierarchy of cgroups is mounted anew inside, as container runtimes do it, and a job inside has a limit.
+    Job,
     /// That of the machine is seen: the paths of its cgroups lead out of our namespace first.
     Outside,
+    /// The limit is that of the container: of the cgroup that is called `/` inside.
+    Whole,
 }
 
 /// Starts a hog below this cgroup as the second process of namespaces of its own, which end with it.
-fn contained(program: &Path, outer: &MemoryCgroup, mount: Mount) -> Hog {
+fn contained(program: &Path, outer: &MemoryCgroup, container: Container) -> Hog {
     let root = if outer.is_v2() { "/sys/fs/cgroup" } else { "/sys/fs/cgroup/memory" };
     let kind = if outer.is_v2() { "-t cgroup2" } else { "-t cgroup -o memory" };
-    let mounting = match mount {
-        Mount::Inside => format!("umount -l {root} && mount {kind} none {root} && "),
-        Mount::Outside => String::new(),
+    let mounting = match container {
+        Container::Outside => String::new(),
+        Container::Job | Container::Whole => format!("umount -l {root} && mount {kind} none {root} && "),
     };
     let (outer, program) = (outer.directory().display(), program.display());
     let script = format!(
         "echo $$ >{outer}/cgroup.procs\n\
-         exec unshare {} --kill-child \
+         exec {UNSHARE} {} --kill-child \
          sh -c '{mounting}{program}; exec cat >/dev/null'",
         NAMESPACES.join(" ")
     );
@@ -82,13 +96,13 @@ fn words(screen: &vt100::Screen) -> String {
     rows.iter().flat_map(|row| row.split_whitespace()).collect::<Vec<_>>().join(" ")
 }
 
-fn is_told_once(mount: Mount) {
+fn is_told_once(container: Container) {
     let end = Instant::now() + STORY;
     let Some(root) = require::root().then(require::memory_cgroups).flatten() else { return };
-    if !require::tool("unshare") || !require::tool("nsenter") {
+    if !require::tool(UNSHARE) || !require::tool(NSENTER) {
         return;
     }
-    if !Command::new("unshare").args(NAMESPACES).arg("true").status().is_ok_and(|status| status.success()) {
+    if !Command::new(UNSHARE).args(NAMESPACES).arg("true").status().is_ok_and(|status| status.success()) {
         require::missing("namespaces", "a container cannot be made here");
         return;
     }
@@ -101,30 +115,34 @@ fn is_told_once(mount: Mount) {
         return;
     };
     let mut log = KernelLog::open();
-    let outer = MemoryCgroup::new(&root, &format!("contained-{mount:?}"), None).expect("made");
-    let mut hog = contained(&program, &outer, mount);
+    let whole = (container == Container::Whole).then_some(LIMIT);
+    let outer = MemoryCgroup::new(&root, &format!("contained-{container:?}"), whole).expect("made");
+    let mut hog = contained(&program, &outer, container);
     // No other kill in the log is of this name.
-    let name = format!("in{}-{}", mount as u8, std::process::id());
+    let name = format!("in{}-{}", container as u8, std::process::id());
     assert!(hog.does(&format!("name {name}")));
     let inside = last_below(hog.pid());
     let target = inside.to_string();
     let enter = || {
-        let mut command = Command::new("nsenter");
+        let mut command = Command::new(NSENTER);
         command.args(["--target", &target, "--pid", "--mount", "--cgroup"]);
         command
     };
     let mut companion = Hog::start_by(enter().arg(&program));
     assert!(companion.does("name companion") && companion.does("anon 8192"));
-    // On v2 only leaves have processes, and a namespace begins where it was made.
-    let lobby = outer.child("lobby", None).expect("made");
-    for pid in outer.members() {
-        lobby.adopt(pid as u32).expect("adopted");
-    }
-    outer.delegate().expect("its own");
-    let job = outer.child("job", Some(48 << 20)).expect("made");
+    let inner = (container != Container::Whole).then(|| {
+        // On v2 only leaves have processes, and a namespace begins where it was made.
+        let lobby = outer.child("lobby", None).expect("made");
+        for pid in outer.members() {
+            lobby.adopt(pid as u32).expect("adopted");
+        }
+        outer.delegate().expect("its own");
+        (outer.child("job", Some(LIMIT)).expect("made"), lobby)
+    });
+    let domain = inner.as_ref().map_or(&outer, |(job, _)| job);
     let beside = last_below(companion.pid());
     for pid in [inside, beside] {
-        job.adopt(pid).expect("adopted");
+        domain.adopt(pid).expect("adopted");
     }
 
     let mut command = enter();
@@ -136,6 +154,21 @@ fn is_told_once(mount: Mount) {
     for (number, name) in [(&number, name.as_str()), (&next, "companion")] {
         shows_until(&mut terminal, end, name, |screen| has_row(screen, &[number, name]));
     }
+    // Whose limit it is that matters here, and that those above it cannot be seen, where nothing tells them.
+    let place = match container {
+        Container::Job => "job",
+        Container::Whole => "this container",
+        Container::Outside => "",
+    };
+    terminal.press("4\r");
+    let zoomed = |screen: &vt100::Screen| !has_row(screen, &["[4 "]) && has_row(screen, &["Who dies next in ", place]);
+    shows_until(&mut terminal, end, "the victims", zoomed);
+    if container != Container::Outside {
+        let shown = |screen: &vt100::Screen| has_row(screen, &["Tightest ", place, " of 48.0M"]);
+        shows_until(&mut terminal, end, place, shown);
+    }
+    let unseen = has_row(terminal.screen(), &["limits above are not seen from here"]);
+    assert_eq!(unseen, outer.is_v2() && container != Container::Outside, "{}", terminal.screen().contents());
     // Who holds the container does not see its end, and is let go with it.
     thread::spawn(move || {
         while hog.does("anon 1024") {
@@ -149,14 +182,20 @@ fn is_told_once(mount: Mount) {
     // Every witness has spoken of the same kill. Where others are killed as well the kernel keeps its table for itself.
     let has_table = log.has(&["oom-kill:", &format!("task={name},pid={inside},")]);
     let ranking = if has_table { "(by the kernel's own table)." } else { " before)." };
+    // The whole container has its first process as well, and outside of its namespaces, where only the kernel looks, whoever
+    // waits for that.
+    let (counter, candidates) = match container {
+        Container::Job | Container::Outside => ("/job: 0 -> 1", 2),
+        Container::Whole => ("/: 0 -> 1", if has_table { 4 } else { 3 }),
+    };
     for told in [
-        "by the limit of",
-        "Why this one: 1st of 2: ",
+        &format!("by the limit of {place}"),
+        &format!("Why this one: 1st of {candidates}: "),
         &format!("; next was companion {next}, "),
         ranking,
         &format!("Likely: the kernel names {name} {inside} of the host; of that name only {number} was gone there."),
         &format!("Killed process {inside} ({name})"),
-        "/job: 0 -> 1",
+        counter,
         "it was in /proc, and ",
     ] {
         shows_until(&mut terminal, end, told, |screen| words(screen).contains(told));
@@ -171,10 +210,21 @@ fn is_told_once(mount: Mount) {
 
 #[test]
 fn a_kill_in_a_container_is_told_once() {
-    is_told_once(Mount::Inside);
+    is_told_once(Container::Job);
 }
 
 #[test]
 fn a_kill_in_a_container_that_sees_the_cgroups_of_the_machine_is_told_once() {
-    is_told_once(Mount::Outside);
+    is_told_once(Container::Outside);
+}
+
+#[test]
+fn a_kill_by_the_limit_of_a_whole_container_is_told_once() {
+    is_told_once(Container::Whole);
+}
+
+#[test]
+fn in_a_guest_with_cgroup_v2_it_is_told_once() {
+    let script = "/oom --nocapture --test-threads 1 --skip in_a_guest";
+    guest::run_with(&[UNSHARE, NSENTER], 400, STORY * 3, 3, script);
 }

@@ -20,17 +20,22 @@ const INTENTION_HOLDS: Duration = Duration::from_secs(3);
 impl State {
     /// Says in the footer what became of an action.
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
-        self.outcome = Some(Outcome { text: text.into(), tone, at: self.now, until_read: None });
+        self.outcome = Some(Outcome { text: text.into(), tone, at: self.now, until_read: None, kill: None });
     }
 
     /// Says what is so until this process was read.
     pub(super) fn say_until_read(&mut self, id: ProcessId, text: String) {
-        self.outcome = Some(Outcome { text, tone: Tone::Plain, at: self.now, until_read: Some(id) });
+        self.outcome = Some(Outcome { text, tone: Tone::Plain, at: self.now, until_read: Some(id), kill: None });
     }
 
     /// Says in the footer what happened by itself.
     pub(super) fn announce(&mut self, tone: Tone, text: impl Into<String>) {
-        self.news = Some(Outcome { text: text.into(), tone, at: self.now, until_read: None });
+        self.news = Some(Outcome { text: text.into(), tone, at: self.now, until_read: None, kill: None });
+    }
+
+    /// Says in the footer that somebody was killed.
+    pub(super) fn announce_kill(&mut self, text: String, kill: u64) {
+        self.news = Some(Outcome { text, tone: Tone::Bad, at: self.now, until_read: None, kill: Some(kill) });
     }
 
     /// What was said to be read is over when `smaps_rollup` was, or when the process is.
@@ -68,7 +73,8 @@ impl State {
     pub fn said(&self, width: usize, most: usize) -> Vec<(Tone, String)> {
         let mut rows = Vec::new();
         for said in [&self.news, &self.outcome].into_iter().flatten() {
-            let text = as_said(said.tone, &said.text);
+            let way = said.kill.map_or("", |kill| self.way_to_kill(kill));
+            let text = as_said(said.tone, &said.text) + way;
             rows.extend(wrap(&text, width).into_iter().map(|row| (said.tone, row)));
         }
         rows.split_off(rows.len().saturating_sub(most))

@@ -9,6 +9,9 @@ use super::bands;
 use super::keys::Move;
 use super::{Pane, State, Tone};
 
+/// The longest way to a story.
+const ENTER_TELLS: &str = "; Enter tells why";
+
 /// What the pane of kills shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KillsView {
@@ -79,24 +82,30 @@ impl State {
         self.kills.told = newest.kills.last().map_or(told, |last| last.number);
         let fresh = newest.kills.iter().filter(|kill| kill.number > told && self.is_kill_news(kill));
         let fresh: Vec<_> = fresh.collect();
-        let Some((last, others)) = fresh.split_last() else { return };
-        let more = others.len();
+        // One of another container is known by the machine's log alone, however surely: those of here come first.
+        let Some(last) = fresh.iter().rev().find(|kill| !kill.is_elsewhere()).or(fresh.last()) else { return };
+        let more = fresh.len() - 1;
         let who = last.victim.as_ref().map_or_else(|| "somebody".to_owned(), ToString::to_string);
         let together = last.together().map_or_else(String::new, |together| format!(" with {together}"));
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         let sure = last.confidence.word();
-        let way = match (self.focus, self.kills.opened) {
-            (Pane::Kills, true) => "",
-            (Pane::Kills, false) => "; Enter tells why",
-            _ => "; 5 tells why",
-        };
         // One row: what stands above it is looked at now. The story has the rest.
         let told = [
-            format!("OOM kill: {who}{together}{more}, {} ({sure}){way}", last.cause()),
-            format!("OOM kill: {who}{more}, {} ({sure}){way}", last.cause_in_short()),
-            format!("OOM kill: {who}{more} ({sure}){way}"),
+            format!("OOM kill: {who}{together}{more}, {} ({sure})", last.cause()),
+            format!("OOM kill: {who}{more}, {} ({sure})", last.cause_in_short()),
+            format!("OOM kill: {who}{more} ({sure})"),
         ];
-        let shown = told.iter().position(|text| self.fits_in_a_row(Tone::Bad, text)).unwrap_or(told.len() - 1);
-        self.announce(Tone::Bad, told[shown].clone());
+        let fits = |text: &String| self.fits_in_a_row(Tone::Bad, &format!("{text}{ENTER_TELLS}"));
+        let shown = told.iter().position(fits).unwrap_or(told.len() - 1);
+        self.announce_kill(told[shown].clone(), last.number);
+    }
+
+    /// The key that tells why there was this kill, as a part of a sentence; nothing where a story is open already.
+    pub(super) fn way_to_kill(&self, number: u64) -> &'static str {
+        match (self.focus, self.kills.opened) {
+            (Pane::Kills, false) if self.selected_kill() == Some(number) => ENTER_TELLS,
+            (Pane::Kills, _) => "",
+            _ => "; 5 tells why",
+        }
     }
 }

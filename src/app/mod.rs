@@ -293,6 +293,8 @@ pub struct Outcome {
     pub at: Timestamp,
     /// What it says holds until this process was read.
     pub until_read: Option<ProcessId>,
+    /// The number of the kill that it tells: by which key one learns why depends on what is shown then.
+    pub kill: Option<u64>,
 }
 
 /// How an action went.

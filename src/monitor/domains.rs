@@ -145,6 +145,8 @@ impl Domains {
         domain.swap_usage = measure.swap_usage;
         domain.swap_room = measure.swap_room;
         domain.smallest_limit = measure.limit;
+        domain.limits_above_unseen =
+            domain.kind != DomainKind::CgroupV1 && report.machine.sees_all_cgroups == Some(false);
         domain.total_pages = measure.total;
         domain.high = cgroup.and_then(|cgroup| cgroup.high.flatten());
         domain.pressure = cgroup.map_or(report.system.pressure, |cgroup| cgroup.pressure);

@@ -117,7 +117,12 @@ impl Track {
         }
         self.high = Some(need);
         // At the limit it did not turn: somebody was killed. And where somebody ended, nothing turned either.
-        let stopped = high >= limit * 0.95 || ended.0 as f64 >= fall / 2.0;
+        let killed = high >= limit * 0.95;
+        let stopped = killed || ended.0 as f64 >= fall / 2.0;
+        if killed {
+            // What grew then is gone: it says nothing about what grows now.
+            self.readings.drain(..self.readings.len() - 1);
+        }
         match &mut self.crest {
             _ if stopped => self.crest = None,
             Some(crest) if crest.height >= high => (crest.trough, crest.at) = (crest.trough.min(need), at),
@@ -275,6 +280,24 @@ mod tests {
             let at = round * 100 + 60;
             let left = told[at].unwrap_or_else(|| panic!("nothing at {at} s"));
             assert!((left - 40.0).abs() < 5.0, "{left} at {at} s");
+        }
+    }
+
+    #[test]
+    fn after_a_kill_at_the_limit_nothing_grows() {
+        let (mut track, mut scratch, config) = (Track::default(), Scratch::default(), SteadyConfig::default());
+        let limit = Bytes::from_mib(100);
+        for second in 0..60_u32 {
+            let need = if second < 30 { 3.0 + 3.3 * f64::from(second) } else { 3.0 };
+            track.observe(second * 1000, need * MIB, limit, Bytes(0), &config);
+            let headroom = Bytes(limit.0 - (need * MIB) as u64);
+            let (growth, left) = track.predict(Some(headroom), &config, &mut scratch);
+            let told = growth.map_or(0.0, Rate::per_second);
+            match second {
+                0..2 | 30..32 => assert!(growth.is_none() && left.is_none(), "{second}"),
+                2..30 => assert!(told > 3.0 * MIB, "{told} at {second}"),
+                _ => assert!(told == 0.0 && left.is_none(), "{told} at {second}"),
+            }
         }
     }
 

@@ -305,6 +305,13 @@ impl KillReport {
         }
     }
 
+    /// The machine's log tells of it in a container, and nothing that is seen here is of it.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        let is_counted = || self.evidence.iter().any(|evidence| matches!(evidence, Evidence::Cgroup { .. }));
+        self.victim.as_ref().is_some_and(|victim| victim.is_of_host && victim.id.is_none()) && !is_counted()
+    }
+
     /// `41m ago`: as fine as a person asks, so that it does not tick for hours.
     #[must_use]
     pub fn age(&self, now: Timestamp) -> String {

@@ -36,6 +36,9 @@ pub struct Machine {
     pub initial_pid_namespace: Option<bool>,
     /// Paths of cgroups are those of the machine, as the kernel's log has them (in a cgroup namespace they are not).
     pub initial_cgroup_namespace: Option<bool>,
+    /// The hierarchy of memory cgroups is mounted from its very root on (a container sees its own part). `None` where none
+    /// is mounted, or the tree that is read is not this machine's.
+    pub sees_all_cgroups: Option<bool>,
 }
 
 impl Machine {

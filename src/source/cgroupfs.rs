@@ -107,6 +107,16 @@ impl Cgroupfs {
         self.hierarchy.as_ref().map(|hierarchy| hierarchy.version)
     }
 
+    /// Whether what is mounted begins at the root of the hierarchy: on v1 that alone has `release_agent`, on v2 every other
+    /// has `cgroup.type` (`CFTYPE_ONLY_ON_ROOT`, `CFTYPE_NOT_ON_ROOT` in kernel/cgroup).
+    pub(super) fn begins_at_root(&mut self) -> Option<bool> {
+        let hierarchy = self.hierarchy.as_mut()?;
+        Some(match hierarchy.version {
+            Version::V1 => hierarchy.read(b"", "release_agent", |_| Some(())).is_some(),
+            Version::V2 => hierarchy.read(b"", "cgroup.type", |_| Some(())).is_none(),
+        })
+    }
+
     /// Whether our own cgroup dies as a whole (`memory.oom.group`, v2 only).
     pub(super) fn own_group_dies_together(&mut self, proc_root: &mut Tree) -> bool {
         let Some(hierarchy) = &mut self.hierarchy else { return false };

@@ -93,6 +93,7 @@ impl Live {
         let mut sys_tree = Tree::open(sys_root).ok();
         let mut machine = machine(&mut tree, sys_tree.as_mut());
         let mut cgroups = Cgroupfs::open(&mut tree, sys_root);
+        machine.sees_all_cgroups = if tree.is_live() { cgroups.begins_at_root() } else { None };
         machine.own.oom_group = machine.own.id.is_some() && cgroups.own_group_dies_together(&mut tree);
         let most_kept = if tree.is_live() { allowed_descriptors() } else { 0 };
         Ok(Self {

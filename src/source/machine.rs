@@ -43,6 +43,7 @@ pub(super) fn machine(proc_root: &mut Tree, sys_root: Option<&mut Tree>) -> Mach
         swappiness: number(proc_root, "sys/vm/swappiness"),
         initial_pid_namespace: is_initial(proc_root, "self/ns/pid", INITIAL_PID_NAMESPACE),
         initial_cgroup_namespace: is_initial(proc_root, "self/ns/cgroup", INITIAL_CGROUP_NAMESPACE),
+        sees_all_cgroups: None,
     }
 }
 

@@ -176,6 +176,7 @@ fn domains() -> Vec<DomainReport> {
         swap_usage: Some(Bytes(0)),
         swap_room: Some(Bytes::from_mib(128)),
         smallest_limit: Bytes::from_mib(512),
+        limits_above_unseen: false,
         high: Some(Bytes::from_mib(448)),
         pressure: None,
         growth: Rate::new(1.2 * 1_048_576.0),

@@ -87,6 +87,9 @@ fn level(canvas: &mut Canvas<'_>, area: Rect, domain: &DomainReport) {
     if let Some(growth) = growth(domain) {
         pen.whole(&format!("  {}", growth.about()), Role::Plain);
     }
+    if domain.limits_above_unseen && area.height < 2 {
+        pen.whole("  limits above not seen", Role::Warned);
+    }
     if let Some(usage) = domain.usage {
         pen.whole(&format!("  usage {usage}"), Role::Dim);
     }
@@ -103,6 +106,10 @@ fn level(canvas: &mut Canvas<'_>, area: Rect, domain: &DomainReport) {
 
 /// What its usage consists of, by what can be done about it, and what else bounds it.
 fn composition(pen: &mut Pen<'_, '_>, domain: &DomainReport) {
+    if domain.limits_above_unseen {
+        // Who is killed by one of those was never near the limit that stands here.
+        pen.put(" limits above are not seen from here ", Role::Warned);
+    }
     let some = |size: Option<Bytes>| size.filter(|size| *size > Bytes(0));
     let parts = [
         ("unreclaimable", domain.unreclaimable, ""),
@@ -276,7 +283,9 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
     let Some(first) = domain.victims.first().filter(|victim| victim.immune.is_none()) else { return };
     let process = state.report.process(first.id);
     // Shared and file pages stay while somebody else maps them: anonymous memory is what surely comes back.
-    let Some(freed) = process.and_then(|process| process.rss_anon.get()) else { return };
+    let Some(held) = process.and_then(|process| process.rss_anon.get()) else { return };
+    // Who came from elsewhere left on v2 behind what it held: that is charged there.
+    let freed = domain.usage.map_or(held, |usage| held.min(usage));
     pen.put(&format!("Its death frees about {freed}"), Role::Dim);
     // How long that lasts is asked where memory runs out, not on a machine that has plenty.
     let growth = growth(domain).filter(|_| domain.level > Level::Calm).map_or(0.0, Rate::per_second);

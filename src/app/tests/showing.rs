@@ -276,27 +276,36 @@ fn a_kill_is_told_once_and_its_story_is_two_keys_away() {
     assert_eq!((state.focus, state.opened_kill()), (Pane::Kills, None));
     press(&mut state, "5");
     assert_eq!(state.focus, Pane::Top);
+    let said = |state: &State| state.said(200, 1).pop().map(|(_, row)| row).unwrap_or_default();
     report(&mut state, 1..=1);
-    let said = state.news.take().expect("it is told").text;
-    assert!(said.contains("31, in a cgroup") && said.contains("5 tells why") && !said.contains('\x1b'), "{said}");
+    let told = said(&state);
+    assert!(told.contains("31, in a cgroup") && told.ends_with("; 5 tells why") && !told.contains('\x1b'), "{told}");
+    state.news = None;
     report(&mut state, 1..=1);
     assert_eq!(state.news, None);
     report(&mut state, 1..=3);
-    assert!(state.news.take().expect("the next is told").text.contains("33 and 1 more"));
+    assert!(said(&state).contains("33 and 1 more") && said(&state).ends_with("; 5 tells why"));
     press(&mut state, "5");
+    assert!(said(&state).ends_with("; Enter tells why"));
     assert_eq!(state.selected_kill(), Some(3), "the newest comes first");
-    press(&mut state, "<down><enter>");
+    press(&mut state, "<down>");
+    assert!(said(&state).contains("33") && !said(&state).contains("tells why"), "another is selected");
+    press(&mut state, "<enter>");
     assert_eq!(state.opened_kill().map(|kill| kill.number), Some(2));
     report(&mut state, 1..=4);
     assert_eq!(state.opened_kill().map(|kill| kill.number), Some(2), "what is read stays");
-    let said = state.news.take().expect("it is told").text;
-    assert!(!said.contains("tells why"), "the story is open: {said}");
+    assert!(said(&state).contains("34") && !said(&state).contains("tells why"), "a story is open: {}", said(&state));
     press(&mut state, "<down>");
     assert_eq!(state.opened_kill().map(|kill| kill.number), Some(1));
     press(&mut state, "<esc>");
     assert_eq!((state.focus, state.opened_kill()), (Pane::Kills, None));
+    assert!(!said(&state).contains("tells why"), "another is selected");
+    press(&mut state, "<home>");
     report(&mut state, 1..=5);
-    assert!(state.news.take().expect("it is told").text.ends_with("; Enter tells why"));
+    assert!(said(&state).contains("35") && said(&state).ends_with("; Enter tells why"));
+    press(&mut state, "<enter>");
+    assert!(!said(&state).contains("tells why"), "it is open: {}", said(&state));
+    press(&mut state, "<esc>");
     press(&mut state, "<esc>");
     assert_eq!(state.focus, Pane::Top);
 }
@@ -334,6 +343,25 @@ fn a_kill_takes_one_row_of_the_screen_whoever_it_was_and_wherever() {
             assert!(row.contains("compile.test (3000000 on the host)") && row.ends_with("; 5 tells why"), "{row}");
         }
     }
+}
+
+#[test]
+fn a_kill_of_here_is_told_before_one_that_only_the_log_of_the_machine_knows() {
+    use crate::monitor::kill_report::{Evidence, KillReport, Killed};
+    use crate::units::{Pid, WallTime};
+
+    let kill = |number: u64, name: &[u8], evidence: Vec<Evidence>| {
+        let victim = Some(Killed { id: None, pid: Pid(18_000), is_of_host: true, name: name.into() });
+        let kill = KillReport::unknown(number, Timestamp::from_secs(11), WallTime(0));
+        Arc::new(KillReport { victim, evidence, ..kill })
+    };
+    let counted = vec![Evidence::Cgroup { path: "/job".into(), from: 0, to: 1 }];
+    let mut state = state();
+    let kills = vec![kill(1, b"ours", counted), kill(2, b"theirs", Vec::new())];
+    let report = Report { kills, ..(*state.report).clone() };
+    update(&mut state, Event::Report(Arc::new(report)));
+    let told = state.said(200, 1).remove(0).1;
+    assert!(told.starts_with("! OOM kill: ours (18000 on the host) and 1 more"), "{told}");
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(super) struct DomainJson<'a> {
     label: &'a str,
     limit_bytes: u64,
     smallest_limit_bytes: u64,
+    /// Cgroups above are not seen from here, and may have smaller ones.
+    limits_above_unseen: bool,
     high_bytes: Option<u64>,
     usage_bytes: Option<u64>,
     unreclaimable_bytes: Option<u64>,
@@ -59,6 +61,7 @@ impl<'a> DomainJson<'a> {
             label: &domain.label,
             limit_bytes: domain.limit.0,
             smallest_limit_bytes: domain.smallest_limit.0,
+            limits_above_unseen: domain.limits_above_unseen,
             high_bytes: bytes(domain.high),
             usage_bytes: bytes(domain.usage),
             unreclaimable_bytes: bytes(domain.unreclaimable),

@@ -55,7 +55,7 @@ pub struct DomainReport {
     pub kind: DomainKind,
     /// Its cgroup; `/` for the host.
     pub path: CgroupPath,
-    /// What a person calls it: `this machine`, `docker 4f2a91`, `session-3.scope`.
+    /// What a person calls it: `this machine`, `this container`, `docker 4f2a91`, `session-3.scope`.
     pub label: Box<str>,
     /// `memory.max`, `memory.limit_in_bytes`, or MemTotal.
     pub limit: Bytes,
@@ -71,8 +71,12 @@ pub struct DomainReport {
     pub swap_usage: Option<Bytes>,
     /// What of it could still go to swap.
     pub swap_room: Option<Bytes>,
-    /// The smallest limit of all above it, its own and the machine among them: no process in it can hold more.
+    /// The smallest limit of all above it that are seen, its own and the machine among them: no process in it can hold
+    /// more.
     pub smallest_limit: Bytes,
+    /// There are cgroups above whose limits are not seen from here, and may be smaller: what is mounted begins below the
+    /// machine's root, and v2 tells nothing of what is further up.
+    pub limits_above_unseen: bool,
     /// `memory.high`.
     pub high: Option<Bytes>,
     /// PSI of the domain.
@@ -126,6 +130,8 @@ impl DomainReport {
     pub fn unranked(kind: DomainKind, path: CgroupPath) -> Self {
         let name = match kind {
             DomainKind::Host => "this machine".into(),
+            // The root of the machine has no limit: it is that of our namespace.
+            DomainKind::CgroupV1 | DomainKind::CgroupV2 if *path.0 == *b"/" => "this container".into(),
             DomainKind::CgroupV1 | DomainKind::CgroupV2 => label(&path.0).into(),
         };
         Self {
@@ -140,6 +146,7 @@ impl DomainReport {
             swap_usage: None,
             swap_room: None,
             smallest_limit: Bytes(0),
+            limits_above_unseen: false,
             high: None,
             pressure: None,
             growth: None,

@@ -109,7 +109,8 @@ fn the_footer_names_only_keys_that_do_something_that_is_seen() {
 #[test]
 fn an_outcome_is_read_whole_and_no_alarm_takes_its_place() {
     let mut state = fixture::state((80, 24), UNICODE);
-    let said = |text: &str, tone| Some(Outcome { text: text.into(), tone, at: fixture::NOW, until_read: None, kill: None });
+    let said =
+        |text: &str, tone| Some(Outcome { text: text.into(), tone, at: fixture::NOW, until_read: None, kill: None });
     let refused = "postgres 1204 belongs to postgres: that needs the same user or CAP_KILL, which you lack";
     state.outcome = said(refused, Tone::Bad);
     state.news = said("a.test 30987 grows beyond its habit", Tone::Bad);

@@ -223,6 +223,21 @@ fn a_signal_is_passed_on_once() {
     assert_eq!(child.wait().expect("ends").code(), Some(3));
 }
 
+/// However busy the machine is: the signal came to us before the command had died of it.
+#[test]
+fn what_ends_the_command_and_comes_to_us_at_once_is_told_as_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("run.json");
+    for _ in 0..20 {
+        let mut start = Command::new("env");
+        start.args(["--default-signal", env!("CARGO_BIN_EXE_oomtop"), "run", "--headless", "--report"]).arg(&file);
+        let output = start.args(["--", "sh", "-c", "kill -INT $PPID $$"]).output().expect("starts");
+        let report: Value = serde_json::from_slice(&fs::read(&file).expect("a report")).expect("JSON");
+        assert_eq!(output.status.code(), Some(130), "{}", report["verdict"]);
+        assert_eq!(report["verdict"]["summary"], "interrupted (^C)", "{}", report["verdict"]);
+    }
+}
+
 #[test]
 fn what_was_ignored_stays_ignored() {
     let show = "grep -E '^Sig(Ign|Blk)' /proc/self/status";

@@ -31,6 +31,8 @@ use super::own_cgroup::OwnCgroup;
 const LOG_COMES: Duration = Duration::from_millis(300);
 /// ^Z.
 const STOP: i32 = Signal::TSTP.as_raw();
+/// How long what came before the end of the command may take to be heard: until the runtime has looked once.
+const ON_ITS_WAY: Duration = Duration::from_millis(1);
 /// How long after the end of the command its tests may tell.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -132,6 +134,7 @@ impl Followed {
                 job.follow_command();
             }
             if let Some(status) = self.until_next_look(snapshot.ended, &mut events).await {
+                self.hear_what_came_before(snapshot.ended, &mut events).await;
                 break status;
             }
         };
@@ -177,6 +180,23 @@ impl Followed {
                 Some(Notice::TestsEnded) => self.told = None,
                 // We hold a sender ourselves.
                 None => return None,
+            }
+        }
+    }
+
+    /// What was sent to us before the command ended, or what ended it and us at once, as ^C does, may be heard after its end.
+    /// Nothing is passed on any more: it is reaped.
+    async fn hear_what_came_before(&mut self, at: Timestamp, events: &mut Vec<OutsideEvent>) {
+        sleep(ON_ITS_WAY).await;
+        // Those who listen have their turn before us.
+        tokio::task::yield_now().await;
+        while let Ok(notice) = self.notices.try_recv() {
+            match notice {
+                Notice::Signal(STOP) | Notice::Child | Notice::Stop(_) | Notice::Continue => {}
+                Notice::Signal(signal) => events.push(OutsideEvent::Signalled { signal, by_key: false, at }),
+                Notice::Key(signal) => events.push(OutsideEvent::Signalled { signal, by_key: true, at }),
+                Notice::Test(event) => self.run.take_test(&event),
+                Notice::TestsEnded => self.told = None,
             }
         }
     }

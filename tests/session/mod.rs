@@ -10,7 +10,7 @@ use crate::program;
 use crate::terminal::Terminal;
 
 /// Longer than anything may take on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn oomtop(arguments: &[&str]) -> Command {
     let mut command = program::oomtop();

@@ -1,5 +1,5 @@
 //! A program in a terminal of its own, whose screen is modelled, so that what a person would see can be asked for.
-//! Waits for what is on the screen, never for time to pass.
+//! Waits for what is on the screen, never for time to pass. Refuses to look at half a frame.
 
 #![allow(dead_code, reason = "each binary that includes it uses some of it")]
 #![allow(clippy::disallowed_methods, reason = "waits for another program, in real time")]
@@ -13,6 +13,10 @@ use std::time::{Duration, Instant};
 
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty};
+
+/// Begin and end of a synchronized update (mode 2026), as each frame of oomtop is one. Of a frame that came in pieces the
+/// first may have a row in its new place, and the old one still have it where it was.
+const FRAME: [&[u8]; 2] = [b"\x1b[?2026h", b"\x1b[?2026l"];
 
 /// A running program and the screen that it has drawn so far.
 pub struct Terminal {
@@ -120,7 +124,7 @@ impl Terminal {
     /// The error is the screen as it stands after `patience`, or when the program has ended.
     pub fn until(&mut self, patience: Duration, wanted: impl Fn(&vt100::Screen) -> bool) -> Result<Instant, String> {
         let begin = Instant::now();
-        if wanted(self.screen()) {
+        if !self.is_amid_frame() && wanted(self.screen()) {
             return Ok(begin);
         }
         loop {
@@ -129,7 +133,7 @@ impl Terminal {
                     self.written += bytes.len();
                     self.transcript.extend_from_slice(&bytes);
                     self.parser.process(&bytes);
-                    if wanted(self.screen()) {
+                    if !self.is_amid_frame() && wanted(self.screen()) {
                         return Ok(arrived);
                     }
                 }
@@ -157,6 +161,12 @@ impl Terminal {
             std::thread::sleep(Duration::from_millis(2));
         }
         None
+    }
+
+    /// Whether a frame has begun to arrive and not ended.
+    fn is_amid_frame(&self) -> bool {
+        let [begun, ended] = FRAME.map(|mark| self.transcript.windows(mark.len()).rposition(|window| window == mark));
+        begun > ended
     }
 
     fn contents(&self) -> String {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "starts the program, as a user does")]
 
+mod nobody;
 mod require;
 mod support;
 
@@ -121,14 +122,10 @@ fn refused_mappings_say_what_would_help() {
     if !require::root() || !require::tool("setpriv") {
         return;
     }
-    let oomtop = env!("CARGO_BIN_EXE_oomtop");
-    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", oomtop, "snapshot", "--mappings", "1"];
-    let output = Command::new("setpriv").args(nobody).env_clear().stdin(Stdio::null()).output().expect("starts");
-    if matches!(output.status.code(), Some(126 | 127)) {
-        // The build directory may be closed to other users.
-        require::missing("root", &text(&output.stderr));
-        return;
-    }
+    let ground = nobody::Ground::prepare();
+    let mut command = Command::new(nobody::AS_NOBODY[0]);
+    command.args(&nobody::AS_NOBODY[1..]).arg(&ground.oomtop).args(["snapshot", "--mappings", "1"]);
+    let output = command.env_clear().stdin(Stdio::null()).output().expect("starts");
     let told = text(&output.stderr);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{told}");
     assert!(told.contains("no permission to read its mappings; run oomtop as the same user, as root or"), "{told}");

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test of what touches the world touches the world")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail where it stands")]
 
+mod nobody;
 mod require;
 
 use std::path::Path;
@@ -105,15 +106,14 @@ fn an_adjustment_is_written() {
 #[test]
 fn a_number_read_from_a_tree_of_files_signals_nobody_here() {
     let mut sleeper = Sleeper::start();
-    let tree = std::env::temp_dir().join(format!("oomtop-tree-{}", std::process::id()));
+    let tree = tempfile::tempdir().unwrap();
+    let tree = tree.path();
     let directory = tree.join(sleeper.0.id().to_string());
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::copy(format!("/proc/{}/stat", sleeper.0.id()), directory.join("stat")).unwrap();
     std::os::unix::fs::symlink(std::process::id().to_string(), tree.join("self")).unwrap();
-    assert_eq!(identify(&tree, Pid(sleeper.0.id())), Ok(sleeper.id()), "number and start time are those of a child");
-    let opened = Control::open(&tree).err();
-    std::fs::remove_dir_all(&tree).unwrap();
-    assert_eq!(opened, Some(ControlError::NotOurs(tree)));
+    assert_eq!(identify(tree, Pid(sleeper.0.id())), Ok(sleeper.id()), "number and start time are those of a child");
+    assert_eq!(Control::open(tree).err(), Some(ControlError::NotOurs(tree.into())));
     assert!(sleeper.is_running());
 }
 
@@ -128,14 +128,14 @@ fn role_procfs_of_another_namespace() {
 
 #[test]
 fn a_number_of_another_pid_namespace_signals_nobody_here() {
-    if let Some(output) = elsewhere(&["unshare", "--pid", "--fork"], "role_procfs_of_another_namespace") {
+    let own = std::env::current_exe().unwrap();
+    if let Some(output) = elsewhere(&["unshare", "--pid", "--fork"], &own, "role_procfs_of_another_namespace") {
         assert_passed(&output);
     }
 }
 
 /// Runs one test of this binary in another process, begun by `launcher`. `None`, and loudly, where that cannot be.
-fn elsewhere(launcher: &[&str], role: &str) -> Option<Output> {
-    let own = std::env::current_exe().unwrap();
+fn elsewhere(launcher: &[&str], own: &Path, role: &str) -> Option<Output> {
     let output = Command::new(launcher[0])
         .args(&launcher[1..])
         .arg(own)
@@ -168,7 +168,7 @@ fn assert_passed(output: &Output) {
 #[test]
 fn a_reused_number_is_refused() {
     let launcher = ["unshare", "--pid", "--fork", "--mount-proc"];
-    if let Some(output) = elsewhere(&launcher, "role_reuse") {
+    if let Some(output) = elsewhere(&launcher, &std::env::current_exe().unwrap(), "role_reuse") {
         assert_passed(&output);
     }
 }
@@ -199,12 +199,17 @@ fn role_reuse() {
 
 #[test]
 fn missing_rights_are_named() {
-    // The test's own sleeper belongs to root; the one in the role to nobody.
+    if !require::root() {
+        return;
+    }
+    // The test's own sleeper belongs to root; the one in the role to nobody, who may not enter where we were built.
+    let ground = nobody::Ground::prepare();
+    let own = ground.bring(&std::env::current_exe().unwrap());
     let victim = Sleeper::start();
     let victim_pid = victim.0.id().to_string();
     let environment = format!("VICTIM={victim_pid}");
-    let launcher = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", &environment];
-    if let Some(output) = elsewhere(&launcher, "role_unprivileged") {
+    let launcher = [&nobody::AS_NOBODY[..], &["env", &environment]].concat();
+    if let Some(output) = elsewhere(&launcher, &own, "role_unprivileged") {
         assert_passed(&output);
     }
     assert_eq!(victim.adjustment(), std::fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim());

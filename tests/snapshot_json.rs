@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "starts the program, as a user does")]
 
+mod nobody;
 mod require;
 mod support;
 
@@ -96,17 +97,11 @@ fn another_user_sees_less_and_says_so() {
         require::missing("root", "needs root and setpriv");
         return;
     }
-    let output = Command::new("setpriv")
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", env!("CARGO_BIN_EXE_oomtop")])
-        .args(["snapshot", "--json", "-p", "1"])
-        .stdin(Stdio::null())
-        .output()
-        .expect("starts");
-    if !output.status.success() {
-        // The build directory may be closed to other users.
-        require::missing("root", &String::from_utf8_lossy(&output.stderr));
-        return;
-    }
+    let ground = nobody::Ground::prepare();
+    let mut command = Command::new(nobody::AS_NOBODY[0]);
+    command.args(&nobody::AS_NOBODY[1..]).arg(&ground.oomtop).args(["snapshot", "--json", "-p", "1"]);
+    let output = command.stdin(Stdio::null()).output().expect("starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let snapshot: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let init = process(&snapshot, 1);
     assert!(init["rss_bytes"].is_u64() && init["oom_score_adj"].is_i64(), "everybody may read these: {init}");

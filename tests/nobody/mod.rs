@@ -30,10 +30,8 @@ impl Ground {
         let places = [Path::new("/tmp"), Path::new("/var/tmp"), Path::new("/dev/shm")];
         let found = places.into_iter().find_map(|place| {
             let folder = tempfile::Builder::new().prefix(&require::own_name("ground")).tempdir_in(place).ok()?;
-            let oomtop = folder.path().join("oomtop");
-            fs::copy(&built, &oomtop).ok()?;
             open(folder.path(), 0o777);
-            open(&oomtop, 0o755);
+            let oomtop = bring(Path::new(&built), folder.path())?;
             // Where nothing may be executed (mount(8) noexec), it is no place for a program.
             let starts = Command::new(&oomtop).arg("--version").stdout(Stdio::null()).status();
             starts.is_ok_and(|status| status.success()).then_some(Self { folder, oomtop })
@@ -45,10 +43,24 @@ impl Ground {
         self.folder.path()
     }
 
+    /// A copy of this program, here.
+    pub fn bring(&self, program: &Path) -> PathBuf {
+        bring(program, self.path()).expect("as ours was")
+    }
+
     /// A file here.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
+}
+
+/// Copies a program into a folder, for everybody. By cp(1): what we have open for writing, who is forked meanwhile has as
+/// well, and as long as he has it cannot be executed.
+fn bring(program: &Path, folder: &Path) -> Option<PathBuf> {
+    let copy = folder.join(program.file_name()?);
+    let copied = Command::new("cp").arg(program).arg(&copy).status().is_ok_and(|status| status.success());
+    copied.then(|| open(&copy, 0o755))?;
+    Some(copy)
 }
 
 /// Sets who may do what with a file of ours, whatever our umask is.

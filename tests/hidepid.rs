@@ -14,6 +14,7 @@ use nobody::Ground;
 const BEHIND: &str = "mount -t proc -o hidepid=2 proc /proc || exit 77
 sleep 1000 & others=$!
 setpriv --reuid=65534 --regid=65534 --clear-groups sleep 1000 & own=$!
+until grep -qx sleep /proc/$own/comm; do :; done
 echo others=$others own=$own >&2
 setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"; status=$?
 kill $others $own

@@ -58,7 +58,8 @@ fn each_region_of_three_servers_is_told_as_pmap_tells_it() {
                 }
             }
             let unknown: Vec<_> = told.keys().filter(|start| !before.0.contains_key(*start)).collect();
-            assert!(before.0 != after.0 || unknown.is_empty(), "regions of {who} that pmap does not know: {unknown:?}");
+            let tally = tallies.entry((pid, 0, format!("regions of {who}"))).or_default();
+            tally.weigh(unknown.is_empty(), before.0 == after.0, || format!("unknown to pmap: {unknown:?}"));
         }
         if tallies.values().all(|tally| tally.agreed) {
             break;
@@ -208,7 +209,9 @@ impl Servers {
             require::missing("servers", &format!("{} is not installed", lacks.unwrap_or("PostgreSQL")));
             return None;
         };
-        let directory = tempfile::tempdir().expect("a directory");
+        // Open to nobody, and so short that a socket below it has a name (unix(7): 107 bytes).
+        let name = require::own_name("servers");
+        let directory = tempfile::Builder::new().prefix(&name).tempdir_in("/tmp").expect("a directory");
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).expect("ours");
         let mut servers = Self { processes: Vec::new(), children: Vec::new(), directory };
         servers.start_postgres(&postgres);

@@ -98,8 +98,8 @@ impl MemoryCgroup {
 
 impl Drop for MemoryCgroup {
     fn drop(&mut self) {
-        // Members die asynchronously; an empty cgroup is removed at the first try.
-        for _ in 0..500 {
+        // Members die asynchronously, on a busy machine after seconds; an empty cgroup is removed at the first try.
+        for _ in 0..6000 {
             for pid in self.members() {
                 if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
                     let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);

@@ -21,6 +21,9 @@ fn server(serve: Serve) -> (SocketAddr, JoinHandle<String>) {
         let mut buffer = [0; 1024];
         while !request.ends_with(b"\r\n\r\n") {
             let count = connection.read(&mut buffer).unwrap();
+            if count == 0 {
+                break;
+            }
             request.extend_from_slice(&buffer[..count]);
         }
         serve(&mut connection);

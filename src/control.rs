@@ -39,7 +39,7 @@ impl fmt::Display for ControlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => f.write_str("it has ended already"),
-            Self::Reused => f.write_str("its number belongs to another process now; nothing was done"),
+            Self::Reused => f.write_str("its PID now belongs to another process: nothing was done"),
             Self::Denied(right) => f.write_str(right),
             Self::Unsupported(reason) => f.write_str(reason),
             Self::NotOurs(tree) => write!(

@@ -22,13 +22,13 @@ use terminal::Terminal;
 fn answers(terminal: &mut Terminal) -> Duration {
     let begin = Instant::now();
     terminal.press("?");
-    until_row(terminal, |row| row.contains("scroll  [Esc] leave"));
+    until_row(terminal, |row| row.contains("scroll  [Esc] cancel"));
     let took = begin.elapsed();
     // ESC alone could be the beginning of another key.
     terminal.press("q");
     let gone = terminal.until(PATIENCE, |screen| {
         let (_, columns) = screen.size();
-        !screen.rows(0, columns.get()).any(|row| row.contains("scroll  [Esc] leave"))
+        !screen.rows(0, columns.get()).any(|row| row.contains("scroll  [Esc] cancel"))
     });
     gone.unwrap();
     took
@@ -96,7 +96,7 @@ fn a_read_that_hangs_in_the_kernel_is_told_and_others_are_read_meanwhile() {
     let Some(holder) = held_back(&fake, &["30/smaps"]) else { return };
     let mut terminal = look_at_stuck(&fake);
     until_row(&mut terminal, |row| row.contains("smaps of stuck 30: no answer for"));
-    until_row(&mut terminal, |row| row.contains("Its smaps gives no answer for"));
+    until_row(&mut terminal, |row| row.contains("Reading its smaps has been stuck for"));
     answers(&mut terminal);
     // Command lines come from the same reader.
     let command = b"late\0--to\0the\0party\0".to_vec();

@@ -214,7 +214,7 @@ fn a_go_test_is_picked_from_its_group() {
     shows(&mut terminal, "watched for");
     shows(&mut terminal, "Processes by RSS, as a tree");
     terminal.press("W");
-    shows(&mut terminal, "watched no longer");
+    shows(&mut terminal, "no longer watched");
     shows(&mut terminal, "Runs of go test by RSS");
     terminal.press("q");
     assert!(terminal.ended(PATIENCE).is_some_and(|status| status.success()));

@@ -94,7 +94,10 @@ fn of_whom_others_are_hidden_nothing_is_called_certain() {
         // Of a cgroup in which nobody is, or with nobody to take, there is nothing to doubt.
         let alone = list(domain, "victims").is_empty();
         let doubt = domain["doubt"].as_str().unwrap_or_default();
-        assert!(alone || doubt.contains("hidden from us") || doubt.contains("cannot be seen from here"), "{domain}");
+        assert!(
+            alone || doubt.contains("users' processes are hidden") || doubt.contains("cannot be seen from here"),
+            "{domain}"
+        );
     }
     assert!(reason(&snapshot, "kernel_log").contains("CAP_SYSLOG"), "{}", snapshot["unreadable"]);
 }

@@ -41,7 +41,7 @@ impl State {
     pub(super) fn nudge(&mut self, step: i16) -> Option<Effect> {
         let (targets, left_out) = self.permitted_targets(Deed::Adjust(None))?;
         if !self.shows_targets() {
-            self.say(Tone::Bad, "not here: what is selected is not on the screen; o asks and names it");
+            self.say(Tone::Bad, "not done: the selected process is not on the screen; o names it and asks");
             return None;
         }
         self.adjust(&targets, left_out, |from| from.saturating_add(step))
@@ -61,7 +61,7 @@ impl State {
             };
             let to = to(from).clamp(*ADJUSTMENTS.start(), *ADJUSTMENTS.end());
             if to == from {
-                left_out.push(format!("{}: oom_score_adj is {from} already", self.name_of(id)));
+                left_out.push(format!("{}: oom_score_adj is already {from}", self.name_of(id)));
             } else if let Some(reason) = self.refusal(id, Deed::Adjust(Some(to))) {
                 left_out.push(reason);
             } else {
@@ -73,7 +73,7 @@ impl State {
             return None;
         }
         if !left_out.is_empty() {
-            self.say(Tone::Bad, format!("left out: {}", summary(&left_out)));
+            self.say(Tone::Bad, format!("skipped: {}", summary(&left_out)));
         }
         Some(self.change(adjustments, false))
     }
@@ -89,7 +89,7 @@ impl State {
             return None;
         }
         let Some(batch) = self.undo.pop() else {
-            self.say(Tone::Plain, "nothing to take back: no oom_score_adj was changed");
+            self.say(Tone::Plain, "nothing to undo: no oom_score_adj was changed");
             return None;
         };
         let adjustments: Vec<_> =
@@ -135,14 +135,12 @@ impl State {
         }
         let said = match done.as_slice() {
             [] => None,
-            [Adjustment { id, from, to }] if undo => {
-                Some(format!("taken back: {} from {from} to {to}", self.name_of(*id)))
-            }
+            [Adjustment { id, from, to }] if undo => Some(format!("undone: {} from {from} to {to}", self.name_of(*id))),
             [Adjustment { id, from, to }] => {
-                Some(format!("oom_score_adj of {} from {from} to {to}; Backspace takes it back", self.name_of(*id)))
+                Some(format!("oom_score_adj of {} from {from} to {to}; Backspace undoes it", self.name_of(*id)))
             }
-            several if undo => Some(format!("taken back for {} processes", several.len())),
-            several => Some(format!("oom_score_adj of {} processes changed; Backspace takes it back", several.len())),
+            several if undo => Some(format!("undone for {} processes", several.len())),
+            several => Some(format!("oom_score_adj of {} processes changed; Backspace undoes it", several.len())),
         };
         if done.is_empty() {
             // What it would have taken back never was; what was done before is not meant.
@@ -272,16 +270,16 @@ impl State {
         let name = self.name_of(id);
         let Some(process) = report.process(id) else { return Some(format!("{name} has ended")) };
         if process.has_ended() {
-            return Some(format!("{name} has ended; its parent has not asked for its exit status yet"));
+            return Some(format!("{name} has ended; its parent has not reaped it yet"));
         }
         // Number 1 of a container is a process like others for who looks from outside; only the machine's own is safe.
         if report.system.init == Some(id.pid) && report.machine.initial_pid_namespace != Some(false) {
             return Some(format!(
-                "{name} is init of the machine: the kernel never takes it, and without it nothing runs"
+                "{name} is the machine's init: the kernel never kills it, and nothing runs without it"
             ));
         }
         match deed {
-            Deed::Signal if own.id == Some(id) => Some(format!("{name} is this oomtop: q quits")),
+            Deed::Signal if own.id == Some(id) => Some(format!("{name} is oomtop itself: q quits")),
             // kill(2): our effective user must be its real or saved one. The saved one is not known; it differs from
             // the real one only in set-user-ID programs.
             Deed::Signal => self.lacks(process, OwnRights::KILL, "CAP_KILL"),
@@ -292,7 +290,8 @@ impl State {
                 let crosses = to < 0 && self.adjustment_of(id).is_none_or(|from| from >= 0);
                 (crosses && !own.has(OwnRights::SYS_RESOURCE)).then(|| {
                     format!(
-                        "{name}: oom_score_adj below 0 needs CAP_SYS_RESOURCE, which you lack; or raise that of others"
+                        "{name}: oom_score_adj below 0 needs CAP_SYS_RESOURCE, which you lack; raise that of others \
+                         instead"
                     )
                 })
             }),
@@ -329,7 +328,7 @@ impl Refusal {
     pub fn words(&self) -> &str {
         match self {
             Self::Gone => "it has ended",
-            Self::Reused => "its number now belongs to another process: nothing was done",
+            Self::Reused => "its PID now belongs to another process: nothing was done",
             Self::Denied(reason) | Self::Unsupported(reason) | Self::Failed(reason) => reason,
         }
     }

@@ -57,7 +57,7 @@ impl State {
             return;
         }
         match pss {
-            Some(pss) => self.say(Tone::Good, format!("{} is read: it holds {pss} by PSS", self.name_of(id))),
+            Some(pss) => self.say(Tone::Good, format!("read {}: its PSS is {pss}", self.name_of(id))),
             None => self.outcome = None,
         }
     }
@@ -121,7 +121,7 @@ impl State {
                 let moved = moved(first.available, available);
                 self.say(
                     Tone::Good,
-                    format!("{} processes ended; they held {held} at the last look{moved}", ended.len()),
+                    format!("{} processes ended; they held {held} when last sampled{moved}", ended.len()),
                 );
             }
         }
@@ -144,7 +144,7 @@ fn as_said(tone: Tone, text: &str) -> String {
 }
 
 fn farewell(watched: &Terminating, waited: Duration, available: Option<Bytes>) -> String {
-    let held = watched.held.map_or_else(String::new, |held| format!("; it held {held} at the last look"));
+    let held = watched.held.map_or_else(String::new, |held| format!("; it held {held} when last sampled"));
     format!("{} ended after {:.1}s{held}{}", watched.name, waited.as_secs_f64(), moved(watched.available, available))
 }
 
@@ -153,5 +153,5 @@ fn moved(before: Option<Bytes>, after: Option<Bytes>) -> String {
     let (Some(before), Some(after)) = (before, after) else { return String::new() };
     let (sign, by) =
         if after >= before { ('+', after.saturating_sub(before)) } else { ('-', before.saturating_sub(after)) };
-    format!(", MemAvailable moved by {sign}{by}")
+    format!(", MemAvailable changed by {sign}{by}")
 }

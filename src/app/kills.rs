@@ -10,7 +10,7 @@ use super::keys::Move;
 use super::{Pane, State, Tone};
 
 /// The longest way to a story.
-const ENTER_TELLS: &str = "; Enter tells why";
+const ENTER_SHOWS: &str = "; Enter shows why";
 
 /// What the pane of kills shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl State {
             format!("OOM kill: {who}{more}, {} ({sure})", last.cause_in_short()),
             format!("OOM kill: {who}{more} ({sure})"),
         ];
-        let fits = |text: &String| self.fits_in_a_row(Tone::Bad, &format!("{text}{ENTER_TELLS}"));
+        let fits = |text: &String| self.fits_in_a_row(Tone::Bad, &format!("{text}{ENTER_SHOWS}"));
         let shown = told.iter().position(fits).unwrap_or(told.len() - 1);
         self.announce_kill(told[shown].clone(), last.number);
     }
@@ -103,9 +103,9 @@ impl State {
     /// The key that tells why there was this kill, as a part of a sentence; nothing where a story is open already.
     pub(super) fn way_to_kill(&self, number: u64) -> &'static str {
         match (self.focus, self.kills.opened) {
-            (Pane::Kills, false) if self.selected_kill() == Some(number) => ENTER_TELLS,
+            (Pane::Kills, false) if self.selected_kill() == Some(number) => ENTER_SHOWS,
             (Pane::Kills, _) => "",
-            _ => "; 5 tells why",
+            _ => "; 5 shows why",
         }
     }
 }

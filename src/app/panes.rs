@@ -102,7 +102,7 @@ impl State {
     pub(super) fn next_domain(&mut self) {
         let count = self.report.domains.len();
         let Some(shown) = self.risk_domain().map(|domain| domain.path.clone()).filter(|_| count > 1) else {
-            self.say(Tone::Plain, "no other memory domain: no cgroup here has a limit of its own");
+            self.say(Tone::Plain, "no other memory domain: no cgroup here has its own limit");
             return;
         };
         let at = self.report.domains.iter().position(|domain| domain.path == shown).unwrap_or(0);

@@ -177,7 +177,7 @@ impl State {
         let name = self.name_of(id);
         match action {
             Action::Mark => {
-                self.say(Tone::Plain, format!("changes of {name} count from now"));
+                self.say(Tone::Plain, format!("marked: changes of {name} count from now"));
                 Effect::Mark(id)
             }
             Action::CopyPid => {

@@ -142,11 +142,11 @@ impl State {
                 }
                 self.zoom(false);
                 self.arrange();
-                self.say(Tone::Plain, "watched no longer");
+                self.say(Tone::Plain, "no longer watched");
                 Some(Effect::Unwatch)
             }
             _ if self.run.is_some() => {
-                self.say(Tone::Plain, "the command of oomtop run is watched here");
+                self.say(Tone::Plain, "already watching the command of oomtop run");
                 None
             }
             _ => {
@@ -183,7 +183,7 @@ impl State {
         self.arrange();
         // What went wrong is worth more than a hint.
         if self.outcome.as_ref().is_none_or(|said| said.tone != Tone::Bad) {
-            self.say(Tone::Plain, "watched until it ends: 7 shows it, W goes back");
+            self.say(Tone::Plain, "watching it until it ends: 7 shows it, W stops");
         }
     }
 
@@ -204,8 +204,8 @@ impl State {
         };
         let (signal, name) = PERSUASION[(*asked).min(PERSUASION.len() - 1)];
         *asked += 1;
-        let next = PERSUASION.get(*asked).map_or(String::new(), |(_, next)| format!("; once more sends {next}"));
-        self.say(Tone::Plain, format!("{name} was sent to the command: when it has ended, q leaves{next}"));
+        let next = PERSUASION.get(*asked).map_or(String::new(), |(_, next)| format!("; again sends {next}"));
+        self.say(Tone::Plain, format!("sent {name} to the command: once it has ended, q quits{next}"));
         Effect::SignalCommand(signal)
     }
 
@@ -216,7 +216,7 @@ impl State {
                     .say(Tone::Plain, "no command is watched: W watches the selected one, oomtop run starts one");
             }
             (Pane::Output, Some(run)) if run.output().is_none() => {
-                return self.say(Tone::Plain, "what it writes goes to whoever started it: oomtop run shows it");
+                return self.say(Tone::Plain, "its output goes to whoever started it; oomtop run would show it");
             }
             _ => {}
         }

@@ -54,7 +54,7 @@ impl State {
     /// To the next row that matches what was searched for last.
     pub(super) fn search_on(&mut self, direction: Direction) {
         let Some(needle) = self.looked_for().map(str::to_owned) else {
-            self.say(Tone::Plain, "nothing to look for: / begins a search");
+            self.say(Tone::Plain, "nothing to search for: / starts a search");
             return;
         };
         let (cursor, count) = self.place();
@@ -63,7 +63,7 @@ impl State {
             Direction::Backward => (cursor + count - 1) % count,
         };
         if !self.jump(&needle, from, direction) {
-            self.say(Tone::Bad, format!("no row has {needle:?}"));
+            self.say(Tone::Bad, format!("no row matches {needle:?}"));
         }
     }
 
@@ -131,7 +131,7 @@ impl State {
                 let (from, _) = self.place();
                 let found = needle.is_empty() || self.jump(&needle, from, Direction::Forward);
                 *self.looked_for_mut() = (!needle.is_empty()).then_some(needle);
-                self.set_error((!found).then(|| (0, "no row has this".to_owned())));
+                self.set_error((!found).then(|| (0, "no match".to_owned())));
             }
             Mode::Filter(field) => {
                 let text = field.text.clone();

@@ -149,7 +149,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Watching(watched) => state.watching(watched),
         Event::RunEnded(report) => state.run_ended(report),
         Event::NotSuspended => {
-            state.say(Tone::Bad, "not suspended: no shell with job control is there to bring it back");
+            state.say(Tone::Bad, "not suspended: no shell with job control could resume it");
         }
         Event::Signalled { signal, results } => state.signalled(signal, results),
         Event::Adjusted { results, undo } => effects.extend(state.adjusted(results, undo)),

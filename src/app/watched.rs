@@ -92,8 +92,8 @@ impl State {
         let names: Vec<_> = roots.iter().map(|id| self.name_of(*id)).collect();
         let victim = |kill: &Arc<KillReport>| kill.victim.as_ref().and_then(|victim| victim.id);
         let fate = match self.report.kills.iter().filter_map(victim).find(|id| roots.contains(id)) {
-            Some(id) if roots.len() > 1 => format!("have ended: the OOM killer took {}", self.name_of(id)),
-            Some(_) => "was taken by the OOM killer".into(),
+            Some(id) if roots.len() > 1 => format!("have ended: the OOM killer killed {}", self.name_of(id)),
+            Some(_) => "was killed by the OOM killer".into(),
             None if roots.len() > 1 => "have ended".into(),
             None => "has ended".into(),
         };

@@ -133,7 +133,7 @@ impl AlarmReport {
                 format!("{} ({}, limit {})", portrait.headline(), place(domain), domain.limit)
             }
             (Some(portrait), None) => portrait.headline(),
-            (None, Some(domain)) => format!("{} nears its limit of {}", place(domain), domain.limit),
+            (None, Some(domain)) => format!("{} is near its limit of {}", place(domain), domain.limit),
             (None, None) => String::new(),
         }
     }
@@ -163,7 +163,7 @@ impl Portrait {
         let what = match process.warning {
             WarningState::Quiet => "is quiet",
             WarningState::Leak => "may leak",
-            WarningState::Growing => "grows beyond its habit",
+            WarningState::Growing => "grows faster than usual",
             WarningState::Imminent => "fills its memory",
         };
         format!("{} {} {what}", printable(&process.identity.name), process.id.pid)

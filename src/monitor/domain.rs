@@ -155,14 +155,14 @@ pub fn policy(machine: &Machine, cgroup: Option<&Cgroup>, rules: &KernelRules) -
     let panic = machine.panic_on_oom.unwrap_or(0);
     let words = match cgroup {
         Some(cgroup) if cgroup.oom_kill_disabled == Some(true) => {
-            "oom_kill_disable is 1: whoever needs more waits, nobody is killed"
+            "oom_kill_disable is 1: processes that need more memory wait, none is killed"
         }
-        None if panic > 0 => "panic_on_oom is set: the machine panics, nobody is chosen",
-        Some(_) if panic > 1 => "panic_on_oom is 2: the machine panics, nobody is chosen",
+        None if panic > 0 => "panic_on_oom is set: the kernel panics instead of killing",
+        Some(_) if panic > 1 => "panic_on_oom is 2: the kernel panics instead of killing",
         None if machine.oom_kill_allocating_task == Some(true) => {
-            "oom_kill_allocating_task is 1: whoever asks for the memory that is not there dies, whatever the order"
+            "oom_kill_allocating_task is 1: the process whose allocation fails dies, whatever its rank"
         }
-        _ if rules.child_sacrifice => "kernels up to 5.0 kill the worst child of the chosen process in its place",
+        _ if rules.child_sacrifice => "kernels up to 5.0 kill the worst child of the chosen process instead",
         _ => return None,
     };
     Some(words.into())

@@ -186,7 +186,7 @@ struct RegionTrend {
 }
 
 impl RegionTrends {
-    /// Of so many the past is kept: who looks at one of the smaller sees what moved since the last look.
+    /// Of so many the past is kept: who looks at one of the smaller sees what moved since the last read.
     const MOST: usize = 256;
 
     /// One read more. Gives the shapes by the index of the region, in order.

@@ -231,12 +231,12 @@ mod tests {
         };
         assert_eq!(look(&mut mapped, 10, &[(10, 2000, 512), (3000, 4000, 256)]).difference(), None, "the first look");
         let still = look(&mut mapped, 12, &[(10, 2000, 512), (3000, 4000, 256)]);
-        assert_eq!(still.difference().as_deref(), Some("Nothing moved in the 2s since the first look."));
+        assert_eq!(still.difference().as_deref(), Some("No change in the 2s since the first read."));
         let against = look(&mut mapped, 14, &[(10, 2000, 256), (3000, 4000, 384), (5000, 6000, 128)]);
-        let told = "In sum nothing in the 4s since the first look; 1.00M moved between regions.";
+        let told = "No net change in the 4s since the first read; 1.00M moved between regions.";
         assert_eq!(against.difference().as_deref(), Some(told));
         let grown = look(&mut mapped, 20, &[(10, 2000, 1024), (3000, 4000, 256), (5000, 6000, 768)]);
-        let told = "+5.00M in the 10s since the first look: anonymous +5.00M in 1 region and 1 new.";
+        let told = "+5.00M in the 10s since the first read: anonymous +5.00M in 1 region and 1 new.";
         assert_eq!(grown.difference().as_deref(), Some(told));
         mapped.mark(ID);
         let shrunk = look(&mut mapped, 50, &[(10, 2000, 768), (3000, 4000, 256), (5000, 6000, 768)]);
@@ -262,9 +262,9 @@ mod tests {
             fact
         };
         for (kib, anonymous, expected) in [
-            (3072, 0, "+2.00M in the 5s since the first look: files +2.00M in 1 region (page cache, comes and goes)."),
-            (3072, 2048, "+2.00M in the 5s since the first look: files +2.00M in 1 region."),
-            (512, 0, "-512K in the 5s since the first look: files -512K in 1 region (page cache, comes and goes)."),
+            (3072, 0, "+2.00M in the 5s since the first read: files +2.00M in 1 region (page cache, comes and goes)."),
+            (3072, 2048, "+2.00M in the 5s since the first read: files +2.00M in 1 region."),
+            (512, 0, "-512K in the 5s since the first read: files -512K in 1 region (page cache, comes and goes)."),
         ] {
             let mut mapped = Mapped::default();
             mapped.absorb(&file(1, 1024, 0), &ClassContext::default(), 4);
@@ -287,7 +287,7 @@ mod tests {
         mapped.absorb(&named(1, [100, 100, 100]), &ClassContext::default(), 4);
         mapped.absorb(&named(3, [100, 356, 103]), &ClassContext::default(), 4);
         let report = known(&mapped);
-        let told = "+1.01M in the 2s since the first look: libraries +1.01M in 2 regions, libfoo.so +1.00M.";
+        let told = "+1.01M in the 2s since the first read: libraries +1.01M in 2 regions, libfoo.so +1.00M.";
         assert_eq!(report.difference().as_deref(), Some(told));
         let shapes = [0, 1, 2].map(|index| report.trend_of(index));
         let of_two = |last: [u8; 2]| [[255; 6].as_slice(), &last].concat();

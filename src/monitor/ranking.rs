@@ -88,11 +88,11 @@ pub(super) enum Partial {
 impl Partial {
     fn words(self) -> String {
         match self {
-            Self::Scope => "only a part of its processes is in view".into(),
-            Self::Members(1) => "one process of it cannot be seen from here".into(),
-            Self::Members(count) => format!("{count} processes of it cannot be seen from here"),
-            Self::Namespace => "processes outside of this PID namespace cannot be seen from here".into(),
-            Self::Hidden => "processes of others are hidden from us here (hidepid)".into(),
+            Self::Scope => "only some of its processes are visible".into(),
+            Self::Members(1) => "one of its processes cannot be seen from here".into(),
+            Self::Members(count) => format!("{count} of its processes cannot be seen from here"),
+            Self::Namespace => "processes outside this PID namespace cannot be seen from here".into(),
+            Self::Hidden => "other users' processes are hidden here (hidepid)".into(),
         }
     }
 }
@@ -251,7 +251,7 @@ impl Ranking {
         domain.margin = None;
         domain.certain = false;
         let Some((first, others)) = self.eligible.split_first() else {
-            let nobody = self.immune.is_empty().then(|| "no process of it is known".to_owned());
+            let nobody = self.immune.is_empty().then(|| "none of its processes is known".to_owned());
             return doubt_by(domain, scan.partial.map(Partial::words).or(nobody));
         };
         domain.margin = others.first().map(|second| Pages(first.badness.abs_diff(second.badness)));
@@ -271,22 +271,16 @@ impl Ranking {
                 .map(|other| pass.rows[members.row(other)].id),
         );
         let doubt = if !pass.rules.known {
-            Some("the kernel's release could not be understood: the newest rules were taken".to_owned())
+            Some("the kernel's release could not be parsed: the newest rules are assumed".to_owned())
         } else if let Some(partial) = scan.partial {
             Some(partial.words())
         } else if unread > 0 {
-            Some(format!(
-                "{} could be first too: not all parts of their badness were read together yet",
-                processes(unread)
-            ))
+            Some(format!("{} could also be first: their badness has not been read in one go yet", processes(unread)))
         } else if equal > 0 {
-            Some(format!(
-                "{} equally bad, and the order in which the kernel scans them cannot be seen here",
-                are(equal)
-            ))
+            Some(format!("{} equally bad, and the kernel's scan order cannot be seen here", are(equal)))
         } else {
             let old = domain.adjustments_age.filter(|age| *age > DomainReport::ADJUSTMENTS_HOLD);
-            old.map(|age| format!("the oom_score_adj of some was last read {} ago", human_duration(age)))
+            old.map(|age| format!("some oom_score_adj were last read {} ago", human_duration(age)))
         };
         domain.certain = doubt.is_none();
         doubt_by(domain, doubt);

@@ -13,7 +13,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "PID",
         7,
         FactGroups::NONE,
-        "Number of the process: in the PID namespace of the /proc that is read. Numbers are used again; every action here also checks the start time.",
+        "Process ID: in the PID namespace of the /proc that is read. PIDs are reused, so every action here also \
+         checks the start time.",
     ),
     column(
         Kind::Number,
@@ -22,7 +23,7 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "PPID",
         7,
         FactGroups::STAT,
-        "Number of the parent. A process whose parent ended belongs to init or to the nearest subreaper.",
+        "PID of the parent. A process whose parent has ended is adopted by init or by the nearest subreaper.",
     ),
     column(
         Kind::Text,
@@ -31,7 +32,7 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "USER",
         8,
         FactGroups::STATUS,
-        "Real user: by name where /etc/passwd has one, else by number.",
+        "Real user: the name from /etc/passwd, else the UID.",
     ),
     column(
         Kind::Text,
@@ -40,7 +41,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "S",
         1,
         FactGroups::STAT,
-        "State as the kernel writes it: R running, S sleeping, D waiting for a device or a lock, T stopped, t traced, Z ended but not reaped, I idle.",
+        "State, the kernel's letter: R running, S sleeping, D uninterruptible (waiting for a device or a lock), T \
+         stopped, t traced, Z zombie (ended, not reaped), I idle.",
     ),
     column(
         Kind::Number,
@@ -49,7 +51,7 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "THR",
         5,
         FactGroups::STAT,
-        "Threads. They share one memory: it is counted once, for the process.",
+        "Threads. They share memory, which is counted once, for the process.",
     ),
     column(
         Kind::Size,
@@ -58,7 +60,9 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "RSS",
         5,
         FactGroups::NONE,
-        "Pages in RAM now, shared ones counted whole: the sum over processes counts them more than once. From /proc/PID/statm. Without swap and without huge pages of the pool. The OOM killer of kernels before 7.0 reads a counter that may differ by some pages per processor; RISK uses that one.",
+        "Pages in RAM now, shared ones counted in full: a sum over processes counts them more than once. From \
+         /proc/PID/statm. Excludes swap and hugetlb pages. The OOM killer of kernels before 7.0 reads a counter that \
+         may differ by some pages per processor; RISK uses that one.",
     ),
     column(
         Kind::Rate,
@@ -67,7 +71,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "GROWTH",
         8,
         FactGroups::NONE,
-        "How fast RSS grows or shrinks: its mean rate over about the last ten seconds, from our own samples. A dash until there are two of them.",
+        "How fast RSS grows or shrinks: the mean rate over about the last ten seconds, from oomtop's own samples. A \
+         dash until there are two.",
     ),
     ColumnInfo {
         align: Align::Left,
@@ -78,7 +83,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
             "TREND",
             8,
             FactGroups::NONE,
-            "RSS over the last two minutes, oldest first: scaled to the lowest and highest of this process, so it shows the shape and not the size. Sorts like GROWTH.",
+            "RSS over the last two minutes, oldest first: scaled to this process's own lowest and highest, so it \
+             shows shape, not size. Sorts like GROWTH.",
         )
     },
     column(
@@ -88,7 +94,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "ANON",
         5,
         FactGroups::NONE,
-        "Part of RSS that belongs to no file: heaps, stacks, data. Without swap it cannot be given back while the process lives. statm's resident minus shared (RssAnon).",
+        "Anonymous part of RSS: heaps, stacks, data, backed by no file. Without swap the kernel cannot reclaim it \
+         while the process lives. statm's resident minus shared (RssAnon).",
     ),
     column(
         Kind::Size,
@@ -97,7 +104,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "FILE",
         5,
         FactGroups::STATUS,
-        "Part of RSS that is pages of files: code, libraries, mapped data. The kernel can drop the clean ones and read them again. RssFile.",
+        "File-backed part of RSS: code, libraries, mapped data. The kernel can drop clean pages and read them again. \
+         RssFile.",
     ),
     column(
         Kind::Size,
@@ -106,7 +114,7 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "SHMEM",
         5,
         FactGroups::STATUS,
-        "Part of RSS that is shared memory: tmpfs, memfd, POSIX and SysV segments. It may outlive the process. RssShmem.",
+        "Shared memory in RSS: tmpfs, memfd, POSIX and SysV segments. It may outlive the process. RssShmem.",
     ),
     column(
         Kind::Size,
@@ -115,7 +123,7 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "SWAP",
         5,
         FactGroups::STATUS,
-        "Anonymous pages that are in swap now. Swapped shared memory is not in it. VmSwap.",
+        "Anonymous pages in swap now. Excludes swapped-out shared memory. VmSwap.",
     ),
     column(
         Kind::Size,
@@ -124,7 +132,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "RSS+SWAP",
         8,
         FactGroups::STATUS,
-        "RSS plus VmSwap: what the process holds, wherever it is now. With page tables it is what the OOM killer weighs.",
+        "RSS plus VmSwap: what the process holds, in RAM or in swap. With page tables added, what the OOM killer \
+         weighs.",
     ),
     column(
         Kind::Size,
@@ -133,7 +142,9 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "PSS",
         6,
         FactGroups::ROLLUP,
-        "RSS with each shared page divided by how many map it: sums over processes are true. From smaps_rollup, which walks the page tables of the process, so it is read seldom; ~ before it: it is old, or RSS moved since.",
+        "RSS with each shared page divided among its mappers: sums over processes are correct. \
+         From smaps_rollup, which walks the process's page tables, so it is read rarely; ~ in front: it is old, or \
+         RSS has moved since.",
     ),
     column(
         Kind::Size,
@@ -142,7 +153,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "USS",
         6,
         FactGroups::ROLLUP,
-        "Pages that no other process maps: what comes back when this process ends, swap aside. Private_Clean + Private_Dirty. From smaps_rollup, read seldom.",
+        "Pages that no other process maps: what is freed when this process ends, swap aside. Private_Clean + \
+         Private_Dirty. From smaps_rollup, read rarely.",
     ),
     column(
         Kind::Size,
@@ -151,7 +163,7 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "PT",
         5,
         FactGroups::STATUS,
-        "Page tables: kernel memory that describes the address space. Not in RSS, but the OOM killer counts it. VmPTE.",
+        "Page tables: kernel memory that maps the address space. Not in RSS, but the OOM killer counts them. VmPTE.",
     ),
     column(
         Kind::Size,
@@ -160,7 +172,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "PEAK",
         5,
         FactGroups::STATUS,
-        "Highest RSS so far: VmHWM of the kernel, or the highest that we saw. The kernel tracks it loosely; a short peak may be missing.",
+        "Highest RSS so far: the kernel's VmHWM, or the highest that oomtop saw. The kernel tracks it loosely and may \
+         miss a short peak.",
     ),
     column(
         Kind::Size,
@@ -169,7 +182,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "VIRT",
         5,
         FactGroups::NONE,
-        "Address space: everything mapped or only reserved. Says little about memory in use; Go, Java and sanitizers reserve far more than they touch.",
+        "Address space: everything mapped, even if only reserved. Says little about memory in use: Go, Java and \
+         sanitizers reserve far more than they touch.",
     ),
     column(
         Kind::Number,
@@ -178,7 +192,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "SCORE",
         5,
         FactGroups::OOM_SCORE,
-        "The kernel's own score (oom_score): against the whole machine, 0 to 2000. Since 5.9 an idle process shows about 666; before it was 0. It knows nothing of cgroup limits: RISK does.",
+        "The kernel's own score (oom_score): relative to the whole machine, 0 to 2000. Since 5.9 an idle process \
+         shows about 666, before that 0. It ignores cgroup limits; RISK does not.",
     ),
     column(
         Kind::Number,
@@ -187,7 +202,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "ADJ",
         5,
         FactGroups::ADJUSTMENT,
-        "oom_score_adj, -1000 to 1000: what the owner asked of the OOM killer. One point is a thousandth of the memory that ran out. -1000: never taken.",
+        "oom_score_adj, -1000 to 1000: the owner's request to the OOM killer. One point counts as a thousandth of the \
+         memory that ran out. -1000: never killed.",
     ),
     column(
         Kind::Number,
@@ -196,7 +212,9 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "RISK",
         5,
         FactGroups::ADJUSTMENT,
-        "Place in the order in which the OOM killer takes processes: in the memory domain of this process that is closest to its limit (DOMAIN). » (>): in the tightest of all. Sorted by it, the first of each lead: one of them is whom the next kill takes. safe: it would not be taken.",
+        "Place in the order in which the OOM killer would kill: within the memory domain of this process that is \
+         closest to its limit (DOMAIN). » (>): within the tightest of all. Sorted by it, the first of each domain \
+         lead: the next kill takes one of them. safe: it would not be killed.",
     ),
     column(
         Kind::Text,
@@ -205,7 +223,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "DOMAIN",
         18,
         FactGroups::CGROUP,
-        "Memory domain that RISK counts in: of the machine and the cgroups with limits that hold the process, the one with the least left. Sorted by it, the tightest leads, each in the order of RISK.",
+        "Memory domain that RISK refers to: of the machine and the process's cgroups with limits, the one with the \
+         least left. Sorted by it, the tightest domain leads, each in the order of RISK.",
     ),
     column(
         Kind::Text,
@@ -214,7 +233,7 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "CGROUP",
         24,
         FactGroups::CGROUP,
-        "Memory cgroup of the process. Limits of it and of every cgroup above it apply.",
+        "Memory cgroup of the process. Its limit and those of all its ancestors apply.",
     ),
     column(
         Kind::Text,
@@ -223,7 +242,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "GO",
         9,
         FactGroups::EXECUTABLE,
-        "Version of Go that built the program, where it is one. A filter on it also looks at module and package under test.",
+        "Go version that built the program, if it is a Go program. A filter on it also matches module and package \
+         under test.",
     ),
     column(
         Kind::Text,
@@ -232,7 +252,7 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "NAME",
         15,
         FactGroups::NONE,
-        "Name of the process (comm): 15 bytes at most, set by the process itself.",
+        "Process name (comm): at most 15 bytes, set by the process itself.",
     ),
     column(
         Kind::Text,
@@ -241,7 +261,8 @@ pub const COLUMNS: [ColumnInfo; 26] = [
         "COMMAND",
         ColumnInfo::REST,
         FactGroups::COMMAND.union(FactGroups::EXECUTABLE),
-        "Command line. A Go test binary leads with the package under test. [name] in brackets: there is no command line.",
+        "Command line. For a Go test binary, the package under test comes first. [name] in brackets: it has no \
+         command line.",
     ),
 ];
 

@@ -65,7 +65,7 @@ fn title(state: &State, dialog: &Dialog) -> String {
         Dialog::Columns { .. } => "Which columns?".into(),
         Dialog::User { .. } => "Whose processes?".into(),
         Dialog::Profile { of, .. } => format!("Fetch which profile of {}?", state.name_of(*of)),
-        Dialog::Group { .. } => "How to arrange the rows?".into(),
+        Dialog::Group { .. } => "Arrange the rows".into(),
     }
 }
 
@@ -103,14 +103,14 @@ fn list_targets(canvas: &mut Canvas<'_>, area: Rect, state: &State, whom: Whom<'
                 pen.put(&table::cell(Column::Command, process, &state.report).text, Role::Plain);
             }
             None => {
-                pen.put("ended meanwhile: nothing will be done to it", Role::Warned);
+                pen.put("has ended: it will be skipped", Role::Warned);
             }
         }
         (line, told) = (line + 1, told + 1);
     }
     let named = told == whom.targets.len();
     for reason in whom.left_out.iter().filter(|_| named) {
-        let reason = format!("! left out: {}", printable(reason.as_bytes()));
+        let reason = format!("! skipped: {}", printable(reason.as_bytes()));
         let wrapped = wrap(&reason, usize::from(area.width.saturating_sub(2)));
         if !fits(line, wrapped.len() as u16, told) {
             break;
@@ -216,7 +216,7 @@ fn adjust(canvas: &mut Canvas<'_>, inner: Rect, state: &State, targets: &[Proces
     match domain_of(state, targets) {
         Some(domain) => preview(canvas, below, state, domain, targets, value),
         None => {
-            canvas.pen(below, 0).gap(1).put("Its memory domain is not known: no preview.", Role::Dim);
+            canvas.pen(below, 0).gap(1).put("Its memory domain is unknown: no preview.", Role::Dim);
         }
     }
 }

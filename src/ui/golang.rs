@@ -35,7 +35,7 @@ pub fn title(state: &State) -> String {
     let age = mappings::known(state).map(|report| mappings::age(state, report)).unwrap_or_default();
     let rss = mappings::known(state).map(|report| report.total.rss);
     match (report(state).and_then(GoReport::numbers), rss) {
-        (Some(numbers), Some(rss)) => format!("{who}: {} live in {rss} RSS{age}", numbers.live),
+        (Some(numbers), Some(rss)) => format!("{who}: {} live of {rss} RSS{age}", numbers.live),
         _ => format!("{who}: what its Go runtime says{age}"),
     }
 }
@@ -97,15 +97,15 @@ fn nothing(state: &State) -> Cow<'static, str> {
         return super::nobody(state, "what its Go runtime says").into();
     };
     if state.detail.as_deref().is_none_or(|detail| detail.id != id) {
-        return "Looking at it...".into();
+        return "Reading it...".into();
     }
     match state.report.process(id).and_then(|process| process.identity.executable.as_ref()) {
-        Some(_) => "It is no Go program: its file has no Go build information. 3 shows what it holds.".into(),
+        Some(_) => "It is not a Go program: its file has no Go build information. 3 shows what it holds.".into(),
         None => match mappings::mappings(state) {
             Some(MappingsState::Unreadable(reason)) => {
-                format!("n/a: whether it is a Go program cannot be seen: {}", reason.reason()).into()
+                format!("n/a: cannot tell whether it is a Go program: {}", reason.reason()).into()
             }
-            _ => "Its program is not known yet, or is a part of the kernel.".into(),
+            _ => "Its program is not known yet, or it is a kernel thread.".into(),
         },
     }
 }

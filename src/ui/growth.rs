@@ -56,7 +56,7 @@ pub fn chart(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         return;
     }
     let Some(detail) = detail(state) else {
-        canvas.pen(area, 0).gap(1).put("Its history is on the way.", Role::Dim);
+        canvas.pen(area, 0).gap(1).put("Its history is being fetched.", Role::Dim);
         return;
     };
     let area = command::above_whole(canvas, area, state);
@@ -64,7 +64,7 @@ pub fn chart(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let alarm = super::alarm::rows(state, area.height);
     let plot = Rect { height: area.height - words - alarm, ..area };
     if detail.series.len() < 2 {
-        canvas.pen(plot, 0).gap(1).put("Two samples are needed for a line.", Role::Dim);
+        canvas.pen(plot, 0).gap(1).put("A line needs two samples.", Role::Dim);
     } else {
         let alarms = super::alarm::of_selected(state).map(|(alarm, _)| (alarm.at, "!", Role::Warned));
         // Of its own memory: who dies elsewhere on the machine has nothing to do with this curve.
@@ -301,9 +301,9 @@ fn verdict(canvas: &mut Canvas<'_>, area: Rect, detail: &ProcessDetail, now: Tim
     let (text, role) = match (detail.ended, state) {
         (Some(at), _) => (format!("It ended {} ago.", human_duration(now.since(at))), Role::Plain),
         (None, WarningState::Quiet) => ("No warning.".to_owned(), Role::Dim),
-        (None, WarningState::Leak) => (format!("! leak? Growth holds{held}."), Role::Warned),
-        (None, WarningState::Growing) => (format!("! grows beyond its usual{held}."), Role::Warned),
-        (None, WarningState::Imminent) => (format!("! its limit is near{held}."), Role::Danger),
+        (None, WarningState::Leak) => (format!("! leak? Steady growth{held}."), Role::Warned),
+        (None, WarningState::Growing) => (format!("! grows faster than usual{held}."), Role::Warned),
+        (None, WarningState::Imminent) => (format!("! near its limit{held}."), Role::Danger),
     };
     let mut pen = canvas.pen(area, 0);
     pen.gap(1).put(&text, role);
@@ -326,7 +326,7 @@ fn verdict(canvas: &mut Canvas<'_>, area: Rect, detail: &ProcessDetail, now: Tim
             pen.put(&format!("Limit: {limit} of {}", place(path)), Role::Dim);
         }
         (None, _) => {
-            pen.put("No limit is known above it.", Role::Dim);
+            pen.put("No known limit applies to it.", Role::Dim);
         }
     }
     if let Some((rate, fit)) = detail.slope.filter(|_| detail.ended.is_none()) {

@@ -65,7 +65,7 @@ fn identity(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
     let report = &*state.report;
     pen.gap(1);
     if report.sequence == 0 {
-        pen.put("oomtop", Role::Title).put("  reads the machine for the first time", Role::Dim);
+        pen.put("oomtop", Role::Title).put("  reading the machine for the first time", Role::Dim);
         return;
     }
     // The right end first: what it needs is not there for the left.
@@ -267,7 +267,7 @@ fn swap(pen: &mut Pen<'_, '_>, state: &State) {
         pen.put(" some ", Role::Dim).put(&percent(pressure.some), stalling(pressure.some));
         pen.put(" full ", Role::Dim).put(&percent(pressure.full), stalling(pressure.full));
     } else {
-        pen.put(" not kept by this kernel", Role::Dim);
+        pen.put(" not counted by this kernel", Role::Dim);
     }
     pen.gap(2).put("OOM kills ", Role::Dim);
     match report.oom_kills_seen {

@@ -87,7 +87,7 @@ pub fn waiting(state: &State) -> Cow<'static, str> {
     let Some(read) = unanswered else { return "Reading its mappings...".into() };
     let passed = whole_steps(state.now.since(read.since));
     format!(
-        "Its {} gives no answer for {passed}: somebody holds the lock of its mappings. It is read again when it answers; \
+        "Reading its {} has been stuck for {passed}: its mmap lock is held. It is read again once that returns; \
          others are read meanwhile.",
         read.file
     )
@@ -96,10 +96,7 @@ pub fn waiting(state: &State) -> Cow<'static, str> {
 
 fn known_holdings(canvas: &mut Canvas<'_>, area: Area, state: &State, report: &MappingsReport) {
     if report.classes.is_empty() {
-        canvas
-            .pen(rect(area), 0)
-            .gap(1)
-            .put("It has no mappings: it is ending, or it is a part of the kernel.", Role::Dim);
+        canvas.pen(rect(area), 0).gap(1).put("It has no mappings: it is exiting, or it is a kernel thread.", Role::Dim);
         return;
     }
     let [sum_rows, bar_rows, heading, list] = bands::mappings(area).map(rect);
@@ -231,7 +228,7 @@ pub fn change(bytes: Option<i64>) -> (String, Role) {
 fn regions(canvas: &mut Canvas<'_>, heading: Rect, list: Rect, state: &State, report: &MappingsReport) {
     let regions = &state.mappings.regions;
     if regions.is_empty() {
-        canvas.pen(list, 0).gap(1).put("None is left of this class. Esc goes back to the classes.", Role::Dim);
+        canvas.pen(list, 0).gap(1).put("No region of this class is left. Esc goes back to the classes.", Role::Dim);
         return;
     }
     let wide = list.width >= 92;
@@ -331,7 +328,7 @@ fn sums(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &MappingsRep
         pen.whole("  Enter opens", Role::Dim);
     }
     if state.mappings.opened.is_some() {
-        pen.whole("  s orders  / finds", Role::Dim);
+        pen.whole("  s sorts  / finds", Role::Dim);
     }
     if golang::report(state).is_some() {
         pen.whole("  6 Go", Role::Dim);

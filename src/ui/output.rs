@@ -18,7 +18,7 @@ pub fn title(state: &State) -> String {
     match state.run.as_ref().and_then(RunView::output) {
         Some(output) if output.dropped() > 0 => {
             let lines = counted(output.count(), ["line", "lines"]);
-            format!("Output: {lines}; {} before them not kept", output.dropped())
+            format!("Output: {lines}; {} earlier ones not kept", output.dropped())
         }
         Some(output) if output.count() > 0 => format!("Output: {}", counted(output.count(), ["line", "lines"])),
         _ => "Output".into(),

@@ -76,13 +76,13 @@ fn nothing(state: &State) -> Vec<(Cow<'static, str>, Role)> {
     if let Some(call) = &state.profiles.under_way {
         let from = call.from.map_or_else(String::new, |from| format!("{from} "));
         return vec![(
-            format!("Asking {from}for the {} profile... Esc gives up.", call.kind.word()).into(),
+            format!("Asking {from}for the {} profile... Esc cancels.", call.kind.word()).into(),
             Role::Plain,
         )];
     }
     if state.profiles.is_wanted {
         let line =
-            format!("Looking for the sockets of {}: then a menu asks which profile. Esc gives up.", state.name_of(of));
+            format!("Looking for the sockets of {}; then a menu asks which profile. Esc cancels.", state.name_of(of));
         return vec![(line.into(), Role::Plain)];
     }
     if let Some((_, why)) = state.profiles.refusal.as_ref().filter(|(refused, _)| *refused == of) {
@@ -116,7 +116,7 @@ fn offer(state: &State, of: ProcessId) -> Result<String, String> {
     let doubt = listening.reachable().find_map(|socket| socket.family);
     let doubt = doubt.map_or_else(String::new, |family| format!(" But {}.", family.doubt()));
     Ok(format!(
-        "It listens on {}: r asks there for a profile (net/http/pprof); nothing else does.{doubt}",
+        "It listens on {}: r requests a profile there (net/http/pprof); nothing else does.{doubt}",
         addresses.join(", ")
     ))
 }
@@ -125,7 +125,7 @@ fn offer(state: &State, of: ProcessId) -> Result<String, String> {
 pub fn in_short(state: &State, go: &GoReport) -> Option<(Cow<'static, str>, Role)> {
     let selected = state.list.selected?;
     if state.profiles.newest_of(selected).is_some() {
-        return Some(("Enter: which functions hold it, by a profile that was fetched.".into(), Role::Dim));
+        return Some(("Enter: which functions hold it, from a fetched profile.".into(), Role::Dim));
     }
     let listening = go.listening()?.ok()?;
     let first = listening.reachable().next()?;
@@ -144,7 +144,7 @@ fn status(canvas: &mut Canvas<'_>, area: Rect, state: &State, shown: ShownProfil
     let mut pen = canvas.pen(area, 0);
     pen.gap(1);
     if let Some(call) = &state.profiles.under_way {
-        pen.end(&format!("fetching {}, Esc gives up ", call.kind.word()), Role::Warned);
+        pen.end(&format!("fetching {}, Esc cancels ", call.kind.word()), Role::Warned);
     } else if state.profiles.of_shown().nth(1).is_some() {
         let numbers: Vec<u64> = state.profiles.of_shown().map(|kept| kept.number).collect();
         let at = numbers.iter().position(|number| *number == shown.kept.number).map_or(0, |at| at + 1);
@@ -224,7 +224,7 @@ fn table(canvas: &mut Canvas<'_>, heading: Rect, list: Rect, state: &State, show
         pen.gap(2).right(8, &flat, Role::Heading).right(6, "%", Role::Heading);
         pen.right(9, &cumulative, Role::Heading).right(6, "%", Role::Heading).gap(2);
         if list.width >= WITH_SOURCE {
-            pen.end("WHERE THE MOST OF IT IS ", Role::Heading);
+            pen.end("MOST OF IT IS IN ", Role::Heading);
         }
         pen.put("FUNCTION", Role::Heading);
     }

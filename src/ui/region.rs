@@ -24,7 +24,7 @@ pub fn details(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &Mapp
     let Some((index, region)) = found else { return };
     let name = called(report.mappings.name(region), region);
     let class = report.class_of.get(index as usize).map_or("memory", |(class, _)| class.words());
-    let name = if name.is_empty() { format!("{class}, without a name").into() } else { name };
+    let name = if name.is_empty() { format!("{class}, unnamed").into() } else { name };
     let mut used = paragraphs(canvas, area, &[(name, Role::Strong)]);
     let place = format!(
         "{:x}-{:x}  {} of addresses  {}",
@@ -49,8 +49,8 @@ pub fn details(canvas: &mut Canvas<'_>, area: Rect, state: &State, report: &Mapp
         found.map(|(label, ..)| label).collect::<Vec<_>>().join(", ")
     };
     let remarks = [
-        ("Nothing of it: ", labels(|size| size == Some(Bytes(0)))),
-        ("Not told by this kernel: ", labels(|size| size.is_none())),
+        ("Zero: ", labels(|size| size == Some(Bytes(0)))),
+        ("Not reported by this kernel: ", labels(|size| size.is_none())),
     ];
     let remarks = remarks.into_iter().filter(|(_, labels)| !labels.is_empty());
     let mut texts: Vec<_> = remarks.map(|(what, labels)| (Cow::from(format!("{what}{labels}.")), Role::Dim)).collect();
@@ -63,7 +63,7 @@ fn below(area: Rect, rows: u16) -> Rect {
     Rect { y: area.y + rows, height: area.height - rows, ..area }
 }
 
-/// Since the mark, since the last look, and the last eight looks as a shape.
+/// Since the mark, since the last read, and the last eight looks as a shape.
 fn moved(canvas: &mut Canvas<'_>, area: Rect, report: &MappingsReport, index: u32) {
     if area.height == 0 {
         return;
@@ -71,30 +71,30 @@ fn moved(canvas: &mut Canvas<'_>, area: Rect, report: &MappingsReport, index: u3
     let of = |changes: &[Option<i64>]| {
         change(changes.get(index as usize).copied().flatten().map(|kib| kib.saturating_mul(1024)))
     };
-    let from = if report.marked { "since the mark" } else { "since the first look" };
+    let from = if report.marked { "since the mark" } else { "since the first read" };
     let mut pen = canvas.pen(area, 0);
     let ((since, role), (step, step_role)) = (of(&report.change_of), of(&report.step_of));
     pen.gap(1).put(&since, role).gap(1).put(from, Role::Dim).gap(2);
-    pen.put(&step, step_role).put(" since the last look", Role::Dim).gap(2);
+    pen.put(&step, step_role).put(" since the last read", Role::Dim).gap(2);
     pen.levels(report.trend_of(index), Role::Plain);
 }
 
 /// What the kernel counts of a region (proc(5), `/proc/PID/smaps`).
 fn sizes(region: &Region) -> [(&'static str, MaybeKib, &'static str); 13] {
     [
-        ("RSS", region.rss, "in memory now"),
-        ("PSS", region.pss, "the same, shared pages divided by who maps them"),
-        ("private dirty", region.private_dirty, "written, nobody else's: to swap or nowhere"),
-        ("private clean", region.private_clean, "nobody else's, can be read again from its file"),
-        ("shared", region.shared, "others map it too"),
-        ("anonymous", region.anonymous, "of no file, or written since"),
-        ("referenced", region.referenced, "touched since the kernel last looked"),
-        ("swap", region.swap, "written out"),
-        ("SwapPSS", region.swap_pss, "the same, shared by who maps it"),
-        ("lazily freed", region.lazy_free, "given back, not taken yet"),
+        ("RSS", region.rss, "in RAM now"),
+        ("PSS", region.pss, "RSS, each shared page divided among its mappers"),
+        ("private dirty", region.private_dirty, "not shared, written: goes to swap or stays"),
+        ("private clean", region.private_clean, "not shared, can be re-read from its file"),
+        ("shared", region.shared, "mapped by others too"),
+        ("anonymous", region.anonymous, "not backed by a file, or written since"),
+        ("referenced", region.referenced, "touched since the kernel last checked"),
+        ("swap", region.swap, "swapped out"),
+        ("SwapPSS", region.swap_pss, "swap, each shared page divided among its mappers"),
+        ("lazily freed", region.lazy_free, "freed, not reclaimed yet"),
         ("huge", region.huge, "in transparent huge pages"),
-        ("pool pages", region.hugetlb, "huge pages of the pool: not in RSS"),
-        ("locked", region.locked, "may not leave memory"),
+        ("hugetlb", region.hugetlb, "pages of the hugetlb pool: not in RSS"),
+        ("locked", region.locked, "cannot leave RAM"),
     ]
 }
 
@@ -106,7 +106,11 @@ fn flags(flags: VmFlags) -> String {
     if flags.contains(VmFlags::UNKNOWN) {
         words.push("and one that is newer than this program".into());
     }
-    if words.is_empty() { "Flags: not told by this kernel.".into() } else { format!("Flags: {}.", words.join(", ")) }
+    if words.is_empty() {
+        "Flags: not reported by this kernel.".into()
+    } else {
+        format!("Flags: {}.", words.join(", "))
+    }
 }
 
 #[cfg(test)]
@@ -118,6 +122,6 @@ mod tests {
         let of = |codes: &[&[u8]]| codes.iter().fold(VmFlags(0), |set, code| set.union(VmFlags::of_code(code)));
         assert_eq!(flags(of(&[b"rd", b"nr"])), "Flags: rd readable, nr swap is not reserved.");
         assert_eq!(flags(of(&[b"rd", b"zz"])), "Flags: rd readable, and one that is newer than this program.");
-        assert_eq!(flags(VmFlags(0)), "Flags: not told by this kernel.");
+        assert_eq!(flags(VmFlags(0)), "Flags: not reported by this kernel.");
     }
 }

@@ -52,7 +52,7 @@ pub fn position(state: &State) -> String {
 /// Draws the pane.
 pub fn victims(canvas: &mut Canvas<'_>, area: Area, state: &State) {
     let Some(domain) = state.risk_domain() else {
-        canvas.pen(rect(area), 0).gap(1).put("No memory domain was read yet: who dies is not known.", Role::Dim);
+        canvas.pen(rect(area), 0).gap(1).put("No memory domain read yet: who dies next is unknown.", Role::Dim);
         return;
     };
     let [level_rows, summary_rows, other_rows, heading, rows] =
@@ -147,7 +147,7 @@ fn list(canvas: &mut Canvas<'_>, heading: Rect, rows: Rect, state: &State, domai
         }
     }
     if domain.victims.is_empty() {
-        canvas.pen(rows, 0).gap(1).put("No process of it is known.", Role::Dim);
+        canvas.pen(rows, 0).gap(1).put("None of its processes is known.", Role::Dim);
         return;
     }
     for (line, victim) in (0..rows.height).zip(state.victims_in_sight(domain, rows.height)) {
@@ -258,12 +258,12 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
         } else {
             names.map(Into::into)
         };
-        pen.put(&format!("{first} is first by {}, before {second}", margin.bytes(page)), Role::Dim);
+        pen.put(&format!("{first} is first by {}, ahead of {second}", margin.bytes(page)), Role::Dim);
         if let Some(age) = domain.adjustments_age.and_then(in_steps) {
-            pen.whole(&format!(", by adj read up to {age} ago"), Role::Dim);
+            pen.whole(&format!(", with adj read up to {age} ago"), Role::Dim);
         }
     } else if domain.victims.first().is_some_and(|victim| victim.immune.is_some()) {
-        pen.put("Nobody can be killed here: the machine or the cgroup would hang.", Role::Danger);
+        pen.put("Nothing can be killed here: the machine or the cgroup would hang.", Role::Danger);
     }
     // Of the selected one: what would change its place.
     if area.height >= 3
@@ -292,10 +292,10 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
     if growth > 0.0 {
         let seconds = (freed.0 as f64 / growth).min(1e9);
         let time = human_duration(Duration::from_secs_f64(seconds));
-        pen.whole(&format!(", {time} of this growth"), Role::Dim);
+        pen.whole(&format!(", {time} at this growth"), Role::Dim);
     }
     if let Some(headroom) = domain.headroom {
-        pen.whole(&format!("; then {} are left", headroom.saturating_add(freed).min(domain.limit)), Role::Dim);
+        pen.whole(&format!("; then {} is left", headroom.saturating_add(freed).min(domain.limit)), Role::Dim);
     }
 }
 
@@ -313,7 +313,7 @@ fn other_killer(pen: &mut Pen<'_, '_>, state: &State, killer: &KillerReport) {
     pen.gap(1).put(&format!("! {} {what}", killer.program.name()), role);
     if let Some(reason) = killer.unreadable {
         let reason = if reason == Unreadable::Denied { "needs root" } else { reason.reason() };
-        pen.put(&format!(": when, its configuration would say ({reason})"), Role::Dim);
+        pen.put(&format!(": its configuration says when, but is unreadable ({reason})"), Role::Dim);
         return;
     }
     if let Some(headroom) = headroom {
@@ -323,10 +323,10 @@ fn other_killer(pen: &mut Pen<'_, '_>, state: &State, killer: &KillerReport) {
         (KillUnit::Cgroup, _) if killer.watched.is_empty() => pen.put(", but watches no unit", Role::Dim),
         (KillUnit::Cgroup, _) => {
             let names: Vec<_> = killer.watched.iter().map(|unit| printable(unit.name.as_bytes())).collect();
-            pen.put(&format!(", takes a cgroup of {}", names.join(", ")), Role::Plain)
+            pen.put(&format!(", kills a cgroup of {}", names.join(", ")), Role::Plain)
         }
-        (_, Ok(id)) => pen.put(&format!(", takes {} {}", super::name_of(state, id), id.pid.0), Role::Plain),
-        (_, Err(why)) => pen.put(&format!(", whom is not known: {why}"), Role::Dim),
+        (_, Ok(id)) => pen.put(&format!(", kills {} {}", super::name_of(state, id), id.pid.0), Role::Plain),
+        (_, Err(why)) => pen.put(&format!(", victim unknown: {why}"), Role::Dim),
     };
     if let Some(floor) = killer.floor {
         pen.put(&format!("; at {} available", floor.available), Role::Dim);
@@ -364,7 +364,7 @@ fn of_selected(state: &State, domain: &DomainReport) -> Option<String> {
     if domain.victims.first().is_some_and(|first| first.id == own.id) {
         own.oom_score_adj?;
         let Some(adj) = victims::stops_being_first_at(domain, own.id) else {
-            return Some(format!("{name} is the only one that can be taken"));
+            return Some(format!("{name} is the only one that can be killed"));
         };
         let next = domain.victims.get(1).map(|next| match super::name_of(state, next.id) {
             same if same == name => format!(" (then {same} {} is next)", next.id.pid),
@@ -375,5 +375,5 @@ fn of_selected(state: &State, domain: &DomainReport) -> Option<String> {
     }
     let room = victims::grows_until_first(domain, &own, page)?;
     let at = victims::becomes_first_at(domain, &own).map_or_else(String::new, |adj| format!(", or at adj {adj}"));
-    Some(format!("{name} may grow {room} before it becomes next{at}"))
+    Some(format!("{name} can grow {room} before it becomes next{at}"))
 }

@@ -170,13 +170,13 @@ fn what_is_missing_of_a_go_runtime_has_its_reason() {
     let mappings = MappingsState::Unreadable(Unreadable::Denied);
     state.detail = Some(Arc::new(ProcessDetail { go: None, mappings, ..(*fixture::detail()).clone() }));
     let shown = screen(&state);
-    assert!(shown.contains("n/a: whether it is a Go program cannot be seen: permission denied"), "{shown}");
+    assert!(shown.contains("n/a: cannot tell whether it is a Go program: permission denied"), "{shown}");
     let mut report = (*fixture::report()).clone();
     let process = report.processes.iter_mut().find(|process| process.id == fixture::LEAKING).expect("it is there");
     Arc::make_mut(&mut process.identity).executable = Some(Arc::default());
     state.report = Arc::new(report);
     let shown = screen(&state);
-    assert!(shown.contains("It is no Go program"), "{shown}");
+    assert!(shown.contains("It is not a Go program"), "{shown}");
 }
 
 #[test]
@@ -257,5 +257,5 @@ fn who_kills_before_the_kernel_stands_where_the_machine_does() {
     earlyoom = KillerReport { unreadable: Some(Unreadable::Denied), floor: None, takes: Err("-"), ..earlyoom };
     Arc::make_mut(&mut state.report).other_killers = vec![earlyoom];
     let shown = screen(&state);
-    assert!(shown.contains("its configuration would say (needs root)"), "{shown}");
+    assert!(shown.contains("its configuration says when, but is unreadable (needs root)"), "{shown}");
 }

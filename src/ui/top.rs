@@ -36,7 +36,7 @@ pub fn title(state: &State) -> String {
         title.push_str(", reversed");
     }
     if state.report.sequence > 0 && state.report.interval.is_none() && list.asks_for_growth() {
-        title.push_str(", known from the second look on");
+        title.push_str(", known from the second sample on");
     }
     if list.arrangement == Arrangement::Tree {
         title.push_str(", as a tree");
@@ -202,7 +202,7 @@ fn empty(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
     let (first, second) = if state.report.sequence == 0 {
         ("Reading the processes...".to_owned(), String::new())
     } else if state.report.interval.is_none() && list.asks_for_growth() {
-        ("Growth is known from the second look on.".into(), String::new())
+        ("Growth is known from the second sample on.".into(), String::new())
     } else if let Some(ended) = state.nobody_left() {
         let leave = if state.run.is_none() { "Esc shows all processes, q quits." } else { "" };
         (format!("{ended}."), leave.into())
@@ -210,9 +210,9 @@ fn empty(canvas: &mut Canvas<'_>, area: Rect, state: &State) {
         let filter = printable(filter.as_bytes());
         (format!("No process matches {filter}"), "Esc drops the filter, \\ changes it.".into())
     } else if list.user.is_some() {
-        ("This user has no process now.".into(), "u chooses another user.".into())
+        ("This user has no processes now.".into(), "u chooses another user.".into())
     } else {
-        ("There is no process to be seen.".into(), String::new())
+        ("No process is visible.".into(), String::new())
     };
     canvas.pen(area, 1).gap(2).put(&first, Role::Plain);
     canvas.pen(area, 2).gap(2).put(&second, Role::Dim);

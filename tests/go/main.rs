@@ -189,7 +189,7 @@ fn what_was_never_touched_is_said_to_be_so() {
         let told = snapshot["go"]["not_touched_bytes"].as_u64().expect("known");
         assert_near(told, held.heap() - heap, 5, &format!("{:?}", toolchain.version));
         let sentence = snapshot["go"]["difference"].as_str().expect("a sentence");
-        assert!(sentence.ends_with("were never touched: not resident."), "{sentence}");
+        assert!(sentence.ends_with("was never touched: not resident."), "{sentence}");
     });
 }
 

@@ -95,7 +95,7 @@ fn what_the_screen_shows_and_saves_is_what_go_tool_pprof_says() {
         let mut terminal = start(&["-p", &pid, "--config", &config], 140, 40);
         until_live(&mut terminal);
         terminal.press("9");
-        let offer = format!("It listens on {}: r asks", served.address);
+        let offer = format!("It listens on {}: r requests", served.address);
         until_row(&mut terminal, |row| row.contains(&offer));
 
         fetch(&mut terminal, |row| row.contains("main.leakFast") && row.contains(" 12.0M "));

@@ -156,20 +156,20 @@ impl Signal {
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self.number {
-            15 => "end: the program may clean up first",
-            1 => "hang up; daemons read their configuration again",
+            15 => "terminate: the program may clean up first",
+            1 => "hang up; daemons reload their configuration",
             2 => "interrupt, as ^C",
-            3 => "quit, as ^\\; Go programs print all goroutines and end",
+            3 => "quit, as ^\\; Go programs dump all goroutines and exit",
             6 => "abort, with a core dump",
-            9 => "kill: cannot be caught, nothing is cleaned up",
-            10 | 12 => "the program's own meaning; ends it if it has none",
+            9 => "kill: cannot be caught, no clean-up",
+            10 | 12 => "user-defined; terminates by default",
             13 => "broken pipe",
             14 => "alarm",
-            18 => "go on after a stop",
-            19 => "stop: cannot be caught; memory stays",
+            18 => "continue if stopped",
+            19 => "stop: cannot be caught; memory is kept",
             20 => "stop, as ^Z",
-            24 => "processor time is used up",
-            28 => "window changed",
+            24 => "CPU time limit exceeded",
+            28 => "window size changed",
             _ => "",
         }
     }
@@ -189,13 +189,13 @@ impl Dialog {
     #[must_use]
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::Help { .. } => "[Up/Down PgUp/PgDn] scroll  [Esc] leave",
-            Self::Signal { .. } => "[Enter] send  [Esc] leave  type a number or a name: 9, kill",
-            Self::Adjust { .. } => "[Enter] set  [Esc] leave  type it, Up 1, Right 10, PgUp 100, Tab preset",
-            Self::Sort { .. } => "[Enter] sort  [Esc] leave",
-            Self::Columns { .. } => "[Space] show or hide  Left/Right move  [Enter] done  [Esc] leave",
-            Self::Profile { .. } => "[Enter] fetch  [Esc] leave",
-            Self::User { .. } | Self::Group { .. } => "[Enter] show  [Esc] leave",
+            Self::Help { .. } => "[Up/Down PgUp/PgDn] scroll  [Esc] close",
+            Self::Signal { .. } => "[Enter] send  [Esc] cancel  type a number or a name: 9, kill",
+            Self::Adjust { .. } => "[Enter] set  [Esc] cancel  type it, Up 1, Right 10, PgUp 100, Tab preset",
+            Self::Sort { .. } => "[Enter] sort  [Esc] cancel",
+            Self::Columns { .. } => "[Space] show or hide  Left/Right move  [Enter] done  [Esc] cancel",
+            Self::Profile { .. } => "[Enter] fetch  [Esc] cancel",
+            Self::User { .. } | Self::Group { .. } => "[Enter] show  [Esc] cancel",
         }
     }
 

@@ -96,11 +96,11 @@ pub fn label<'report>(
     match arrangement {
         Arrangement::ByUser => match identity.uid {
             Some(uid) => report.machine.user(uid).map_or_else(|| uid.to_string().into(), Into::into),
-            None => "user not known".into(),
+            None => "unknown user".into(),
         },
         Arrangement::ByCgroup => match &identity.cgroup {
             Some(path) => text::printable(&path.0),
-            None => "cgroup not known".into(),
+            None => "unknown cgroup".into(),
         },
         Arrangement::ByGoTest => match go_test_of(report, process) {
             Some(go_test) => format!("{} ({})", command_line(&go_test.identity), go_test.id.pid).into(),
@@ -187,6 +187,6 @@ mod tests {
             ["compile 2x70K pss 20K of 1", " 3", " 2", "go 1x10K pss 0K of 0", "\\x1b[31mred 1x5K pss 0K of 0"]
         );
         assert_eq!(drawn(Arrangement::ByUser, Column::Name, &[])[0], "0 2x35K pss 20K of 1");
-        assert_eq!(drawn(Arrangement::ByCgroup, Column::Rss, &[]), ["cgroup not known 4x85K pss 20K of 1"]);
+        assert_eq!(drawn(Arrangement::ByCgroup, Column::Rss, &[]), ["unknown cgroup 4x85K pss 20K of 1"]);
     }
 }

@@ -122,11 +122,11 @@ impl Arrangement {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Flat => "one row per process",
-            Self::Tree => "tree of parents and children",
-            Self::ByCommand => "sums by command",
-            Self::ByUser => "sums by user",
-            Self::ByCgroup => "sums by memory cgroup",
-            Self::ByGoTest => "sums by go test",
+            Self::Tree => "tree: children under their parents",
+            Self::ByCommand => "group by command",
+            Self::ByUser => "group by user",
+            Self::ByCgroup => "group by memory cgroup",
+            Self::ByGoTest => "group by go test",
         }
     }
 

@@ -35,14 +35,14 @@ impl State {
             return None;
         };
         if self.profiles.under_way.is_some() {
-            self.say(Tone::Plain, "one is being fetched; Esc gives it up");
+            self.say(Tone::Plain, "a fetch is already in progress; Esc cancels it");
             return None;
         }
         self.profiles.is_wanted = true;
         self.go_on_with_wanted();
         if self.profiles.is_wanted {
             let who = self.name_of(of);
-            self.say(Tone::Plain, format!("looking for the sockets of {who}; Esc gives up"));
+            self.say(Tone::Plain, format!("looking for the sockets of {who}; Esc cancels"));
         }
         // Also where it did not listen when it was looked at.
         let is_asked = matches!(self.mode, Mode::Dialog(_));
@@ -92,7 +92,7 @@ impl State {
             return NotKnown::Ever(format!("{name} has ended"));
         };
         let detail = self.detail.as_deref().filter(|detail| detail.id == of);
-        let looked_for = || NotKnown::Yet(format!("where {name} listens is being looked for"));
+        let looked_for = || NotKnown::Yet(format!("still looking for the sockets of {name}"));
         let unreadable = |reason: &str| NotKnown::Ever(format!("where {name} listens is not known: {reason}"));
         match detail.map(|detail| (detail.go.as_ref(), &detail.mappings)) {
             Some((Some(go), mappings)) => match (go.listening(), mappings) {
@@ -101,7 +101,7 @@ impl State {
                 _ => looked_for(),
             },
             Some((None, _)) if process.identity.executable.is_some() => {
-                NotKnown::Ever(format!("{name} is no Go program"))
+                NotKnown::Ever(format!("{name} is not a Go program"))
             }
             Some((None, MappingsState::Unreadable(reason))) => unreadable(reason.reason()),
             None | Some((None, _)) => looked_for(),
@@ -112,7 +112,7 @@ impl State {
     pub(in super::super) fn fetch_profile(&mut self, of: ProcessId, offer: Offer) -> Effect {
         let who = self.name_of(of);
         let kind = offer.kind.word();
-        self.say(Tone::Plain, format!("asking {} for the {kind} profile of {who}; Esc gives up", offer.from));
+        self.say(Tone::Plain, format!("asking {} for the {kind} profile of {who}; Esc cancels", offer.from));
         let call = ProfileCall {
             of,
             who: who.into(),

@@ -34,9 +34,9 @@ impl State {
         if self.profiles.under_way.is_some() {
             effects.push(Effect::GiveUpProfiles);
         } else if std::mem::take(&mut self.profiles.is_wanted) {
-            self.say(Tone::Plain, "given up");
+            self.say(Tone::Plain, "cancelled");
         } else if let Some(needle) = self.profiles.search.take() {
-            self.say(Tone::Plain, format!("the search for {needle} is over; Esc again goes back"));
+            self.say(Tone::Plain, format!("search for {needle} ended; Esc again goes back"));
         } else if self.profiles.picture == Picture::Flame && self.profiles.root != Flame::ROOT {
             let parent = self.profiles.shown().and_then(|shown| shown.digest.flame.parent(self.profiles.root));
             self.profiles.root = parent.unwrap_or(Flame::ROOT);
@@ -185,7 +185,7 @@ impl State {
             Direction::Backward => at.checked_sub(1).and_then(|at| numbers.get(at)),
         };
         let Some(to) = to else {
-            return self.say(Tone::Plain, "no other profile of it was fetched on that side; r fetches one");
+            return self.say(Tone::Plain, "no other profile of it in that direction; r fetches one");
         };
         let held = self.held_function();
         self.profiles.shown = Some(*to);
@@ -195,12 +195,12 @@ impl State {
     fn next_order(&mut self) {
         let held = self.held_function();
         let (order, words) = match self.profiles.order {
-            Order::Flat => (Order::Cumulative, "with all that they call (cum)"),
+            Order::Flat => (Order::Cumulative, "including their callees (cum)"),
             Order::Cumulative => (Order::Flat, "themselves (flat)"),
         };
         self.profiles.order = order;
         self.hold_function(held);
-        self.say(Tone::Plain, format!("functions by what they hold {words}"));
+        self.say(Tone::Plain, format!("sorted by what functions hold {words}"));
     }
 
     fn next_values(&mut self) {
@@ -215,8 +215,7 @@ impl State {
     fn toggle_growth(&mut self) {
         let Some(shown) = self.profiles.shown() else { return };
         if self.profiles.extent == Extent::All && shown.kept.fetched.growth.is_none() {
-            return self
-                .say(Tone::Plain, "nothing to compare it with: changes are told from the second profile on (r)");
+            return self.say(Tone::Plain, "nothing to compare it with: changes need a second profile (r)");
         }
         let held = self.held_function();
         self.profiles.extent = match self.profiles.extent {
@@ -228,15 +227,15 @@ impl State {
 
     fn mark_profile(&mut self) {
         let Some(number) = self.profiles.shown().map(|shown| shown.kept.number) else {
-            return self.say(Tone::Plain, "no profile is there to count changes from; r fetches one");
+            return self.say(Tone::Plain, "no profile to mark yet; r fetches one");
         };
         self.profiles.marked = Some(number);
-        self.say(Tone::Plain, "changes count from this profile in those that are fetched from now on");
+        self.say(Tone::Plain, "marked: profiles fetched from now on show their change from this one");
     }
 
     fn save_profile(&mut self) -> Option<Effect> {
         let Some(shown) = self.profiles.shown() else {
-            self.say(Tone::Plain, "no profile is there to be saved; r fetches one");
+            self.say(Tone::Plain, "no profile to save yet; r fetches one");
             return None;
         };
         Some(Effect::SaveProfile(shown.kept.call.to_save(&shown.kept.fetched)))

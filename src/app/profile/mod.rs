@@ -299,7 +299,7 @@ impl State {
                 self.profiles.keep(call, self.now, *fetched);
                 if reason == Reason::Asked {
                     self.profiles.shown = None;
-                    self.say(Tone::Good, format!("the {kind} profile of {who} is here; w saves it"));
+                    self.say(Tone::Good, format!("fetched the {kind} profile of {who}; w saves it"));
                 } else {
                     let where_to = match saved {
                         Some(Ok(saved)) => format!("is in {}", saved.path),

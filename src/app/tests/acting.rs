@@ -74,14 +74,14 @@ fn what_is_known_to_be_impossible_is_refused_with_the_reason() {
         ("k", "postgres 40 belongs to postgres"),
         ("k", "CAP_KILL"),
         ("]", "CAP_DAC_OVERRIDE"),
-        ("/systemd<enter>k", "init of the machine"),
-        ("/systemd<enter>[", "init of the machine"),
-        ("/oomtop<enter>k", "is this oomtop"),
+        ("/systemd<enter>k", "the machine's init"),
+        ("/systemd<enter>[", "the machine's init"),
+        ("/oomtop<enter>k", "is oomtop itself"),
         ("<down>]", "CAP_SYS_RESOURCE"),
         ("<down>o-1000<enter>", "CAP_SYS_RESOURCE"),
-        ("<down>o<enter>", "is 0 already"),
+        ("<down>o<enter>", "is already 0"),
         ("g<down><down><enter><home>k", "a group is selected"),
-        ("<bs>", "nothing to take back"),
+        ("<bs>", "nothing to undo"),
     ] {
         let mut state = state();
         assert_eq!(press(&mut state, keys), [], "{keys}");
@@ -124,7 +124,7 @@ fn nothing_is_changed_at_once_in_what_is_not_on_the_screen() {
             press(&mut state, keys);
             let expected = if acts { vec![adjust(31, 300, to)] } else { vec![] };
             assert_eq!(press(&mut state, key), expected, "{keys} {key}");
-            assert_eq!(said(&state).contains("not here"), !acts, "{keys} {key}: {}", said(&state));
+            assert_eq!(said(&state).contains("not on the screen"), !acts, "{keys} {key}: {}", said(&state));
             // What asks first names it.
             press(&mut state, "o");
             assert_eq!(dialog_targets(&state), [31], "{keys}");
@@ -145,7 +145,7 @@ fn a_row_that_is_scrolled_out_of_sight_is_not_changed_at_once() {
     press(&mut state, "/b.test<enter>");
     state.list.offset = 40;
     assert_eq!(press(&mut state, "["), []);
-    assert!(said(&state).contains("not here"), "{}", said(&state));
+    assert!(said(&state).contains("not on the screen"), "{}", said(&state));
     state.list.offset = 0;
     assert_eq!(press(&mut state, "["), [adjust(31, 300, 400)]);
 }
@@ -162,7 +162,7 @@ fn with_capabilities_everything_but_init_can_be_reached() {
     let mut state = privileged();
     assert_eq!(press(&mut state, "]"), [adjust(40, -900, -1000)]);
     assert_eq!(press(&mut state, "]"), []);
-    assert_eq!(said(&state), "postgres 40: oom_score_adj is -1000 already");
+    assert_eq!(said(&state), "postgres 40: oom_score_adj is already -1000");
     assert_eq!(press(&mut state, "/systemd<enter>k"), []);
 }
 
@@ -245,7 +245,7 @@ fn a_failure_is_told_and_cannot_be_undone() {
     let adjustment = Adjustment { id: id(30), from: 0, to: 100 };
     press(&mut state, "<down>[");
     update(&mut state, Event::Adjusted { results: vec![(adjustment, Err(Refusal::Reused))], undo: false });
-    assert_eq!(said(&state), "a.test 30: its number now belongs to another process: nothing was done");
+    assert_eq!(said(&state), "a.test 30: its PID now belongs to another process: nothing was done");
     assert_eq!(press(&mut state, "["), [adjust(30, 0, 100)], "the value is what it was");
     update(&mut state, Event::Adjusted { results: vec![(adjustment, Err(Refusal::Gone))], undo: false });
     assert_eq!(press(&mut state, "<bs>"), []);
@@ -263,7 +263,10 @@ fn the_end_is_told_with_what_it_held() {
         report.processes.remove(3);
         report.system.memory.available = Some(Bytes::from_mib(6470));
     });
-    assert_eq!(said(&state), "a.test 30 ended after 2.0s; it held 480M at the last look, MemAvailable moved by +470M");
+    assert_eq!(
+        said(&state),
+        "a.test 30 ended after 2.0s; it held 480M when last sampled, MemAvailable changed by +470M"
+    );
     assert_eq!(state.terminating, []);
     later(&mut state, 9, |_| ());
     assert_eq!(said(&state), "");

@@ -39,7 +39,7 @@ fn the_footer_tells_an_alarm_once_and_nothing_else_happens_unless_asked_for() {
     let mut state = warned(AlarmConfig::default());
     let (calls, bells) = hear(&mut state, 1, &[alarm(1, WarningState::Growing), alarm(2, WarningState::Leak)]);
     assert_eq!((calls.len(), bells), (0, 0));
-    assert_eq!(announced(&state), " 40 grows beyond its habit (and 1 more)");
+    assert_eq!(announced(&state), " 40 grows faster than usual (and 1 more)");
     state.news = None;
     hear(&mut state, 1, &[]);
     assert_eq!(announced(&state), "");
@@ -64,7 +64,7 @@ fn the_footer_says_nothing_of_an_alarm_that_the_header_contradicts_a_second_late
     let of_domain = AlarmReport { number: 2, portrait: None, ..of_process.clone() };
     hear(&mut state, 1, &[Arc::new(of_process)]);
     assert_eq!(announced(&state), " 40 fills its memory (/web, limit 512M)");
-    assert_eq!(of_domain.headline(), "/web nears its limit of 512M");
+    assert_eq!(of_domain.headline(), "/web is near its limit of 512M");
 }
 
 #[test]
@@ -73,9 +73,9 @@ fn what_became_of_an_action_stays_to_be_read_when_an_alarm_comes() {
     press(&mut state, "r");
     let outcome = said(&state).to_owned();
     hear(&mut state, 1, &[alarm(1, WarningState::Growing)]);
-    assert_eq!((said(&state), announced(&state)), (&*outcome, " 40 grows beyond its habit"));
+    assert_eq!((said(&state), announced(&state)), (&*outcome, " 40 grows faster than usual"));
     later(&mut state, 7, |_| ());
-    assert_eq!((said(&state), announced(&state)), ("", " 40 grows beyond its habit"));
+    assert_eq!((said(&state), announced(&state)), ("", " 40 grows faster than usual"));
     later(&mut state, 1, |_| ());
     assert_eq!(announced(&state), "");
 }

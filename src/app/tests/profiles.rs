@@ -131,11 +131,11 @@ fn nothing_is_asked_before_the_user_chose_it() {
     assert_eq!(press(&mut state, "<esc>"), []);
     let call = wanted(press(&mut state, "r<down><enter>"));
     assert_eq!((call.of, call.from, call.kind, call.reason), (id(30), Some(address()), Kind::Allocs, Reason::Asked));
-    assert_eq!(said(&state), "asking 127.0.0.1:6060 for the allocs profile of a.test 30; Esc gives up");
+    assert_eq!(said(&state), "asking 127.0.0.1:6060 for the allocs profile of a.test 30; Esc cancels");
     assert_eq!(press(&mut state, "r"), [], "one at a time");
     assert_eq!(press(&mut state, "<esc>"), [Effect::GiveUpProfiles]);
-    update(&mut state, Event::Profiled { call, outcome: Err("given up".into()) });
-    assert_eq!(said(&state), "no allocs profile of a.test 30: given up");
+    update(&mut state, Event::Profiled { call, outcome: Err("cancelled".into()) });
+    assert_eq!(said(&state), "no allocs profile of a.test 30: cancelled");
     assert_eq!((&state.profiles.under_way, state.profiles.refusal.is_some()), (&None, true));
     press(&mut state, "<esc>");
     assert_eq!(state.focus, Pane::Go, "back to where one came from");
@@ -163,7 +163,7 @@ fn who_cannot_be_asked_is_told_why() {
 
 #[test]
 fn what_is_wanted_before_it_is_known_where_it_listens_is_not_forgotten() {
-    let looking = "looking for the sockets of a.test 30; Esc gives up";
+    let looking = "looking for the sockets of a.test 30; Esc cancels";
     let is_asked = |state: &State| matches!(&state.mode, Mode::Dialog(Dialog::Profile { .. }));
     let refused = MappingsState::Unreadable(Unreadable::Gone);
     for (listening, mappings, asked, told) in [
@@ -202,7 +202,7 @@ fn a_search_that_is_left_says_so() {
     let mut state = fetched();
     press(&mut state, "/work<enter>");
     press(&mut state, "<esc>");
-    assert_eq!(said(&state), "the search for work is over; Esc again goes back");
+    assert_eq!(said(&state), "search for work ended; Esc again goes back");
     assert_eq!((state.focus, state.profiles.search()), (Pane::Profile, None));
     press(&mut state, "<esc>");
     assert_eq!(state.focus, Pane::Top);

@@ -279,32 +279,32 @@ fn a_kill_is_told_once_and_its_story_is_two_keys_away() {
     let said = |state: &State| state.said(200, 1).pop().map(|(_, row)| row).unwrap_or_default();
     report(&mut state, 1..=1);
     let told = said(&state);
-    assert!(told.contains("31, in a cgroup") && told.ends_with("; 5 tells why") && !told.contains('\x1b'), "{told}");
+    assert!(told.contains("31, in a cgroup") && told.ends_with("; 5 shows why") && !told.contains('\x1b'), "{told}");
     state.news = None;
     report(&mut state, 1..=1);
     assert_eq!(state.news, None);
     report(&mut state, 1..=3);
-    assert!(said(&state).contains("33 and 1 more") && said(&state).ends_with("; 5 tells why"));
+    assert!(said(&state).contains("33 and 1 more") && said(&state).ends_with("; 5 shows why"));
     press(&mut state, "5");
-    assert!(said(&state).ends_with("; Enter tells why"));
+    assert!(said(&state).ends_with("; Enter shows why"));
     assert_eq!(state.selected_kill(), Some(3), "the newest comes first");
     press(&mut state, "<down>");
-    assert!(said(&state).contains("33") && !said(&state).contains("tells why"), "another is selected");
+    assert!(said(&state).contains("33") && !said(&state).contains("shows why"), "another is selected");
     press(&mut state, "<enter>");
     assert_eq!(state.opened_kill().map(|kill| kill.number), Some(2));
     report(&mut state, 1..=4);
     assert_eq!(state.opened_kill().map(|kill| kill.number), Some(2), "what is read stays");
-    assert!(said(&state).contains("34") && !said(&state).contains("tells why"), "a story is open: {}", said(&state));
+    assert!(said(&state).contains("34") && !said(&state).contains("shows why"), "a story is open: {}", said(&state));
     press(&mut state, "<down>");
     assert_eq!(state.opened_kill().map(|kill| kill.number), Some(1));
     press(&mut state, "<esc>");
     assert_eq!((state.focus, state.opened_kill()), (Pane::Kills, None));
-    assert!(!said(&state).contains("tells why"), "another is selected");
+    assert!(!said(&state).contains("shows why"), "another is selected");
     press(&mut state, "<home>");
     report(&mut state, 1..=5);
-    assert!(said(&state).contains("35") && said(&state).ends_with("; Enter tells why"));
+    assert!(said(&state).contains("35") && said(&state).ends_with("; Enter shows why"));
     press(&mut state, "<enter>");
-    assert!(!said(&state).contains("tells why"), "it is open: {}", said(&state));
+    assert!(!said(&state).contains("shows why"), "it is open: {}", said(&state));
     press(&mut state, "<esc>");
     press(&mut state, "<esc>");
     assert_eq!(state.focus, Pane::Top);
@@ -340,7 +340,7 @@ fn a_kill_takes_one_row_of_the_screen_whoever_it_was_and_wherever() {
             update(&mut state, Event::Report(Arc::new(report)));
             let said = state.said(usize::from(width) - 2, 4);
             let [(_, row)] = &said[..] else { panic!("{width}: {said:?}") };
-            assert!(row.contains("compile.test (3000000 on the host)") && row.ends_with("; 5 tells why"), "{row}");
+            assert!(row.contains("compile.test (3000000 on the host)") && row.ends_with("; 5 shows why"), "{row}");
         }
     }
 }
@@ -426,7 +426,7 @@ fn that_something_is_read_is_said_until_it_was() {
         process.rollup_at = time;
         (process.pss, process.uss) = (MaybeKib::from_kib(2048), MaybeKib::from_kib(1024));
     });
-    assert_eq!(said(&state), "postgres 40 is read: it holds 2.00M by PSS");
+    assert_eq!(said(&state), "read postgres 40: its PSS is 2.00M");
     press(&mut state, "r");
     later(&mut state, 1, |report| report.processes.retain(|process| process.id != id(40)));
     assert_eq!(said(&state), "");

@@ -76,8 +76,8 @@ impl Kind {
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Heap => "who holds what is in use",
-            Self::Allocs => "who allocated the most since it started",
+            Self::Heap => "memory in use, by function",
+            Self::Allocs => "all allocated so far, by function",
             Self::Goroutine => "where its goroutines are; pauses it",
         }
     }

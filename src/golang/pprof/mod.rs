@@ -53,8 +53,8 @@ impl fmt::Display for Refusal {
                 write!(f, "it is larger than {} MiB, or has more entries than any profile", LARGEST >> 20)
             }
             Self::Packing => f.write_str("its gzip packing is damaged or cut short"),
-            Self::Text => f.write_str("it is text, no profile: take it without ?debug="),
-            Self::Malformed(what) => write!(f, "it is no profile: {what}"),
+            Self::Text => f.write_str("it is text, not a profile: fetch it without ?debug="),
+            Self::Malformed(what) => write!(f, "it is not a profile: {what}"),
             Self::OtherTypes(types) => write!(f, "it cannot be compared with one of {types}"),
             Self::NoSuchType(types) => write!(f, "it has no values of this type, but {types}"),
         }

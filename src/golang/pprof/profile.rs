@@ -81,7 +81,7 @@ const LONGEST_SAMPLE: usize = 1 << 20;
 
 impl From<Broken> for Refusal {
     fn from(_: Broken) -> Self {
-        Self::Malformed("its messages are damaged or cut short")
+        Self::Malformed("its messages are corrupt or cut short")
     }
 }
 
@@ -105,7 +105,7 @@ struct Raw<'a> {
 /// What stands for a string, by its number.
 fn of_string<T>(all: &[T], number: u64) -> Result<&T, Refusal> {
     let known = usize::try_from(number).ok().and_then(|number| all.get(number));
-    known.ok_or(Refusal::Malformed("it refers to a string that is not there"))
+    known.ok_or(Refusal::Malformed("it refers to a string that does not exist"))
 }
 
 impl Raw<'_> {
@@ -193,12 +193,12 @@ impl Profile {
             }
         }
         if values.len() != self.types.len() {
-            return Err(Refusal::Malformed("a sample has another number of values than it has types"));
+            return Err(Refusal::Malformed("a sample does not have one value per type"));
         }
         let mut frames = 0;
         for id in stack {
             let location =
-                known.get(&id).ok_or(Refusal::Malformed("a sample refers to a location that is not there"))?;
+                known.get(&id).ok_or(Refusal::Malformed("a sample refers to a location that does not exist"))?;
             frames += self.locations[*location as usize].lines.len();
             self.stacks.push(*location);
         }
@@ -310,7 +310,7 @@ impl Tables {
                     let [function, number] = numbers(field, [1, 2])?;
                     let known = self.by_id.get(&function);
                     let (function, file) =
-                        *known.ok_or(Refusal::Malformed("a location refers to a function that is not there"))?;
+                        *known.ok_or(Refusal::Malformed("a location refers to a function that does not exist"))?;
                     let number = u32::try_from(number).unwrap_or(0);
                     lines.push(self.lines.number(Line { function, file, number }));
                 }

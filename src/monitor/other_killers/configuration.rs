@@ -104,7 +104,7 @@ fn earlyoom(arguments: &[u8], total: Option<(Bytes, Bytes)>) -> Rule {
                 _ => continue,
             };
             if pattern.is_none() {
-                rule.choice.unknown = Some("a pattern of its command line is not understood");
+                rule.choice.unknown = Some("a pattern in its command line could not be parsed");
             }
             *slot = pattern;
             continue;
@@ -147,7 +147,7 @@ fn nohang(text: &[u8]) -> Rule {
     let mut keys = BTreeMap::new();
     for line in lines {
         if line.starts_with('@') {
-            rule.choice.unknown = Some("its file corrects badness by patterns");
+            rule.choice.unknown = Some("its file adjusts badness by patterns");
         } else if let Some((key, value)) = line.split_once('=') {
             keys.insert(key.trim(), value.trim());
         }
@@ -170,7 +170,7 @@ fn nohang(text: &[u8]) -> Rule {
             .map(|percent| PressureRule { percent, seconds: number("psi_excess_duration").unwrap_or(0.0) as u64 });
     }
     if keys.get("ignore_positive_oom_score_adj") == Some(&"True") {
-        rule.choice.unknown = Some("its file takes positive oom_score_adj away");
+        rule.choice.unknown = Some("its file ignores positive oom_score_adj");
     }
     rule
 }

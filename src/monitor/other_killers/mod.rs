@@ -171,7 +171,7 @@ impl Known {
             takes: match (&self.rule, rule.unit) {
                 (Err(_), _) => Err("its configuration cannot be read"),
                 (_, KillUnit::Cgroup) => Err("it takes whole cgroups"),
-                _ if !self.kills_all => Err("it may kill processes of its own user only"),
+                _ if !self.kills_all => Err("it may only kill processes of its own user"),
                 (Ok(rule), _) => takes(self.id, &rule.choice, report, rules),
             },
         }
@@ -198,7 +198,7 @@ fn takes(own: ProcessId, choice: &Choice, report: &Report, rules: &KernelRules) 
     let host = report.host().ok_or("the machine's order is not known yet")?;
     let ranked = host.victims.iter().filter(|victim| victim.immune.is_none());
     if choice.prefer.is_some() && (ranked.clone().count() as u32) < host.candidates {
-        return Err("one that is not ranked may be preferred");
+        return Err("an unranked process may be preferred");
     }
     let scores = ranked.filter(|victim| victim.id != own).filter_map(|victim| {
         let process = report.process(victim.id)?;
@@ -216,5 +216,5 @@ fn takes(own: ProcessId, choice: &Choice, report: &Report, rules: &KernelRules) 
     });
     // Of equals the first in the kernel's order.
     let best = scores.reduce(|best, next| if next.0 > best.0 { next } else { best });
-    best.map(|(_, id)| id).ok_or("there is nobody to take")
+    best.map(|(_, id)| id).ok_or("there is nothing to kill")
 }

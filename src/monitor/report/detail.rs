@@ -119,7 +119,7 @@ impl RegionOrder {
         match self {
             Self::Rss => "RSS",
             Self::Change => "change since the mark",
-            Self::Step => "change since the last look",
+            Self::Step => "change since the last read",
             Self::Size => "size",
             Self::Address => "address",
         }
@@ -175,12 +175,12 @@ impl MappingsReport {
         if passed.is_zero() {
             return None;
         }
-        let from = if self.marked { "mark" } else { "first look" };
+        let from = if self.marked { "mark" } else { "first read" };
         let passed = round_duration(passed);
         if self.changes.is_empty() {
             return Some(match self.moved_within() {
-                Bytes(0) => format!("Nothing moved in the {passed} since the {from}."),
-                moved => format!("In sum nothing in the {passed} since the {from}; {moved} moved between regions."),
+                Bytes(0) => format!("No change in the {passed} since the {from}."),
+                moved => format!("No net change in the {passed} since the {from}; {moved} moved between regions."),
             });
         }
         let whole: i64 = self.changes.iter().map(|change| change.bytes).sum();

@@ -232,8 +232,8 @@ impl Immune {
         match self {
             Self::Adjustment => "oom_score_adj is -1000",
             Self::Init => "init of the machine",
-            Self::Kernel => "the kernel scores it 0: between vfork and exec, or reaped already",
-            Self::Dying => "it is dying already",
+            Self::Kernel => "the kernel scores it 0: between vfork and exec, or already reaped",
+            Self::Dying => "it is already dying",
         }
     }
 }

@@ -85,7 +85,7 @@ impl GoPart {
             Self::Slack => "unused or dead in spans",
             Self::Free => "kept free",
             Self::Stacks => "goroutine stacks",
-            Self::LazilyFreed => "freed, not taken back yet",
+            Self::LazilyFreed => "freed, not reclaimed yet",
             Self::Heap => "heap and stacks",
             Self::Tables => "runtime tables",
             Self::RaceShadow => "race detector",
@@ -137,7 +137,7 @@ impl GoReport {
         }
         sentence.push('.');
         if let Some(not_touched) = self.not_touched.filter(|size| size.0 > whole.0 / 20) {
-            let _ = write!(sentence, " {not_touched} more are in use and were never touched: not resident.");
+            let _ = write!(sentence, " {not_touched} more is in use but was never touched: not resident.");
         }
         Some(sentence)
     }

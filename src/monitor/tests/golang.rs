@@ -96,7 +96,7 @@ fn the_difference_between_rss_and_the_live_heap_is_told() {
     let untouched = told(mappings(30, 0), Ok(numbers()));
     assert_eq!(untouched.not_touched, Some(mib(14)));
     let sentence = untouched.difference().expect("it was read");
-    assert!(sentence.ends_with(" 14.0M more are in use and were never touched: not resident."), "{sentence}");
+    assert!(sentence.ends_with(" 14.0M more is in use but was never touched: not resident."), "{sentence}");
 }
 
 #[test]

@@ -275,25 +275,25 @@ fn nothing_is_certain_while_somebody_cannot_be_seen() {
     for (unseen, doubt) in [
         (None, ""),
         (Some(0), ""),
-        (Some(1), "one process of it cannot be seen from here"),
-        (Some(3), "3 processes of it cannot be seen from here"),
+        (Some(1), "one of its processes cannot be seen from here"),
+        (Some(3), "3 of its processes cannot be seen from here"),
     ] {
         taken.cgroups = Some(vec![pod.clone(), below(unseen)]);
         assert_eq!(verdict(&taken, "/pod"), (doubt.is_empty(), doubt.to_owned()));
         assert!(verdict(&taken, "/").0, "of the machine all are seen");
     }
     taken.system.as_mut().unwrap().init = None;
-    assert_eq!(verdict(&taken, "/").1, "processes of others are hidden from us here (hidepid)");
+    assert_eq!(verdict(&taken, "/").1, "other users' processes are hidden here (hidepid)");
     let own = machine();
     taken.machine = Machine { initial_pid_namespace: Some(false), ..Machine::clone(&own) }.into();
-    let outside = "processes outside of this PID namespace cannot be seen from here";
+    let outside = "processes outside this PID namespace cannot be seen from here";
     assert_eq!(verdict(&taken, "/").1, outside);
     // Their numbers read as 0 in a v2 list; a v1 list leaves them out.
     for (version, doubt) in [(Version::V2, ""), (Version::V1, outside)] {
         let pod = Cgroup { unseen: Some(0), ..group("/pod", version, Some(512), &[10, 20]) };
         taken.cgroups = Some(vec![pod, Cgroup { unseen: Some(0), ..group("/empty", version, Some(512), &[]) }]);
         assert_eq!(verdict(&taken, "/pod"), (doubt.is_empty(), doubt.to_owned()));
-        let nobody = if doubt.is_empty() { "no process of it is known" } else { outside };
+        let nobody = if doubt.is_empty() { "none of its processes is known" } else { outside };
         assert_eq!(verdict(&taken, "/empty"), (false, nobody.to_owned()));
     }
 }

@@ -36,7 +36,7 @@ fn the_facts_are_in_its_environment_and_no_name_is_a_command() {
     let expected = [
         "OOMTOP_ALARM=growing",
         "OOMTOP_GROWTH_BYTES_PER_S=1024",
-        "OOMTOP_MESSAGE=$(reboot)\\x1b[2J\\n; 4711 grows beyond its habit, +1.00K/s in its last 10s",
+        "OOMTOP_MESSAGE=$(reboot)\\x1b[2J\\n; 4711 grows faster than usual, +1.00K/s in its last 10s",
         "OOMTOP_NAME=$(reboot)\\x1b[2J\\n;",
         "OOMTOP_PID=4711",
         "OOMTOP_RSS_BYTES=8192",

@@ -48,7 +48,7 @@ impl fmt::Display for Refusal {
             }
             Self::SomebodyElse => f.write_str("it no longer listens there"),
             Self::TimedOut(patience) => write!(f, "no complete answer within {} s", patience.as_secs_f64()),
-            Self::GivenUp => f.write_str("given up"),
+            Self::GivenUp => f.write_str("cancelled"),
             Self::Broken(error) => write!(f, "the connection broke: {error}"),
             Self::Answer(refusal) => refusal.fmt(f),
         }

@@ -140,7 +140,7 @@ fn what_is_given_up_ends_at_once() {
         looks.get() > 5
     };
     let refusal = get(address, "/", Leash::new(PATIENCE * 60, &given_up), ITS).unwrap_err();
-    assert_eq!(refusal.to_string(), "given up");
+    assert_eq!(refusal.to_string(), "cancelled");
     server.join().unwrap();
 }
 

@@ -71,7 +71,7 @@ fn who_cannot_be_asked_is_not_asked() {
     let text = server(b"heap profile: 0: 0 [0: 0] @ heap/1048576");
     assert_eq!(
         why(call(text)),
-        format!("{text} did not return a profile: it is text, no profile: take it without ?debug=")
+        format!("{text} did not return a profile: it is text, not a profile: fetch it without ?debug=")
     );
     // Somebody else's port, a port of nobody, a process that ended.
     let (_kept, closed) = nobodys_port();
@@ -90,7 +90,7 @@ fn what_is_under_way_can_be_given_up() {
     let (connection, _) = silent.accept().unwrap();
     profiles.give_up();
     let told = outcomes.blocking_recv();
-    assert!(matches!(&told, Some(Event::Profiled { outcome: Err(why), .. }) if why == "given up"), "{told:?}");
+    assert!(matches!(&told, Some(Event::Profiled { outcome: Err(why), .. }) if why == "cancelled"), "{told:?}");
     drop(connection);
 }
 

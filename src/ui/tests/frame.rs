@@ -113,13 +113,13 @@ fn an_outcome_is_read_whole_and_no_alarm_takes_its_place() {
         |text: &str, tone| Some(Outcome { text: text.into(), tone, at: fixture::NOW, until_read: None, kill: None });
     let refused = "postgres 1204 belongs to postgres: that needs the same user or CAP_KILL, which you lack";
     state.outcome = said(refused, Tone::Bad);
-    state.news = said("a.test 30987 grows beyond its habit", Tone::Bad);
+    state.news = said("a.test 30987 grows faster than usual", Tone::Bad);
     let shown = screen(&state);
     let lines: Vec<_> = shown.lines().collect();
     assert_eq!(
         lines[20..23],
         [
-            " ! a.test 30987 grows beyond its habit",
+            " ! a.test 30987 grows faster than usual",
             " ! postgres 1204 belongs to postgres: that needs the same user or CAP_KILL,",
             " which you lack"
         ],
@@ -151,9 +151,9 @@ fn growth_is_not_silently_empty_before_it_can_be_known() {
         screen(&state)
     };
     for (filter, sort, says) in [
-        (Some("growth>1m"), Column::Rss, "Growth is known from the second look on."),
-        (Some("go|!growth<=0"), Column::Growth, "known from the second look on"),
-        (None, Column::Growth, "Processes by GROWTH, known from the second look on"),
+        (Some("growth>1m"), Column::Rss, "Growth is known from the second sample on."),
+        (Some("go|!growth<=0"), Column::Growth, "known from the second sample on"),
+        (None, Column::Growth, "Processes by GROWTH, known from the second sample on"),
         (Some("nosuch"), Column::Rss, "No process matches nosuch"),
     ] {
         let said = shown(filter, sort, &first);
@@ -191,11 +191,11 @@ fn what_a_kill_gives_is_measured_by_growth_only_where_memory_runs_out() {
         screen(&state)
     };
     let near = shown(Level::High, 34);
-    assert!(near.contains("Its death frees about 461M, 6m 23s of this growth; then 495M are left"), "{near}");
+    assert!(near.contains("Its death frees about 461M, 6m 23s at this growth; then 495M is left"), "{near}");
     assert!(near.contains("+1.2M/s"), "{near}");
     // Seven percent full, and something is being compiled.
     let far = shown(Level::Calm, 20_000);
-    assert!(far.contains("Its death frees about 461M") && !far.contains("of this growth"), "{far}");
+    assert!(far.contains("Its death frees about 461M") && !far.contains("at this growth"), "{far}");
     assert!(!far.contains("+1.2M/s"), "{far}");
     let soon = shown(Level::Calm, 300);
     assert!(soon.contains("+1.2M/s"), "full within minutes is news however much is left: {soon}");
@@ -250,7 +250,7 @@ fn a_first_place_says_how_old_the_adjustments_are_that_it_goes_by_where_that_is_
         let report = Arc::make_mut(&mut state.report);
         report.domains[0].adjustments_age = Some(Duration::from_secs(seconds));
         let shown = screen(&state);
-        assert!(shown.contains("a.test is first by 447M, before b.test"), "{shown}");
+        assert!(shown.contains("a.test is first by 447M, ahead of b.test"), "{shown}");
         assert_eq!(shown.contains("adj read"), told.is_some(), "{seconds}: {shown}");
         assert!(told.is_none_or(|told| shown.contains(told)), "{seconds}: {shown}");
     }
@@ -264,5 +264,5 @@ fn that_mappings_are_read_is_said_until_they_were() {
     assert!(screen(&state).contains("reading PSS and mappings of a.test 30987"), "{}", screen(&state));
     update(&mut state, Event::Detail(Some(fixture::detail())));
     let shown = screen(&state);
-    assert!(!shown.contains("reading PSS") && shown.contains("a.test 30987 is read: it holds "), "{shown}");
+    assert!(!shown.contains("reading PSS") && shown.contains("read a.test 30987: its PSS is "), "{shown}");
 }

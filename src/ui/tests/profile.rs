@@ -107,7 +107,7 @@ fn which_profile_is_asked_for() {
     press(&mut before, "9");
     before.detail = Some(fixture::detail());
     let text = screen(&before);
-    assert!(text.contains("It listens on 127.0.0.1:6060: r asks there for a profile"), "{text}");
+    assert!(text.contains("It listens on 127.0.0.1:6060: r requests a profile there"), "{text}");
     let mut detail = (*fixture::detail()).clone();
     let read = detail.go.as_mut().and_then(|go| go.read.as_mut()).expect("it was read");
     let sockets = read.listening.clone().expect("known").expect("known").sockets;

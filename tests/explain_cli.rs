@@ -2,6 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "puts a program in the place of journalctl")]
 
+#[path = "require/mod.rs"]
+mod require;
+
 use std::path::PathBuf;
 
 use assert_cmd::Command;
@@ -290,6 +293,66 @@ fn a_process_is_asked_for() {
     assert!(text.starts_with("Nothing in this log killed 4242 (it covers "), "{text}");
     let (_, text, _) = explain(&["-p", "151", &path("6.18.15-cpuset")], "");
     assert!(text.contains("It was among the candidates of 2 dumps, and others were taken."), "{text}");
+}
+
+/// The log of the kernel that runs has the numbers of the machine, a container others: what it says of a number says nothing
+/// of the process that has it here. A log that was handed over may be of anywhere.
+#[test]
+fn a_process_of_a_container_is_not_known_by_the_numbers_of_the_machine() {
+    const UNSHARE: &str = "/usr/bin/unshare";
+    const NAMESPACES: [&str; 4] = ["--pid", "--mount", "--fork", "--mount-proc"];
+    if !require::root() || !require::tool(UNSHARE) {
+        return;
+    }
+    let tried = std::process::Command::new(UNSHARE).args(NAMESPACES).arg("true").status();
+    if !tried.is_ok_and(|status| status.success()) {
+        require::missing("namespaces", "a container cannot be made here");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("journalctl");
+    let record = "{\"_TRANSPORT\":\"kernel\",\"__REALTIME_TIMESTAMP\":\"1700000000000000\",\"MESSAGE\":\"Out of memory: \
+                  Killed process 12 (x) total-vm:4kB, anon-rss:4kB, file-rss:0kB\"}";
+    let script = format!("#!/bin/sh\necho '{record}'\n");
+    std::fs::write(&program, script).expect("written");
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("made executable");
+    let told = |pid: &str, log: &[&str]| {
+        let mut command = Command::new(UNSHARE);
+        command.args(NAMESPACES).arg(env!("CARGO_BIN_EXE_oomtop")).args(["explain", "-p", pid]).args(log);
+        let output = command.env("PATH", folder.path()).write_stdin(record).output().expect("it runs");
+        (output.status.code(), String::from_utf8(output.stdout).expect("text"))
+    };
+    for (pid, answer) in [("12", "The kernel's OOM killer took 12: see above."), ("13", "Nothing in this log killed 13 ")] {
+        let (status, text) = told(pid, &["--journal"]);
+        let last = text.lines().last().expect("an answer");
+        assert_eq!(status, Some(1), "{text}");
+        let unknown = format!("Whether {pid} was killed is not known: that is its number in this PID namespace, ");
+        let of_machine = format!(" Of the machine's {pid}: {answer}");
+        assert!(last.starts_with(&unknown) && last.contains(&of_machine), "{last}");
+        let (status, text) = told(pid, &[]);
+        assert_eq!(status, Some(0), "{text}");
+        assert!(text.lines().last().is_some_and(|last| last.starts_with(answer)), "{text}");
+    }
+}
+
+/// Who asks is a thread, the table has processes.
+#[test]
+fn who_asked_and_is_not_in_the_table_may_be_a_thread_of_its_namesake() {
+    let log = std::fs::read_to_string(log("7.2-adj-decides")).expect("a log");
+    let asked = |name: &str, pid: u32| {
+        let log = log.replace("trig invoked", &format!("{name} invoked"));
+        let (_, text, _) = explain(&[], &log.replace(" PID: 129 Comm: trig ", &format!(" PID: {pid} Comm: {name} ")));
+        let asked = text.lines().find_map(|line| line.trim_start().strip_prefix("asked     ")).expect("somebody asked");
+        asked.to_owned()
+    };
+    for (name, pid, told) in [
+        ("trig", 129, "trig 129 asked for one page"),
+        ("trig", 131, "trig 131 (a thread of process 129, or a process that the table lacks) asked for one page"),
+        ("pool-1", 131, "pool-1 131 asked for one page"),
+    ] {
+        let asked = asked(name, pid);
+        assert!(asked.starts_with(told), "{asked}");
+    }
 }
 
 #[test]

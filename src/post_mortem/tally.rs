@@ -26,6 +26,8 @@ pub struct Tally {
     chosen: u64,
     domains: Vec<(String, u64)>,
     asked: Vec<Asked>,
+    /// Who asks has other numbers than the log.
+    in_namespace: bool,
 }
 
 /// A process that was asked for.
@@ -47,6 +49,13 @@ impl Tally {
     pub fn of(pids: &[Pid]) -> Self {
         let asked = |pid: &Pid| Asked { pid: *pid, killed: 0, chosen: 0, spared: 0, caused: 0 };
         Self { asked: pids.iter().map(asked).collect(), ..Self::default() }
+    }
+
+    /// The log is that of the kernel we run on, which has the numbers of the machine's first PID namespace, and we are in
+    /// another.
+    #[must_use]
+    pub fn in_namespace(self, in_namespace: bool) -> Self {
+        Self { in_namespace, ..self }
     }
 
     /// Counts a story; whether it is to be told: one where nobody was asked for, or one that killed or chose one of them.
@@ -105,6 +114,7 @@ impl Tally {
         let is_all_said = self.unsaid + self.chosen == 0;
         match self.asked.as_slice() {
             [] => self.killed + self.panics > 0 || is_all_said && form.refused.lines == 0,
+            _ if self.in_namespace => false,
             asked => asked.iter().all(|asked| asked.killed > 0 || is_all_said && !form.refused.may_be_of(asked.pid)),
         }
     }
@@ -180,7 +190,12 @@ impl Tally {
                 pid if is_nothing => {
                     format!("Whether {pid} was killed is not known: this is not recognised as a kernel's log.")
                 }
-                _ => self.answer(asked, &covers, form.refused.may_be_of(asked.pid)),
+                pid if self.in_namespace => format!(
+                    "Whether {pid} was killed is not known: that is its number in this PID namespace, and the kernel's log has \
+                     those of the machine. Of the machine's {pid}: {}",
+                    self.answer(asked, &covers, form.refused.may_be_of(pid))
+                ),
+                pid => self.answer(asked, &covers, form.refused.may_be_of(pid)),
             };
             (asked.pid, text + &caveats)
         })
@@ -217,11 +232,12 @@ impl Tally {
         if asked.caused > 0 {
             sentences.push(format!("It asked for the memory that was not there in {}.", times(asked.caused, "dump")));
         }
-        sentences.push(
-            "A kill by systemd-oomd, earlyoom, a container runtime or a person leaves no record here; and inside a container a \
-             process has another number than the kernel's log gives it."
-                .into(),
-        );
+        let others = "A kill by systemd-oomd, earlyoom, a container runtime or a person leaves no record here";
+        sentences.push(if self.in_namespace {
+            format!("{others}.")
+        } else {
+            format!("{others}; and inside a container a process has another number than the kernel's log gives it.")
+        });
         sentences.join(" ")
     }
 }

@@ -274,6 +274,10 @@ pub fn who_asked(story: &Story) -> Option<String> {
     };
     let died = invoker.pid.is_some()
         && episode.victims.iter().any(|victim| Some(victim.pid) == invoker.pid || victim.tgid == invoker.pid);
+    let name = match invoker.pid.filter(|_| !died).and_then(|pid| namesake(episode, pid, invoker.name.as_bytes())) {
+        Some(tgid) => format!("{name} (a thread of process {tgid}, or a process that the table lacks)"),
+        None => name,
+    };
     let itself = if died { " itself" } else { "" };
     let mask = printable(invoker.gfp_mask.as_bytes());
     let mask = mask.split_once('(').map_or(&*mask, |(_, names)| names.trim_end_matches(')'));
@@ -286,6 +290,15 @@ pub fn who_asked(story: &Story) -> Option<String> {
         Some(0) => format!("{name}{itself} asked for one page ({mask})"),
         _ => format!("{name}{itself} asked for memory ({mask})"),
     })
+}
+
+/// The only process of this name, where the table lacks the number: it has threads by those of their processes.
+fn namesake(episode: &Episode, pid: Pid, name: &[u8]) -> Option<Pid> {
+    if episode.tasks.of(pid).is_some() {
+        return None;
+    }
+    let mut named = episode.tasks.rows.iter().filter(|row| row.name.as_bytes() == name);
+    named.next().filter(|_| named.next().is_none()).map(|row| row.tgid)
 }
 
 /// What a victim held.

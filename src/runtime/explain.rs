@@ -18,7 +18,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::config::{Config, ExplainConfig, KernelLogSource};
 use crate::oom_log::{Encoding, Episode, Form, LogReader, Span};
-use crate::post_mortem::{Story, not_believed};
+use crate::post_mortem::{Story, Tally, not_believed};
+use crate::source::is_initial_pid_namespace;
 use crate::units::{Pid, WallTime, counted};
 
 use telling::{Said, Telling};
@@ -58,7 +59,10 @@ fn tell(explain: &ExplainConfig, pids: &[Pid]) -> Result<ExitCode> {
     let (episodes, received) = mpsc::sync_channel(BATCHES);
     let (give_back, told) = mpsc::channel();
     let mut reading = Reading { reader: LogReader::of_boot(booted), episodes, told };
-    let mut telling = Telling::new(explain.json, pids);
+    // A log that was handed to us may be of any machine.
+    let is_of_here = matches!(explain.log, KernelLogSource::RingBuffer | KernelLogSource::Journal);
+    let in_namespace = is_of_here && is_initial_pid_namespace() == Some(false);
+    let mut telling = Telling::new(explain.json, Tally::of(pids).in_namespace(in_namespace));
     let (read, told) = std::thread::scope(|scope| {
         let told = scope.spawn(move || {
             for batch in received {

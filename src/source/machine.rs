@@ -1,6 +1,7 @@
 //! The machine: what does not change while it runs, what we are on it, and its totals in every pass. Refuses to guess: of a tree that is not this
 //! machine's own procfs, our identity and the names of users are unknown.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::fd::OwnedFd;
@@ -45,6 +46,15 @@ pub(super) fn machine(proc_root: &mut Tree, sys_root: Option<&mut Tree>) -> Mach
         initial_cgroup_namespace: is_initial(proc_root, "self/ns/cgroup", INITIAL_CGROUP_NAMESPACE),
         sees_all_cgroups: None,
     }
+}
+
+/// Whether our own PID namespace is the machine's first, with whose numbers the kernel's log is written; `None` where that
+/// cannot be read.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "a source reads the world")]
+pub fn is_initial_pid_namespace() -> Option<bool> {
+    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(link.as_os_str().as_bytes() == INITIAL_PID_NAMESPACE)
 }
 
 /// Who we are in the PID namespace that is shown (`self` leads there), and what we may do.

@@ -41,6 +41,8 @@ use std::sync::Arc;
 use crate::snapshot::Snapshot;
 use crate::snapshot::needs::Needs;
 
+pub use machine::is_initial_pid_namespace;
+
 /// What gives one snapshot after another.
 pub trait Source {
     /// One pass: reads what `needs` asks for and what is always read.

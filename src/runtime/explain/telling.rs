@@ -8,7 +8,6 @@ use crate::export::{explain_json, explain_text};
 use crate::oom_log::{Episode, Form, Span};
 use crate::post_mortem::{Story, Tally, Teller};
 use crate::runtime::headless::columns_of;
-use crate::units::Pid;
 
 /// Bytes that are written at once.
 const CHUNK: usize = 256 * 1024;
@@ -36,14 +35,14 @@ enum Output {
 }
 
 impl Telling {
-    pub fn new(json: bool, pids: &[Pid]) -> Self {
+    pub fn new(json: bool, tally: Tally) -> Self {
         let out = BufWriter::with_capacity(CHUNK, io::stdout());
         let out = if json {
             Output::Json(explain_json::Writer::new(out))
         } else {
             Output::Text(out, columns_of(&io::stdout()))
         };
-        Self { teller: Teller::default(), tally: Tally::of(pids), out, text: String::new() }
+        Self { teller: Teller::default(), tally, out, text: String::new() }
     }
 
     pub fn tell(&mut self, episodes: Vec<Episode>) -> Result<Vec<Story>> {

@@ -22,13 +22,13 @@ use terminal::Terminal;
 fn answers(terminal: &mut Terminal) -> Duration {
     let begin = Instant::now();
     terminal.press("?");
-    until_row(terminal, |row| row.contains("scroll  [Esc] cancel"));
+    until_row(terminal, |row| row.contains("scroll  [Esc] close"));
     let took = begin.elapsed();
     // ESC alone could be the beginning of another key.
     terminal.press("q");
     let gone = terminal.until(PATIENCE, |screen| {
         let (_, columns) = screen.size();
-        !screen.rows(0, columns.get()).any(|row| row.contains("scroll  [Esc] cancel"))
+        !screen.rows(0, columns.get()).any(|row| row.contains("scroll  [Esc] close"))
     });
     gone.unwrap();
     took

@@ -116,8 +116,10 @@ fn alone(go: &Toolchain) -> impl Drop + use<> {
     BUILT.get_or_init(|| {
         let mut command = Command::new(go.program());
         go.set_environment(&mut command);
-        let packages =
-            ["./leak", "./beside", "./many", "./child", "./fails", "./slow", "./near", "./greedy", "./big", "./thrash"];
+        let packages = [
+            "./leak", "./beside", "./many", "./child", "./fails", "./slow", "./near", "./greedy", "./big", "./thrash",
+            "./waits",
+        ];
         command.args(["test", "-vet=off", "-run", "^$"]).args(packages).current_dir(suite());
         // Others may use the same cache: what one go command has found in it can be gone when it looks again.
         let outputs = (0..3).map(|_| command.output().expect("go starts"));
@@ -249,6 +251,18 @@ fn the_compiler() {
     let ended = run.end(command.spawn().expect("starts"));
     assert_eq!(ended.verdict(), ("oom_killed_cgroup", "certain"), "{}", ended.told());
     assert_eq!((ended.victim("name"), ended.victim("package")), ("compile", "example.com/big"), "{}", ended.told());
+}
+
+/// 40 MiB a second, so that its runtime is looked at before the end.
+#[test]
+fn goroutines_that_never_end() {
+    let Some(ended) = limited(LIMIT, &["go", "test", "-count=1", "./waits"]) else { return };
+    assert_eq!(ended.verdict(), ("oom_killed_cgroup", "certain"), "{}", ended.told());
+    assert_eq!(ended.victim("package"), "example.com/suite/waits", "{}", ended.told());
+    let story = ended.report["verdict"]["story"].to_string();
+    assert!(story.contains("in stacks of goroutines"), "{}", ended.told());
+    let dump = ended.report["advice"][0]["command"].as_str().unwrap_or_default();
+    assert!(dump.starts_with("go test -timeout ") && dump.contains("s -count=1 ./waits"), "{}", ended.told());
 }
 
 #[test]

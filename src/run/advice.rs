@@ -48,6 +48,7 @@ fn after_a_kill(report: &RunReport, race: bool) -> impl Iterator<Item = Advice> 
     [
         files_on_tmpfs(report),
         first,
+        suspect::goroutines(report),
         suspect::advice(report),
         less_to_link(report),
         then,
@@ -101,7 +102,7 @@ fn hold_it_there(report: &RunReport) -> Option<Advice> {
 /// Who was taken.
 pub(super) fn victim(report: &RunReport) -> Option<&ProcessLine> {
     let victim = report.verdict.victim.as_ref()?;
-    report.processes.iter().find(|process| process.id.pid == victim.pid && process.name == victim.name)
+    report.processes.iter().find(|process| process.id == victim.id)
 }
 
 /// A run that had little room, and how much that was.
@@ -286,9 +287,10 @@ fn less_to_link(report: &RunReport) -> Option<Advice> {
 }
 
 /// GOMEMLIMIT makes the collector work harder near it: it helps where garbage, not live data, filled the limit. Where one
-/// was in use, that is known.
+/// was in use, that is known; stacks are no garbage.
 fn memory_limit_of_go(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
-    let process = victim(report).filter(|victim| victim.phase == Phase::Test)?;
+    let is_heap_of_test = |victim: &&ProcessLine| victim.phase == Phase::Test && victim.held_in_stacks.is_none();
+    let process = victim(report).filter(is_heap_of_test)?;
     let (held, _) = process.peak?;
     let share = Bytes(tight.limit.saturating_sub(tight.beside(report, process)).0 / 10 * 9);
     let in_vain = |tried: Bytes, why: String| Advice {

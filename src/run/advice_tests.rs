@@ -7,8 +7,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::monitor::kill_report::Confidence;
 use crate::run::fixture::{self, Told, killed};
+use crate::run::go_held::GoHeld;
 use crate::run::report::Budget;
 use crate::run::squeeze::Squeeze;
+use crate::units::Timestamp;
 
 fn mib(mib: u64) -> Bytes {
     Bytes::from_mib(mib)
@@ -54,7 +56,7 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
     let tried = "hold less: the GOMEMLIMIT of 112M did not help";
     let leak = "oomtop run --tests --memory-max 160M -- go test -run '^TestLeak$' ./...";
     let many = "oomtop run --tests --memory-max 160M -- go test -run '^TestMany$' ./...";
-    let table: [(&str, RunReport, &[&str]); 25] = [
+    let table: [(&str, RunReport, &[&str]); 26] = [
         ("a test alone, nothing told of it", killed(160, alone, &[]), &[ask, collect, learn]),
         (
             "one test came to no end",
@@ -204,6 +206,14 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
                 "oomtop run --tests --memory-max 200M -- go test ./...",
                 "oomtop run --memory-max 400M -- go test ./...",
             ],
+        ),
+        (
+            "its memory was stacks of goroutines",
+            changed(killed(160, alone, &[]), |report| {
+                let held = GoHeld { at: Timestamp::default(), stacks: mib(100), heap: mib(30) };
+                report.processes[0].held_in_stacks = Some(held);
+            }),
+            &["go test -timeout 900ms ./... 2>&1 | grep -A9 ^goroutine | head -100", ask, learn],
         ),
         (
             "it went above its GOMEMLIMIT",

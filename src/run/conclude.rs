@@ -197,6 +197,7 @@ pub(super) fn line(process: &Watched, began: Timestamp) -> ProcessLine {
         stood: rise.stood.is_some(),
         go_memory_limit: process.go_memory_limit,
         squeeze: process.squeeze.found(),
+        held_in_stacks: process.held_in_stacks(),
     }
 }
 

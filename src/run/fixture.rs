@@ -36,6 +36,7 @@ pub(crate) fn process(
         stood: false,
         go_memory_limit: None,
         squeeze: None,
+        held_in_stacks: None,
     }
 }
 
@@ -93,7 +94,7 @@ pub(crate) fn report() -> RunReport {
                 Evidence { source: "counters", text: "oom_kill of --memory-max 0 -> 1".into() },
             ],
             victim: Some(Victim {
-                pid: Pid(30987),
+                id: ProcessId::new(30987, 1000),
                 name: b"a.test".as_slice().into(),
                 package: Some("example.com/goleak/a".into()),
                 test: None,

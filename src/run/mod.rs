@@ -8,6 +8,7 @@ mod budget;
 mod conclude;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod go_held;
 pub mod per_test;
 pub mod phase;
 mod plan;
@@ -29,10 +30,11 @@ use crate::golang::test_events::TestEvent;
 use crate::oom_log::Follower;
 use crate::post_mortem::Teller;
 use crate::snapshot::kernel_event::{OutsideEvent, ProcessExit};
-use crate::snapshot::process::{Name, Stat};
+use crate::snapshot::process::{Name, Stat, Status};
 use crate::snapshot::{Snapshot, Unreadable};
 use crate::units::{Bytes, Pid, ProcessId, Timestamp, WallTime};
 
+use go_held::GoHeld;
 use per_test::Tests;
 use phase::role;
 use surroundings::Surroundings;
@@ -221,6 +223,9 @@ impl Run {
                 let process = &mut self.processes[place];
                 process.go_memory_limit = numbers.memory_limit;
                 process.squeeze.observe(fact.at, numbers);
+                let anonymous =
+                    status(snapshot, fact.id).and_then(|status| Some(status.rss?.saturating_sub(status.rss_file?)));
+                process.go_held = anonymous.map(|anonymous| GoHeld::of(fact.at, numbers, anonymous));
             }
         }
         let mut changed = Vec::new();
@@ -257,8 +262,7 @@ impl Run {
     fn measure(&mut self, snapshot: &Snapshot) {
         for fact in &snapshot.stats {
             let (Some(&place), Ok(stat)) = (self.index.get(&fact.id), &fact.reading) else { continue };
-            let status = snapshot.statuses.binary_search_by_key(&fact.id, |status| status.id).ok();
-            let status = status.and_then(|at| snapshot.statuses[at].reading.as_ref().ok());
+            let status = status(snapshot, fact.id);
             self.processes[place].is_embryo = self.is_embryo(place, stat, fact.at);
             self.processes[place].observe(fact.at, stat, status);
             let process = &self.processes[place];
@@ -385,4 +389,10 @@ impl Run {
         self.index = self.processes.iter().enumerate().map(|(place, process)| (process.id, place)).collect();
         self.latest = self.processes.iter().enumerate().map(|(place, process)| (process.id.pid, place)).collect();
     }
+}
+
+/// What a pass read of the status of one of them.
+fn status(snapshot: &Snapshot, id: ProcessId) -> Option<&Status> {
+    let at = snapshot.statuses.binary_search_by_key(&id, |status| status.id).ok()?;
+    snapshot.statuses[at].reading.as_ref().ok()
 }

@@ -9,6 +9,7 @@ use crate::snapshot::Unreadable;
 use crate::text::{beginning_of, printable};
 use crate::units::{Bytes, Pid, ProcessId, Rate, Timestamp, WallTime, counted};
 
+use super::go_held::GoHeld;
 use super::per_test::TestMemory;
 use super::phase::Phase;
 use super::squeeze::Squeeze;
@@ -231,10 +232,10 @@ pub struct Evidence {
 }
 
 /// Who was taken.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Victim {
-    /// Its number.
-    pub pid: Pid,
+    /// Which: a number is given away again.
+    pub id: ProcessId,
     /// Its name, any bytes.
     pub name: Box<[u8]>,
     /// Go package that it worked for.
@@ -288,6 +289,8 @@ pub struct ProcessLine {
     pub go_memory_limit: Option<Bytes>,
     /// Its GOMEMLIMIT left its collector no room.
     pub squeeze: Option<Squeeze>,
+    /// What its Go runtime held, where that was mostly stacks of goroutines.
+    pub held_in_stacks: Option<GoHeld>,
 }
 
 impl ProcessLine {
@@ -363,11 +366,10 @@ pub struct Advice {
 }
 
 impl Advice {
-    /// The same, with the end of a command that is longer than two lines of a wide terminal left out: JSON and Markdown have it.
+    /// The command for a terminal: of one that is longer than two wide lines the beginning.
     #[must_use]
     pub fn short_command(&self) -> Option<Cow<'_, str>> {
-        const COLUMNS: usize = 240;
-        self.command.as_deref().map(|command| beginning_of(command, COLUMNS, " [..]"))
+        self.command.as_deref().map(|command| beginning_of(command, 240, " [..]"))
     }
 }
 

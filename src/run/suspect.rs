@@ -1,4 +1,5 @@
-//! Whom to look at first when something was taken: the test that took the most or kept it, a child that a test started.
+//! Whom to look at first when something was taken: the test that took the most or kept it, a child that a test started, goroutines that
+//! never end.
 //! Refuses to name one of several that ran together: they share what was held.
 
 use std::collections::HashMap;
@@ -29,6 +30,28 @@ pub(super) fn advice(report: &RunReport) -> Option<Advice> {
         }),
         Phase::Go | Phase::Compile | Phase::Link | Phase::Vet => None,
     }
+}
+
+/// What it held were stacks: where goroutines wait says a dump of all of them, which a test makes when it takes too long.
+pub(super) fn goroutines(report: &RunReport) -> Option<Advice> {
+    let victim = victim(report)?;
+    let stacks = victim.held_in_stacks?.stacks;
+    let why = format!("{stacks} were stacks");
+    if victim.phase != Phase::Test {
+        let what = "look at its goroutine profile (net/http/pprof: /debug/pprof/goroutine?debug=1)".into();
+        return Some(Advice { what, why, command: None });
+    }
+    let half = victim.ended?.saturating_sub(victim.started) / 2;
+    let timeout = match half.as_secs() {
+        0 | 1 => format!("{}ms", half.as_millis() / 100 * 100),
+        seconds => format!("{seconds}s"),
+    };
+    let dumps = again::with_flag(report, "-timeout", &timeout);
+    Some(Advice {
+        what: "see where its goroutines wait, by a timeout that comes before its end".into(),
+        why,
+        command: dumps.map(|command| format!("{command} 2>&1 | grep -A9 ^goroutine | head -100")),
+    })
 }
 
 fn ask_for_tests(report: &RunReport, victim: &ProcessLine, package: &str) -> Advice {

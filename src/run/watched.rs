@@ -8,6 +8,7 @@ use crate::monitor::history::{Bounds, Millis, Series};
 use crate::snapshot::process::{Command, Executable, Name, Stat, Status};
 use crate::units::{Bytes, Pid, ProcessId, Timestamp};
 
+use super::go_held::GoHeld;
 use super::phase::{Phase, Role};
 use super::report::Exit;
 use super::rise::Rise;
@@ -73,6 +74,8 @@ pub struct Watched {
     pub go_memory_limit: Option<Bytes>,
     /// Whether its GOMEMLIMIT is too small for it.
     pub(super) squeeze: Looks,
+    /// What its runtime held, if it is a Go program: at the last look at that.
+    pub(super) go_held: Option<GoHeld>,
     /// It still runs in its parent's memory: it forked and has not executed anything.
     pub is_embryo: bool,
     /// It is us, about to become the command, whose name and command line it has here.
@@ -112,6 +115,7 @@ impl Watched {
             address_space_limit: None,
             go_memory_limit: None,
             squeeze: Looks::default(),
+            go_held: None,
             is_embryo: false,
             is_ours: false,
             is_stopped: false,
@@ -171,6 +175,13 @@ impl Watched {
             (None, Some(seen)) => Some((seen, PeakSource::Sampled)),
             (None, None) => None,
         }
+    }
+
+    /// What it held where that were stacks of goroutines more than anything else, as far as is known.
+    #[must_use]
+    pub fn held_in_stacks(&self) -> Option<GoHeld> {
+        let (peak, _) = self.peak()?;
+        self.go_held.filter(|held| held.is_of_stacks(peak))
     }
 
     /// Whether it executes a Go program.

@@ -266,13 +266,14 @@ impl Memory {
         }
     }
 
-    /// Looks at the writable image piece by piece, each with `more` bytes of the next.
+    /// Looks at the writable image piece by piece, each with `more` bytes of the next, but where nothing was ever written: that
+    /// is nearly all of a `.bss`, which programs since Go 1.26 have 32 MiB of.
     fn search(&self, image: &Image, more: usize, mut look: impl FnMut(u64, &[u8])) {
-        let mut left = SEARCHED;
+        let (mut left, nothing) = (SEARCHED, vec![0; PIECE + more]);
         for (start, length) in &image.writable {
             for offset in (0..(*length).min(left)).step_by(PIECE) {
                 let size = (length - offset).min((PIECE + more) as u64) as usize;
-                if let Some(bytes) = self.exactly(start + offset, size) {
+                if let Some(bytes) = self.exactly(start + offset, size).filter(|bytes| *bytes != nothing[..size]) {
                     look(start + offset, &bytes);
                 }
             }

@@ -19,7 +19,6 @@ mod cgroupfs;
 mod clock;
 mod files;
 mod go_memory;
-mod limited_go;
 mod limits;
 mod listing;
 mod machine;

@@ -3,6 +3,7 @@
 //! else's, and who forks away before it was met is lost. Refuses to look at anything else of the machine, but for what may
 //! run full for them: the cgroups above them and the host.
 
+mod go;
 mod member;
 mod top;
 
@@ -38,7 +39,7 @@ use top::Top;
 /// - `stat` and `status`: every pass of the young, of the others every [`TreeSource::CALM`]
 /// - command line, executable and Go build information: at first sight, at a sign of exec, and again while young
 /// - taskstats of what ended, where allowed; the kernel log, where allowed: every pass
-/// - the runtime's numbers of Go programs with a GOMEMLIMIT: twice a second
+/// - the runtime's numbers of Go programs with a GOMEMLIMIT or 32 MiB: twice a second
 /// - the cgroups above the tree and the machine's totals: twice a second, and when asked
 #[derive(Debug)]
 pub struct TreeSource {

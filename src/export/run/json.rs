@@ -114,6 +114,15 @@ struct ProcessJson {
     peak_source: Option<&'static str>,
     growth_bytes_per_s: Option<i64>,
     gomemlimit_squeeze: Option<SqueezeJson>,
+    go_held_in_stacks: Option<GoHeldJson>,
+}
+
+/// What a Go runtime held, where that was mostly stacks of goroutines.
+#[derive(Serialize)]
+struct GoHeldJson {
+    /// The runtime's tables with them.
+    stacks_bytes: u64,
+    heap_bytes: u64,
 }
 
 /// A GOMEMLIMIT that left the collector no room.
@@ -194,7 +203,7 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
                 .map(|evidence| EvidenceJson { source: evidence.source, text: evidence.text.clone() })
                 .collect(),
             victim: verdict.victim.as_ref().map(|victim| VictimJson {
-                pid: victim.pid.0,
+                pid: victim.id.pid.0,
                 name: text(&victim.name),
                 package: victim.package.as_deref().map(Into::into),
                 test: victim.test.as_deref().map(Into::into),
@@ -278,6 +287,9 @@ fn process_json(process: &ProcessLine, at: &dyn Fn(Duration) -> Option<String>) 
             time_ms: squeeze.time.as_millis() as u64,
             gc_cpu_percent: squeeze.cpu_percent,
         }),
+        go_held_in_stacks: process
+            .held_in_stacks
+            .map(|held| GoHeldJson { stacks_bytes: held.stacks.0, heap_bytes: held.heap.0 }),
     }
 }
 

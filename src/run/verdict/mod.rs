@@ -18,7 +18,7 @@ use super::report::{Evidence, Exit, Room, Sight, Verdict, VerdictKind};
 use super::watched::Watched;
 
 pub(super) use oom::Kill;
-use words::{cgroup_name, ending, log_evidence, near, who};
+use words::{cgroup_name, ending, log_evidence, near, stacks, who};
 
 /// All that a verdict is made from.
 pub(super) struct Case<'a> {
@@ -87,10 +87,9 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         .or_else(|| limits::timed_out(case))
         .or_else(|| limits::address_space(case));
     let mut verdict = outside::seen_from_outside(case, found.unwrap_or_else(|| by_exit(case)));
-    let victim = verdict.victim.as_ref().and_then(|victim| {
-        let is_it = |process: &&Watched| process.id.pid == victim.pid && process.name.as_bytes() == &*victim.name;
-        case.processes.iter().find(is_it)
-    });
+    let victim = verdict.victim.as_ref().map(|victim| victim.id);
+    let victim = victim.and_then(|id| case.processes.iter().find(|process| process.id == id));
+    verdict.story.extend(victim.and_then(|victim| stacks(case, victim)));
     let ran = victim.map(|victim| case.ran_then(victim)).unwrap_or_default();
     if ran.len() > 1 {
         let names = first_few(ran.iter().map(|test| &*test.test));

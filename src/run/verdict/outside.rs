@@ -158,7 +158,7 @@ mod tests {
     fn a_kill_is_that_of_the_test_that_was_gone_when_it_was_counted_and_else_of_whom_is_not_known() {
         let (exit, verdict) = watched(&[], 1);
         assert_eq!((exit, verdict.kind, verdict.confidence), (None, VerdictKind::OomKilledCgroup, Confidence::Guess));
-        assert_eq!(verdict.victim.as_ref().map(|victim| victim.pid), Some(TEST.pid), "{verdict:?}");
+        assert_eq!(verdict.victim.as_ref().map(|victim| victim.id), Some(TEST), "{verdict:?}");
         assert!(verdict.evidence.iter().any(|evidence| evidence.text.contains("5 -> 6")), "{verdict:?}");
 
         // The test was gone before, and go ends by itself.

@@ -375,7 +375,7 @@ fn a_command_that_ends_well_does_not_hide_who_was_gone_when_a_kill_was_counted()
             verdict.evidence.iter().any(|one| one.text.starts_with("oom_kill of docker/somebody 3 -> 4")),
             "{verdict:?}"
         );
-        let pid = verdict.victim.map(|victim| victim.pid.0);
+        let pid = verdict.victim.map(|victim| victim.id.pid.0);
         (verdict.kind, verdict.confidence, pid)
     };
     let (shell, go) = (("sh", Phase::Other, 1, false), ("go", Phase::Go, 20, false));
@@ -422,4 +422,50 @@ fn a_kill_is_hardly_ours_where_a_stranger_was_gone_or_ours_lived_on() {
     let told = verdict([3, 2], 3);
     assert!(told.summary.starts_with("tail 12 was killed, perhaps by the OOM killer"), "{told:?}");
     assert!(told.evidence.iter().any(|one| one.text.contains("not of this run")), "{told:?}");
+}
+
+/// One number, one name, two packages: what ran in the first is not what is told of the second.
+#[test]
+fn who_had_the_number_before_is_not_taken_for_the_victim() {
+    let test = |start: u64, package: &str, status: i32| {
+        let at = Timestamp::from_secs(start);
+        let mut process = Watched::new(ProcessId::new(30, start), Pid(1), Name::new(b"a.test"), at);
+        process.role.phase = Phase::Test;
+        process.role.package = Some(package.into());
+        process.account(at.after(Duration::from_secs(1)), None, Some(status));
+        process
+    };
+    let mut tests = Tests::default();
+    for (package, test) in [("m/first", "TestA"), ("m/first", "TestB"), ("m/second", "TestC"), ("m/second", "TestD")] {
+        tests.take("run", package, test, Timestamp::from_secs(1), None);
+    }
+    let processes = [test(1, "m/first", 0), test(5, "m/second", SIGKILL)];
+    let case = Case { processes: &processes, tests: &tests, ..case(Exit::Code(1), &[], Ok(())) };
+    let verdict = judge(&Case { cgroup_kills: None, ..case });
+    assert_eq!(verdict.victim.as_ref().map(|victim| victim.id), Some(processes[1].id), "{verdict:?}");
+    assert!(verdict.story[0].starts_with("TestC, TestD ran then"), "{verdict:?}");
+}
+
+#[test]
+fn what_was_stacks_is_said_to_be() {
+    let mut hog = Watched::new(ProcessId::new(7, 1), Pid(1), Name::new(b"a.test"), Timestamp::default());
+    hog.role.phase = Phase::Test;
+    let status = Status { rss: Some(Bytes::from_mib(179)), ..Status::default() };
+    hog.observe(Timestamp::from_secs(2), &Stat { name: Name::new(b"a.test"), ..Stat::default() }, Some(&status));
+    hog.account(Timestamp::from_secs(3), None, Some(SIGKILL));
+    let told = |stacks, heap| {
+        let [stacks, heap] = [stacks, heap].map(Bytes::from_mib);
+        let held = crate::run::go_held::GoHeld { at: Timestamp::from_secs(2), stacks, heap };
+        let mut hog = hog.clone();
+        hog.go_held = Some(held);
+        let processes = [hog];
+        let verdict = judge(&Case { processes: &processes, cgroup_kills: None, ..case(Exit::Code(1), &[], Ok(())) });
+        verdict.story.last().cloned().unwrap_or_default()
+    };
+    assert_eq!(
+        told(120, 41),
+        "at 2.0s it held 120M in stacks of goroutines (with the tables of the runtime) and 41.0M in its heap: \
+         goroutines that never end?"
+    );
+    assert!(!told(20, 150).contains("goroutines"));
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::monitor::label::label;
 use crate::post_mortem::words;
+use crate::run::go_held::GoHeld;
 use crate::run::phase::Phase;
 use crate::run::report::{Evidence, Exit, Victim, seconds};
 use crate::run::watched::Watched;
@@ -118,6 +119,16 @@ pub(super) fn growth(process: &Watched) -> String {
     }
 }
 
+/// That it was mostly stacks of goroutines, where that is known.
+pub(super) fn stacks(case: &Case<'_>, process: &Watched) -> Option<String> {
+    let GoHeld { at, heap, stacks } = process.held_in_stacks()?;
+    let at = seconds(at.since(case.began));
+    Some(format!(
+        "at {at} it held {stacks} in stacks of goroutines (with the tables of the runtime) and {heap} in its heap: \
+         goroutines that never end?"
+    ))
+}
+
 /// For how long it stood there before it was taken.
 pub(super) fn stood(case: &Case<'_>, process: &Watched) -> String {
     let stood = process.stood().map(|(from, until)| {
@@ -140,7 +151,7 @@ fn meanwhile(case: &Case<'_>, from: Timestamp, until: Timestamp) -> String {
 
 pub(super) fn victim(case: &Case<'_>, process: &Watched) -> Victim {
     Victim {
-        pid: process.id.pid,
+        id: process.id,
         name: process.name.as_bytes().into(),
         package: process.role.package.clone(),
         test: case.ran_alone(process).map(Into::into),

@@ -9,11 +9,11 @@ use crate::snapshot::{Fact, Snapshot, Unreadable};
 use crate::units::{ProcessId, Timestamp};
 
 use super::super::files::{FileName, Tree};
-use super::super::limited_go::LimitedGo;
 use super::super::prober::{command, executable};
 use super::super::programs::Programs;
 use super::super::{clock, limits, proc_files};
 use super::TreeSource;
+use super::go::GoRuntime;
 
 #[derive(Debug)]
 pub(super) struct Member {
@@ -27,7 +27,7 @@ pub(super) struct Member {
     stat: Option<OwnedFd>,
     status: Option<OwnedFd>,
     described: Timestamp,
-    go: Option<LimitedGo>,
+    go: Option<GoRuntime>,
 }
 
 impl Member {
@@ -73,6 +73,7 @@ impl Member {
         self.is_zombie = stat.state == b'Z';
         let at = clock::now();
         snapshot.stats.push(Fact { id, at, reading: Ok(stat) });
+        let rss = status.as_ref().ok().and_then(|status| status.rss);
         snapshot.statuses.push(Fact { id, at, reading: status });
 
         // Who forks and execs has the name of its parent for a moment; a shell may exec under its own name.
@@ -87,7 +88,7 @@ impl Member {
             snapshot.commands.push(Fact { id, at, reading });
             let reading = executable(tree, programs, id).map(Arc::new);
             if self.go.is_none() && reading.as_ref().is_ok_and(|executable| executable.go.is_some()) {
-                self.go = LimitedGo::find(tree, id, at);
+                self.go = Some(GoRuntime::of(tree, id, at));
             }
             snapshot.executables.push(Fact { id, at, reading });
             let text = tree.read(&FileName::of(id.pid, "limits"));
@@ -95,7 +96,7 @@ impl Member {
             snapshot.address_limits.push(Fact { id, at, reading });
         }
         if let Some(go) = &mut self.go {
-            snapshot.go_memories.extend(go.read_when_due(tree, programs, id));
+            snapshot.go_memories.extend(go.read_when_due(tree, programs, (id, rss)));
         }
         true
     }

@@ -7,6 +7,9 @@ mod program;
 mod require;
 mod terminal;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -212,6 +215,18 @@ fn a_command_goes_on_while_we_alone_are_stopped() {
     assert_eq!(told(&mut terminal, "status"), 7);
 }
 
+/// The number that the command writes into this file.
+fn written(file: &Path) -> u32 {
+    let begin = Instant::now();
+    loop {
+        if let Ok(number) = std::fs::read_to_string(file).unwrap_or_default().trim().parse() {
+            return number;
+        }
+        assert!(begin.elapsed() < PATIENCE, "the command tells nothing");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// The screen leaves the terminal to the shell, and the command stops with it.
 #[test]
 fn a_command_under_the_screen_is_stopped_with_it() {
@@ -222,14 +237,7 @@ fn a_command_under_the_screen_is_stopped_with_it() {
     let oomtop = env!("CARGO_BIN_EXE_oomtop");
     type_line(&mut terminal, &format!("'{oomtop}' run -- {}", gate.holds(&first, "exit 7")));
     says(&mut terminal, " RISK ");
-    let begin = Instant::now();
-    let own = loop {
-        if let Ok(own) = std::fs::read_to_string(&number).unwrap_or_default().trim().parse() {
-            break own;
-        }
-        assert!(begin.elapsed() < PATIENCE, "the command tells nothing");
-        std::thread::sleep(Duration::from_millis(5));
-    };
+    let own = written(&number);
     terminal.press("\x1a");
     is_asked(&mut terminal, "Stopped");
     until_state(own, "the command", |state| state == "T");
@@ -242,6 +250,34 @@ fn a_command_under_the_screen_is_stopped_with_it() {
     is_asked(&mut terminal, "FAILED");
     terminal.press("echo status=$?\r");
     assert_eq!(told(&mut terminal, "status"), 7);
+}
+
+/// What tests tell comes as fast as it likes: what the user wants of the command does not wait behind it, nor is it lost.
+#[test]
+fn a_command_whose_tests_tell_without_end_goes_on_after_fg_and_ends_by_q() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (go, number) = (folder.path().join("go"), folder.path().join("number"));
+    let told = r#"{"Action":"start","Package":"m/a"}"#;
+    let script = format!("#!/bin/sh\necho $$ >'{}'\nexec yes '{told}'\n", number.display());
+    std::fs::write(&go, script).expect("written");
+    std::fs::set_permissions(&go, Permissions::from_mode(0o755)).expect("our own");
+    let mut terminal = shell();
+    let oomtop = env!("CARGO_BIN_EXE_oomtop");
+    type_line(&mut terminal, &format!("'{oomtop}' run --tests -- '{}' test", go.display()));
+    says(&mut terminal, " RISK ");
+    let own = written(&number);
+    for _ in 0..3 {
+        terminal.press("\x1a");
+        is_asked(&mut terminal, "Stopped");
+        until_state(own, "the command", |state| state == "T");
+        terminal.press("clear; fg\r");
+        says(&mut terminal, " RISK ");
+        until_state(own, "it goes on", |state| state != "T");
+    }
+    terminal.press("q");
+    says(&mut terminal, "it was sent SIGINT");
+    terminal.press("q");
+    is_asked(&mut terminal, "SIGINT");
 }
 
 /// The time for which a command was stopped is none in which it failed to grow: it is told.

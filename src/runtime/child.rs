@@ -15,7 +15,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::{START, StartConfig};
-use crate::golang::test_events::TestEvent;
 use crate::units;
 
 use super::job::{self, Job};
@@ -125,7 +124,8 @@ pub fn reap(mut each: impl FnMut(units::Pid, Change)) {
     }
 }
 
-/// What comes from outside while a command runs.
+/// What comes from outside while a command runs, as often as a person, a shell or the kernel sends it. What its tests tell
+/// comes another way: there may be any amount of that, and none of this may be lost behind it.
 #[derive(Debug)]
 pub enum Notice {
     /// Some child has ended, was stopped or goes on.
@@ -138,10 +138,6 @@ pub enum Notice {
     Stop(std::sync::mpsc::SyncSender<()>),
     /// The screen is back: the command is to go on.
     Continue,
-    /// A test told this.
-    Test(TestEvent),
-    /// No test will tell more.
-    TestsEnded,
 }
 
 /// The signals that are passed on. What was ignored when we were started (nohup, a shell's background job) stays ignored,

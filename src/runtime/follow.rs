@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::io::{self, PipeWriter};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Command, Stdio};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use color_eyre::Result;
@@ -16,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::config::{GoMemoryLimit, RunConfig, START};
 use crate::golang::environment::memory_limit;
+use crate::golang::test_events::TestEvent;
 use crate::run::report::{Budget, Exit, RunReport, Vantage};
 use crate::run::{Run, RunPlan};
 use crate::snapshot::kernel_event::OutsideEvent;
@@ -46,8 +46,8 @@ pub struct Followed {
     run: Run,
     notices: Receiver<Notice>,
     sender: Sender<Notice>,
-    /// Reads what tests tell, and prints it.
-    told: Option<JoinHandle<()>>,
+    /// Until they have told all.
+    tests: Option<Receiver<TestEvent>>,
     /// Removed when all has been read.
     _cgroup: Option<OwnCgroup>,
 }
@@ -80,10 +80,9 @@ impl Followed {
         }
         let is_apart = apart.is_some();
         let mut start = command(asked, cgroup.as_ref(), go_memory_limit, apart.as_ref())?;
-        let told =
-            if asked.tests { Some(go_test::tell_through(asked, &mut start, apart, sender.clone())?) } else { None };
+        let tests = if asked.tests { Some(go_test::tell_through(asked, &mut start, apart)?) } else { None };
         let started = child::find(&asked.command[0]).and_then(|()| Child::start(start, is_apart));
-        Ok(started.map(|child| Self { job: child.job(), child, source, run, notices, sender, told, _cgroup: cgroup }))
+        Ok(started.map(|child| Self { job: child.job(), child, source, run, notices, sender, tests, _cgroup: cgroup }))
     }
 
     /// The number of the command. It is not reaped before it was followed to its end: nobody else can have it.
@@ -108,17 +107,12 @@ impl Followed {
 
     /// What tests told comes through go: the last of it may be on its way. Who was left behind may hold the pipe for long.
     async fn hear_tests_out(&mut self) {
-        let Some(told) = self.told.take() else { return };
         let until = Instant::now() + LAST_WORDS;
-        loop {
-            match tokio::time::timeout_at(until, self.notices.recv()).await {
-                Ok(Some(Notice::Test(event))) => self.run.take_test(&event),
-                Ok(Some(Notice::TestsEnded)) => {
-                    let _ = told.join();
-                    return;
-                }
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => return,
+        while let Ok(told) = tokio::time::timeout_at(until, hear(&mut self.tests)).await
+            && !told.is_empty()
+        {
+            for event in &told {
+                self.run.take_test(event);
             }
         }
     }
@@ -151,6 +145,10 @@ impl Followed {
                 // What was stopped until now is to be known before it is looked at.
                 () = &mut pause => return self.take_statuses(at, events),
                 notice = self.notices.recv() => notice,
+                told = hear(&mut self.tests), if self.tests.is_some() => {
+                    self.take_tests(&told, events);
+                    continue;
+                }
             };
             match notice {
                 Some(Notice::Child) => {
@@ -172,12 +170,6 @@ impl Followed {
                     let _ = done.send(());
                 }
                 Some(Notice::Continue) => self.child.pass_on(Signal::CONT.as_raw()),
-                Some(Notice::Test(event)) => {
-                    self.source.hurry();
-                    self.run.absorb(&self.source.pass(std::mem::take(events), false));
-                    self.run.take_test(&event);
-                }
-                Some(Notice::TestsEnded) => self.told = None,
                 // We hold a sender ourselves.
                 None => return None,
             }
@@ -190,14 +182,26 @@ impl Followed {
         sleep(ON_ITS_WAY).await;
         // Those who listen have their turn before us.
         tokio::task::yield_now().await;
+        self.notices.close();
         while let Ok(notice) = self.notices.try_recv() {
             match notice {
                 Notice::Signal(STOP) | Notice::Child | Notice::Stop(_) | Notice::Continue => {}
                 Notice::Signal(signal) => events.push(OutsideEvent::Signalled { signal, by_key: false, at }),
                 Notice::Key(signal) => events.push(OutsideEvent::Signalled { signal, by_key: true, at }),
-                Notice::Test(event) => self.run.take_test(&event),
-                Notice::TestsEnded => self.told = None,
             }
+        }
+    }
+
+    /// Takes what tests told, after a look at what they hold now.
+    fn take_tests(&mut self, told: &[TestEvent], events: &mut Vec<OutsideEvent>) {
+        if told.is_empty() {
+            self.tests = None;
+            return;
+        }
+        self.source.hurry();
+        self.run.absorb(&self.source.pass(std::mem::take(events), false));
+        for event in told {
+            self.run.take_test(event);
         }
     }
 
@@ -223,6 +227,15 @@ impl Followed {
         events.extend(went_on.then_some(OutsideEvent::Continued));
         own
     }
+}
+
+/// All that tests have told and nobody has heard, at least one event; nothing where they tell no more.
+async fn hear(tests: &mut Option<Receiver<TestEvent>>) -> Vec<TestEvent> {
+    let mut told = Vec::new();
+    if let Some(tests) = tests {
+        tests.recv_many(&mut told, go_test::WAITING).await;
+    }
+    told
 }
 
 fn plan(asked: &RunConfig, cgroup: Option<&OwnCgroup>) -> RunPlan {

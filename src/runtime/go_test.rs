@@ -5,15 +5,15 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead as _, BufReader, PipeWriter, Write};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::Command;
-use std::thread::JoinHandle;
 
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::{Receiver, channel};
 
 use crate::config::RunConfig;
 use crate::golang::go_command;
 use crate::golang::test_events::{Plain, TestEvent};
 
-use super::child::Notice;
+/// As many events may wait to be heard.
+pub const WAITING: usize = 64;
 
 /// The arguments of the command; where tests are asked, with `-json` behind `test` unless it is there.
 ///
@@ -105,7 +105,7 @@ impl Printed {
 }
 
 /// Takes the output of the command: a thread reads it, tells the events and prints what go would have printed, to where the
-/// command would have written.
+/// command would have written. Where no event will come any more, all is printed. Who tells faster than it is heard waits.
 ///
 /// # Errors
 /// No pipe, no thread.
@@ -113,8 +113,8 @@ pub fn tell_through(
     asked: &RunConfig,
     command: &mut Command,
     apart: Option<PipeWriter>,
-    sender: Sender<Notice>,
-) -> io::Result<JoinHandle<()>> {
+) -> io::Result<Receiver<TestEvent>> {
+    let (sender, told) = channel(WAITING);
     let (reader, writer) = io::pipe()?;
     command.stdout(writer);
     let mut printed = Printed::of(&asked.command);
@@ -133,13 +133,14 @@ pub fn tell_through(
             if let Some(event) = event
                 && (event.is_cached() || event.action != "output" && !event.package.is_empty())
             {
-                let _ = sender.blocking_send(Notice::Test(event));
+                let _ = sender.blocking_send(event);
             }
             line.clear();
         }
         let _ = printed.finish(&mut *out);
-        let _ = sender.blocking_send(Notice::TestsEnded);
-    })
+        drop((out, sender));
+    })?;
+    Ok(told)
 }
 
 #[cfg(test)]

@@ -189,11 +189,14 @@ fn is_told_once(container: Container) {
         Container::Whole => ("/: 0 -> 1", if has_table { 4 } else { 3 }),
     };
     for told in [
-        &format!("by the limit of {place}"),
+        &format!("at the limit of {place}"),
         &format!("Why this one: 1st of {candidates}: "),
         &format!("; next was companion {next}, "),
         ranking,
-        &format!("Likely: the kernel names {name} {inside} of the host; of that name only {number} was gone there."),
+        &format!(
+            "Likely: the kernel log names {name} {inside} of the host; of that name, only {number} had vanished \
+                  there."
+        ),
         &format!("Killed process {inside} ({name})"),
         counter,
         "it was in /proc, and ",

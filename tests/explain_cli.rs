@@ -39,7 +39,7 @@ fn a_story_reads_like_this() {
     why       1st of 4 by 11.8M: 7.99M RSS + 56.0K page tables + 0 swap, adj +674 counts as 21.1M of this 32.0M cgroup; next was h1_2 128. trig 129 held more (13.2M against 8.04M): oom_score_adj decided
     asked     trig 129 asked for one page (GFP_KERNEL)
     it held   7.99M in RAM (7.23M anonymous, 4.00K of files, 776K shared), 56.0K of page tables, oom_score_adj 674
-    memory    32.0M of 32.0M in use: 31.9M anonymous, 0 of files, 88.0K the kernel's; it may not swap
+    memory    32.0M of 32.0M in use: 31.9M anonymous, 0 of files, 88.0K the kernel's; no swap allowed
     cgroup    /t1
        BADNESS     RSS    SWAP  TABLES   ADJ      PID  NAME
     >    29.1M   7.99M       0   56.0K   674      127  h1_1
@@ -70,8 +70,8 @@ fn a_log_without_a_kill_is_said_to_have_none() {
     assert_eq!(
         text,
         "Whether the kernel's OOM killer killed a process is not certain from this log (it covers Nov 21 08:41:22 to \
-         Nov 21 08:44:00). Not \
-         believed: 1 line that has the words of a kill (another program's, quoted, or of another log).\n"
+         Nov 21 08:44:00). Not believed: 1 line with the words of a kill (from another program, quoted, or from another \
+         log).\n"
     );
 }
 
@@ -81,22 +81,20 @@ fn a_kill_whose_victim_is_not_in_the_log_leaves_all_open() {
     let dump = "[1.0] python3 invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\n";
     let (status, text, _) = explain(&["-p", "77"], dump);
     assert_eq!(status, Some(1));
-    let begin = "This log does not say whether 77 was killed (all at 1.000000s after boot; 0 others were killed): the \
-                 victim of 1 \
-                 kill is not in it.";
+    let begin = "This log does not say whether 77 was killed (all at 1.000000s after boot; 0 others were killed): 1 \
+                 kill lacks its victim.";
     assert!(text.starts_with(begin), "{text}");
     let (status, text, _) = explain(&[], dump);
     assert_eq!(status, Some(1));
-    let end = "The OOM killer ran once, and this log does not say who died of it (all at 1.000000s after boot): the \
-               victim of 1 \
-               kill is not in it.\n";
+    let end = "The OOM killer ran once, but this log does not say what it killed (all at 1.000000s after boot): 1 \
+               kill lacks its victim.\n";
     assert!(text.ends_with(end), "{text}");
     // Beside others that it has.
     let kill = "[9.0] Out of memory: Killed process 5 (a) total-vm:4kB, anon-rss:4kB, file-rss:0kB\n";
     let both = format!("{kill}{dump}");
     for (asked, expected, words) in [
         (&[][..], 0, "1 process was killed in this log"),
-        (&["-p", "5"], 0, "The kernel's OOM killer took 5: see above."),
+        (&["-p", "5"], 0, "The kernel's OOM killer killed 5: see above."),
         (&["-p", "77"], 1, "This log does not say whether 77 was killed"),
     ] {
         let (status, text, _) = explain(asked, &both);
@@ -104,7 +102,7 @@ fn a_kill_whose_victim_is_not_in_the_log_leaves_all_open() {
         assert!(text.contains(words), "{text}");
     }
     let (_, text, _) = explain(&[], &both);
-    assert!(text.ends_with("This log does not say all: the victim of 1 kill is not in it.\n"), "{text}");
+    assert!(text.ends_with("This log is incomplete: 1 kill lacks its victim.\n"), "{text}");
 }
 
 /// Kernels before 5.1 said whom they chose, and in another line who died.
@@ -112,13 +110,13 @@ fn a_kill_whose_victim_is_not_in_the_log_leaves_all_open() {
 fn a_choice_without_its_kill_is_told_as_such() {
     let log = "[1.0] Memory cgroup out of memory: Kill process 27281 (java) score 1027 or sacrifice child\n";
     for (arguments, end) in [
-        (&[][..], "of 1 it has the choice and not the kill.\n"),
-        (&["-p", "27281"], "The kernel chose 27281, and this log does not have its kill: see above.\n"),
+        (&[][..], "1 choice lacks its kill.\n"),
+        (&["-p", "27281"], "The kernel chose 27281, but this log lacks its kill: see above.\n"),
     ] {
         let (status, text, _) = explain(arguments, log);
         assert_eq!(status, Some(1));
         assert!(
-            text.contains("  the kernel chose java 27281, and its kill is not in this log: its memory cgroup was at"),
+            text.contains("  the kernel chose java 27281, but its kill is not in this log: its memory cgroup was at"),
             "{text}"
         );
         assert!(text.ends_with(end), "{text}");
@@ -206,7 +204,7 @@ fn a_kill_in_a_containers_log_is_told_with_what_stood_ahead() {
     assert_eq!(status, Some(0));
     assert!(text.starts_with("2026-11-20T10:00:01.1Z\n  a 5 was killed: the machine ran out of memory\n"), "{text}");
     assert!(
-        text.contains("by the kernel's own words behind other text (first behind \"2026-11-20T10:00:01.1Z stdout F\")"),
+        text.contains("by the kernel's own words after other text (first after \"2026-11-20T10:00:01.1Z stdout F\")"),
         "{text}"
     );
     let (status, text, _) = explain(&["-p", "6"], &log);
@@ -233,8 +231,8 @@ fn a_kill_that_another_program_tells_of_is_counted_and_not_believed() {
     let (status, text, errors) = explain(&[], log);
     assert_eq!((status, text.as_str()), (Some(1), ""));
     let begin = "oomtop: standard input: 0 of 1 line was recognised as kernel messages, so it says nothing about \
-                 kills. Not believed: \
-                 1 line that has the words of a kill (another program's, quoted, or of another log). ";
+                 kills. Not believed: 1 line with the words of a kill (from another program, quoted, or from another \
+                 log). ";
     assert!(errors.starts_with(begin), "{errors}");
     let (status, text, _) = explain(&["--json"], log);
     let json: Value = serde_json::from_str(&text).expect("one object");
@@ -283,7 +281,7 @@ fn a_process_is_asked_for() {
     let name = path("6.12.107-dead-leader");
     let (_, text, _) = explain(&["-p", "340", &name], "");
     assert!(text.contains("trigL 340 was killed") && !text.contains("ldead 338 was killed"), "{text}");
-    assert!(text.ends_with("The kernel's OOM killer took 340: see above.\n"), "{text}");
+    assert!(text.ends_with("The kernel's OOM killer killed 340: see above.\n"), "{text}");
     // By its own number and by that of the thread that the kernel printed.
     for pid in ["338", "339"] {
         assert!(explain(&["-p", pid, &name], "").1.contains("ldead 338 was killed"), "{pid}");
@@ -292,7 +290,7 @@ fn a_process_is_asked_for() {
     assert_eq!(status, Some(0));
     assert!(text.starts_with("Nothing in this log killed 4242 (it covers "), "{text}");
     let (_, text, _) = explain(&["-p", "151", &path("6.18.15-cpuset")], "");
-    assert!(text.contains("It was among the candidates of 2 dumps, and others were taken."), "{text}");
+    assert!(text.contains("It was a candidate in 2 dumps, but others were killed."), "{text}");
 }
 
 /// The log of the kernel that runs has the numbers of the machine, a container others: what it says of a number says nothing

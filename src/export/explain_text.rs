@@ -48,7 +48,7 @@ pub fn write_story(out: &mut String, story: &Story, width: Option<usize>) {
         // Beyond 1000 too: oom_score_adj comes on top of what is held.
         line(
             "score",
-            &format!("{score} by the kernel's own count (thousandths of the memory that ran out, and oom_score_adj)"),
+            &format!("{score} by the kernel's own count (thousandths of the memory that ran out, plus oom_score_adj)"),
         );
     }
     if let Some(usage) = words::usage(story) {
@@ -120,7 +120,7 @@ fn write_candidates(out: &mut String, story: &Story) {
     }
     let rest = story.ranking.len().saturating_sub(LISTED + usize::from(own.is_some_and(|place| place >= LISTED)));
     if rest > 0 {
-        let _ = writeln!(out, "      and {rest} more with less");
+        let _ = writeln!(out, "      and {rest} more with lower scores");
     }
     out.push('\n');
 }

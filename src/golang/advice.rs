@@ -112,9 +112,9 @@ pub fn advice(situation: &Situation) -> Option<Vec<Advice>> {
     let mut advice = of_limits.unwrap_or_default();
     if situation.frees_lazily && situation.lazy_free > Bytes(0) {
         advice.push(Advice {
-            what: "take GODEBUG=madvdontneed=0 away".into(),
+            what: "remove GODEBUG=madvdontneed=0".into(),
             why: format!(
-                "{} that the program has freed stay in its RSS, and the OOM killer counts them",
+                "{} that the program has freed stays in its RSS, and the OOM killer counts it",
                 situation.lazy_free
             ),
             set: Some("GODEBUG=madvdontneed=1".into()),
@@ -123,7 +123,7 @@ pub fn advice(situation: &Situation) -> Option<Vec<Advice>> {
     if situation.huge_excess > Bytes(8 << 20) && !situation.without_huge_pages && situation.minor >= Some(21) {
         advice.push(Advice {
             what: "try GODEBUG=disablethp=1".into(),
-            why: format!("huge pages keep {} resident that the runtime has given back", situation.huge_excess),
+            why: format!("huge pages keep {} resident that the runtime has released", situation.huge_excess),
             set: Some("GODEBUG=disablethp=1".into()),
         });
     }
@@ -153,7 +153,7 @@ impl<'a> Room<'a> {
     fn below(ceiling: &'a Ceiling, beside: Bytes, others: Bytes) -> Self {
         let taken = beside.saturating_add(others);
         let left = ceiling.bytes.saturating_sub(taken);
-        let whose = if others > Bytes(0) { "here or in other processes are" } else { "are" };
+        let whose = if others > Bytes(0) { "here or in other processes is" } else { "are" };
         let beside = match taken {
             Bytes(0) => String::new(),
             taken => format!(", of which {taken} {whose} not the Go runtime's"),
@@ -186,7 +186,7 @@ impl<'a> Room<'a> {
         }
         (self.ceiling.kind != CeilingKind::Machine && limit.0 > self.left.0 / 20 * 19).then(|| {
             self.set(format!(
-                "{limited} is too close to {name}, {height}{beside}: it is soft, and a tenth should be left"
+                "{limited} is too close to {name}, {height}{beside}: it is a soft limit: leave a tenth free"
             ))
         })
     }
@@ -197,7 +197,8 @@ impl<'a> Room<'a> {
         // A machine is shared: a program that fits need not know how large it is.
         (self.ceiling.kind != CeilingKind::Machine).then(|| {
             self.set(format!(
-                "it is not set{source}: nothing makes Go collect sooner near {name}, {height}{beside}; 90 % of the rest \
+                "it is not set{source}: nothing makes Go collect earlier near {name}, {height}{beside}; 90 % of the \
+                 rest \
                  is usual"
             ))
         })
@@ -266,7 +267,7 @@ fn of_runtime(situation: &Situation, runtime: RuntimeSituation, room: &Room<'_>)
     }
     if room.fits(least) && room.target.0 > limit.0 / 20 * 21 {
         return Some(room.set(format!(
-            "{} are live and {} are stacks and tables: under GOMEMLIMIT={} the collector runs nearly all the time, and \
+            "{} is live and {} is stacks and tables: under GOMEMLIMIT={} the collector runs almost constantly, and \
              {name} has room",
             runtime.live,
             runtime.overhead,
@@ -283,11 +284,11 @@ fn too_small(runtime: RuntimeSituation, room: &Room<'_>) -> Advice {
     let wanted = least.saturating_add(room.taken).saturating_add(Bytes(runtime.live.0 / 4));
     Advice {
         what: format!(
-            "raise {name} to {} or hold less",
+            "raise {name} to {} or use less memory",
             Bytes((wanted.0 / 9).saturating_mul(10).saturating_add(MIB - 1) / MIB * MIB)
         ),
         why: format!(
-            "no GOMEMLIMIT helps: {} are live and {} are stacks and tables under {height}{beside}",
+            "no GOMEMLIMIT helps: {} is live and {} is stacks and tables under {height}{beside}",
             runtime.live, runtime.overhead
         ),
         set: None,
@@ -307,7 +308,8 @@ fn of_percent(situation: &Situation, runtime: RuntimeSituation, room: &Room<'_>)
         Advice {
             what: format!("set {line}"),
             why: format!(
-                "this Go has no GOMEMLIMIT (1.19 brought it), and at GOGC={percent} the heap outgrows {}, {}, from {} live",
+                "this Go has no GOMEMLIMIT (added in 1.19), and at GOGC={percent} the heap outgrows {}, {}, from {} \
+                 live",
                 room.ceiling.name(),
                 room.ceiling.bytes,
                 runtime.live

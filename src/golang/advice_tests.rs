@@ -42,7 +42,7 @@ fn situations_and_what_to_set() {
         (
             "live alone is too much",
             live(460, under(512, Kill)),
-            vec!["raise the limit of docker 4f2a91 to 648M or hold less"],
+            vec!["raise the limit of docker 4f2a91 to 648M or use less memory"],
         ),
         ("right", limited(512, Kill, 460), vec![]),
         ("well below", limited(512, Kill, 200), vec![]),
@@ -65,7 +65,7 @@ fn situations_and_what_to_set() {
         (
             "collects all the time, without",
             live(440, limited(512, Kill, 460)),
-            vec!["raise the limit of docker 4f2a91 to 620M or hold less"],
+            vec!["raise the limit of docker 4f2a91 to 620M or use less memory"],
         ),
         ("off", Situation { gc_percent: None, ..under(512, Kill) }, vec!["GOMEMLIMIT=460MiB"]),
         ("off on a machine", Situation { gc_percent: None, ..under(16_384, Machine) }, vec!["GOMEMLIMIT=14745MiB"]),

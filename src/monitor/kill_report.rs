@@ -268,7 +268,7 @@ impl fmt::Display for Evidence {
             Self::Cgroup { path, from, to } => write!(f, "oom_kill of {path}: {from} -> {to}"),
             Self::Machine { from, to } => write!(f, "oom_kill of /proc/vmstat: {from} -> {to}"),
             Self::Gone { after, by } => {
-                write!(f, "it was in /proc, and {:.1}s later it was gone", by.since(*after).as_secs_f64())
+                write!(f, "it was in /proc, and gone {:.1}s later", by.since(*after).as_secs_f64())
             }
         }
     }
@@ -337,7 +337,7 @@ impl KillReport {
     pub fn cause_in_short(&self) -> String {
         let Some(domain) = &self.domain else { return "in an unknown cgroup".into() };
         if domain.is_host {
-            return "by a full machine".into();
+            return "machine out of memory".into();
         }
         let limit = domain.limit.map_or_else(|| "the limit".to_owned(), |limit| limit.to_string());
         format!("at {limit} of {}", printable(domain.label.as_bytes()))
@@ -346,12 +346,12 @@ impl KillReport {
     /// By what, in words: `by the limit of docker 4f2a91 (512M)`.
     #[must_use]
     pub fn cause(&self) -> String {
-        let Some(domain) = &self.domain else { return "in a cgroup that is not known".into() };
+        let Some(domain) = &self.domain else { return "in an unknown cgroup".into() };
         if domain.is_host {
-            return "as the machine ran out of memory".into();
+            return "when the machine ran out of memory".into();
         }
         let limit = domain.limit.map_or_else(String::new, |limit| format!(" ({limit})"));
         let probably = if domain.is_told { "" } else { "probably " };
-        format!("{probably}by the limit of {}{limit}", printable(domain.label.as_bytes()))
+        format!("{probably}at the limit of {}{limit}", printable(domain.label.as_bytes()))
     }
 }

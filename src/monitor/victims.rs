@@ -131,7 +131,7 @@ pub fn explain(victim: &Victim, domain: &DomainReport, page_size: Bytes) -> Stri
         Some(0) => "adj 0".to_owned(),
         Some(-1000) => "adj -1000 exempts it".to_owned(),
         Some(adj) if victim.adjustment_pages == 0 => {
-            format!("adj {adj:+} counts as nothing: this {} {of} is too small", domain.limit)
+            format!("adj {adj:+} counts for nothing: this {} {of} is too small", domain.limit)
         }
         Some(adj) => format!("adj {adj:+} counts as {sign}{counts} of this {} {of}", domain.limit),
     };

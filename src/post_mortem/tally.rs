@@ -72,9 +72,9 @@ impl Tally {
         if !episode.victims.is_empty() {
             let name = match &episode.domain {
                 Some(Domain::Cgroup(Some(path))) => format!("cgroup {}", label(path)),
-                Some(Domain::Cgroup(None)) => "a cgroup that is not named".into(),
+                Some(Domain::Cgroup(None)) => "an unnamed cgroup".into(),
                 Some(Domain::Host) => "the whole machine".into(),
-                None => "what is not said".into(),
+                None => "an unknown cause".into(),
             };
             if let Some((_, count)) = self.domains.iter_mut().find(|(known, _)| *known == name) {
                 *count += died;
@@ -123,13 +123,13 @@ impl Tally {
     fn missing(&self) -> String {
         let unsaid = match self.unsaid {
             0 => None,
-            1 => Some("the victim of 1 kill is not in it".into()),
-            many => Some(format!("the victims of {many} kills are not in it")),
+            1 => Some("1 kill lacks its victim".into()),
+            many => Some(format!("{many} kills lack their victims")),
         };
         let chosen = match self.chosen {
             0 => None,
-            1 => Some("of 1 it has the choice and not the kill".into()),
-            many => Some(format!("of {many} it has the choice and not the kill")),
+            1 => Some("1 choice lacks its kill".into()),
+            many => Some(format!("{many} choices lack their kills")),
         };
         unsaid.into_iter().chain(chosen).collect::<Vec<String>>().join(", ")
     }
@@ -143,22 +143,23 @@ impl Tally {
     fn outcome(&self, span: &Span, form: &Form) -> String {
         let covers = covers(span);
         let missing = self.missing();
-        let but = if missing.is_empty() { String::new() } else { format!(" This log does not say all: {missing}.") };
+        let but = if missing.is_empty() { String::new() } else { format!(" This log is incomplete: {missing}.") };
         let killed = match self.killed {
             0 if self.panics > 0 => return format!("The kernel panicked for lack of memory ({covers}).{but}"),
             0 if self.without_victim > 0 => {
                 let times = if self.without_victim == 1 { "once" } else { &times(self.without_victim, "time") };
                 if !missing.is_empty() {
                     return format!(
-                        "The OOM killer ran {times}, and this log does not say who died of it ({covers}): {missing}."
+                        "The OOM killer ran {times}, but this log does not say what it killed ({covers}): {missing}."
                     );
                 }
                 if form.refused.lines > 0 {
                     return format!(
-                        "The OOM killer ran {times}, and whether somebody died of it is not certain from this log ({covers})."
+                        "The OOM killer ran {times}; whether it killed a process is not certain from this log \
+                         ({covers})."
                     );
                 }
-                return format!("The OOM killer ran {times}, and nobody died of it in this log ({covers}).");
+                return format!("The OOM killer ran {times} and killed no process in this log ({covers}).");
             }
             0 if form.refused.lines > 0 => {
                 return format!(
@@ -188,7 +189,7 @@ impl Tally {
         self.asked.iter().map(move |asked| {
             let text = match asked.pid {
                 pid if is_nothing => {
-                    format!("Whether {pid} was killed is not known: this is not recognised as a kernel's log.")
+                    format!("Whether {pid} was killed is not known: this is not recognised as a kernel log.")
                 }
                 pid if self.in_namespace => format!(
                     "Whether {pid} was killed is not known: that is its number in this PID namespace, and the kernel's log has \
@@ -205,12 +206,10 @@ impl Tally {
         let pid = asked.pid;
         match (asked.killed, asked.chosen) {
             (0, 0) => {}
-            (0, _) => return format!("The kernel chose {pid}, and this log does not have its kill: see above."),
-            (1, _) => return format!("The kernel's OOM killer took {pid}: see above."),
+            (0, _) => return format!("The kernel chose {pid}, but this log lacks its kill: see above."),
+            (1, _) => return format!("The kernel's OOM killer killed {pid}: see above."),
             (times, _) => {
-                return format!(
-                    "The kernel's OOM killer took a process {pid} {times} times, the number being used again."
-                );
+                return format!("The kernel's OOM killer killed a process {pid} {times} times: the PID was reused.");
             }
         }
         let (missing, others) = (self.missing(), counted(self.killed, ["other was", "others were"]));
@@ -224,13 +223,10 @@ impl Tally {
             }
         }];
         if asked.spared > 0 {
-            sentences.push(format!(
-                "It was among the candidates of {}, and others were taken.",
-                times(asked.spared, "dump")
-            ));
+            sentences.push(format!("It was a candidate in {}, but others were killed.", times(asked.spared, "dump")));
         }
         if asked.caused > 0 {
-            sentences.push(format!("It asked for the memory that was not there in {}.", times(asked.caused, "dump")));
+            sentences.push(format!("It invoked the OOM killer in {}.", times(asked.caused, "dump")));
         }
         let others = "A kill by systemd-oomd, earlyoom, a container runtime or a person leaves no record here";
         sentences.push(if self.in_namespace {
@@ -246,8 +242,8 @@ impl Tally {
 fn caveats(form: &Form) -> String {
     let behind = form.behind.as_deref().map(|behind| {
         format!(
-            " The records were found by the kernel's own words behind other text (first behind \"{}\"): whoever quotes a kernel's \
-             log writes the same.",
+            " The records were recognised by the kernel's own words after other text (first after \"{}\"): a quoted \
+             kernel log looks the same.",
             printable(behind).trim_end()
         )
     });
@@ -260,8 +256,8 @@ pub fn not_believed(form: &Form) -> String {
     match form.refused.lines {
         0 => String::new(),
         refused => format!(
-            " Not believed: {} the words of a kill (another program's, quoted, or of another log).",
-            counted(refused, ["line that has", "lines that have"])
+            " Not believed: {} the words of a kill (from another program, quoted, or from another log).",
+            counted(refused, ["line with", "lines with"])
         ),
     }
 }
@@ -277,6 +273,6 @@ fn covers(span: &Span) -> String {
         (Some(first), Some(last)) if first == last => format!("all at {first}"),
         (Some(first), Some(last)) => format!("it covers {first} to {last}"),
         (Some(only), None) | (None, Some(only)) => format!("it begins or ends at {only}"),
-        (None, None) => "its lines have no times".into(),
+        (None, None) => "its lines have no timestamps".into(),
     }
 }

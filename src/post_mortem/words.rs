@@ -39,15 +39,15 @@ pub fn headline(story: &Story) -> String {
                 count => format!("{who} and {count} others were killed: {cause}"),
             }
         }
-        (Outcome::NobodyToKill, []) => format!("nobody was left to kill: {cause}"),
+        (Outcome::NobodyToKill, []) => format!("no killable process was left: {cause}"),
         (Outcome::Panic, []) => format!("the kernel panicked: {cause}"),
-        (Outcome::AlreadyExiting, []) => format!("nobody was killed, the chosen one was exiting by itself: {cause}"),
+        (Outcome::AlreadyExiting, []) => format!("nothing was killed, the chosen process was already exiting: {cause}"),
         (_, []) => match chosen_without_kill(episode) {
             Some((name, pid)) => {
                 let name = name_and_pid(name.as_ref().map_or(&b""[..], |name| name.as_bytes()), pid);
-                format!("the kernel chose {name}, and its kill is not in this log: {cause}")
+                format!("the kernel chose {name}, but its kill is not in this log: {cause}")
             }
-            None => format!("the OOM killer ran, and this log does not say whom it killed: {cause}"),
+            None => format!("the OOM killer ran, but this log does not say what it killed: {cause}"),
         },
     }
 }
@@ -55,7 +55,7 @@ pub fn headline(story: &Story) -> String {
 fn cause(story: &Story) -> String {
     let episode = &story.episode;
     if episode.invoker.as_ref().is_some_and(|invoker| invoker.order == Some(-1)) {
-        return "somebody asked for it (SysRq f)".into();
+        return "it was requested by hand (SysRq f)".into();
     }
     match (&episode.domain, episode.constraint) {
         (Some(Domain::Cgroup(path)), _) => {
@@ -100,25 +100,27 @@ pub fn why(story: &Story) -> String {
     let episode = &story.episode;
     let mut text = match story.reason {
         Reason::NoVictim => match episode.outcome {
-            Outcome::NobodyToKill => "no process in it may be killed, or all were dying already".into(),
-            Outcome::Panic => "the kernel is set to panic, or had nobody left to kill".into(),
-            _ => "the log does not name anyone".into(),
+            Outcome::NobodyToKill => "no process in it may be killed, or all were already dying".into(),
+            Outcome::Panic => "the kernel is set to panic, or had nothing left to kill".into(),
+            _ => "the log names no process".into(),
         },
-        Reason::AllocatingTask => "nothing was compared: vm.oom_kill_allocating_task takes whoever asks".into(),
+        Reason::AllocatingTask => {
+            "nothing was compared: vm.oom_kill_allocating_task kills the process that asks".into()
+        }
         Reason::NoTable => match episode.invoker {
             Some(_) => "the log has no table of candidates (vm.oom_dump_tasks is 0, or it was cut)".into(),
             None => {
-                "the kernel's dump is not in this log (it writes at most 10 in 5s): who else was there is not known"
+                "the kernel's dump is not in this log (it writes at most 10 in 5s): the other candidates are unknown"
                     .into()
             }
         },
-        Reason::NotInTable => "it is not in the table of candidates of this log".into(),
-        Reason::NoRanking => "the table of this log lacks what the kernel's rule needs".into(),
-        Reason::OnlyOne => format!("it was the only one that may be killed: {}", own_parts(story)),
+        Reason::NotInTable => "it is not in this log's table of candidates".into(),
+        Reason::NoRanking => "the table in this log lacks what the kernel's rule needs".into(),
+        Reason::OnlyOne => format!("it was the only process that may be killed: {}", own_parts(story)),
         Reason::Tied { others } => {
             let taken = if story.scale.rules.ties == Ties::First { "first" } else { "last" };
             let parts = own_parts(story);
-            format!("{parts}; {others} more had exactly as much, and this kernel takes the one it looks at {taken}")
+            format!("{parts}; {others} more scored exactly as high, and this kernel picks the one it scans {taken}")
         }
         Reason::Most { runner_up, margin } => {
             let of = candidates(story);
@@ -130,13 +132,13 @@ pub fn why(story: &Story) -> String {
             let higher = story.ranking.get(by).map(|ranked| row_name(story, ranked)).unwrap_or_default();
             let margin = Pages(margin).bytes(story.scale.page_size);
             format!(
-                "the table in this log shows that {higher} had the higher score by {margin}, but {}",
+                "the table in this log shows that {higher} scored higher by {margin}, but {}",
                 but(because, episode)
             )
         }
     };
     if let Some(sacrificed) = sacrificed(episode) {
-        text = format!("{sacrificed}. Of the chosen one: {text}");
+        text = format!("{sacrificed}. Of the chosen process: {text}");
     }
     for remark in remarks(story) {
         text.push_str(". ");
@@ -151,13 +153,14 @@ fn but(because: Because, episode: &Episode) -> Cow<'static, str> {
         Because::OtherNodes => {
             let nodes = episode.nodemask.as_deref().or(episode.mems_allowed.as_deref()).unwrap_or("?");
             return Cow::Owned(format!(
-                "only tasks that may use the nodes that ran out ({nodes}) count, and the table does not say which those are"
+                "only tasks allowed on the nodes that ran out ({nodes}) count, and the table does not say which those \
+                 are"
             ));
         }
         Because::RootDiscount => "this kernel counts root's processes 3% lower",
-        Because::SwapUnknown => "what oom_score_adj counts depends on the machine's swap, which this log does not say",
-        Because::Rough => "that is less than the numbers may move between the choice and the table",
-        Because::Mixed => "records of another dump stand among these",
+        Because::SwapUnknown => "the weight of oom_score_adj depends on the machine's swap, which is not in this log",
+        Because::Rough => "the numbers may change by more than that between the choice and the table",
+        Because::Mixed => "records of another dump are mixed in",
         Because::Unsaid => {
             "the log does not say why it was passed over (it may have been exiting, in vfork, or seen with other numbers)"
         }
@@ -172,9 +175,9 @@ fn sacrificed(episode: &Episode) -> Option<String> {
     match episode.tasks.of(chosen.pid) {
         _ if victim.pid == chosen.pid => None,
         Some(row) if Some(row.tgid) == victim.tgid => None,
-        Some(_) => Some(format!("the kernel chose {name} and killed its child in its place, as kernels before 5.1 do")),
+        Some(_) => Some(format!("the kernel chose {name} and killed its child instead, as kernels before 5.1 do")),
         None if episode.tasks.rows.is_empty() => {
-            Some(format!("the kernel chose {name}, and a thread or a child of it was killed"))
+            Some(format!("the kernel chose {name}, and one of its threads or children was killed"))
         }
         // Not the thread that stands for its process in the table: of which process is not said.
         None => None,
@@ -190,7 +193,7 @@ fn remarks(story: &Story) -> Vec<String> {
     let immune = story.ranking.iter().filter(|ranked| ranked.score.is_never_taken);
     if let Some(immune) = immune.filter(more).max_by_key(|ranked| ranked.score.held) {
         let (name, held) = (row_name(story, immune), size(immune));
-        remarks.push(format!("{name} held more ({held}) but is never taken: its oom_score_adj is -1000"));
+        remarks.push(format!("{name} held more ({held}) but is never killed: its oom_score_adj is -1000"));
     }
     if matches!(story.reason, Reason::Most { .. } | Reason::Tied { .. }) {
         let others = story.ranking.iter().filter(|ranked| !ranked.score.is_never_taken);
@@ -199,14 +202,16 @@ fn remarks(story: &Story) -> Vec<String> {
             remarks.push(format!("{name} held more ({held} against {}): oom_score_adj decided", size(&own)));
         }
         if !story.scale.total_is_shown && is_outbid_by_swap(story, &own) {
-            remarks.push("The machine's swap is not in this log: what oom_score_adj counts is reckoned without".into());
+            remarks.push(
+                "The machine's swap is not in this log: the weight of oom_score_adj is computed without it".into(),
+            );
         }
         if !own.score.is_whole {
-            remarks.push("This kernel's table has no swap and page tables; they counted too".into());
+            remarks.push("This kernel's table does not show swap and page tables, which counted too".into());
         }
     }
     if story.episode.mixed {
-        remarks.push("Records of another dump stand among these: the table may hold rows of either".into());
+        remarks.push("Records of another dump are mixed in: the table may hold rows of both".into());
     }
     if story.episode.tasks.left_out > 0 {
         remarks.push(format!(
@@ -253,7 +258,7 @@ pub fn parts(story: &Story, ranked: &Ranked) -> String {
         (None, _) => holds,
         (Some(0), _) => format!("{holds}, adj 0"),
         (Some(adj), None) => format!("{holds}, adj {adj:+}"),
-        (Some(adj), Some(0)) => format!("{holds}, adj {adj:+} counts as nothing: this {of} is too small"),
+        (Some(adj), Some(0)) => format!("{holds}, adj {adj:+} counts for nothing: this {of} is too small"),
         (Some(adj), Some(counts)) => {
             let sign = if counts < 0 { "-" } else { "" };
             let counts = size(Pages(counts.unsigned_abs()));
@@ -269,7 +274,7 @@ pub fn who_asked(story: &Story) -> Option<String> {
     let invoker = episode.invoker.as_ref()?;
     let name = match invoker.pid {
         Some(pid) => name_and_pid(invoker.name.as_bytes(), pid),
-        None if invoker.name.as_bytes().is_empty() => "a task that is not named".into(),
+        None if invoker.name.as_bytes().is_empty() => "an unnamed task".into(),
         None => printable(invoker.name.as_bytes()).into_owned(),
     };
     let died = invoker.pid.is_some()
@@ -285,7 +290,7 @@ pub fn who_asked(story: &Story) -> Option<String> {
         Some(-1) => format!("{name}, on behalf of SysRq f"),
         Some(order @ 1..=20) => {
             let size = Pages(1 << order).bytes(story.scale.page_size);
-            format!("{name}{itself} asked for {size} in one piece (order {order}, {mask})")
+            format!("{name}{itself} asked for {size} of contiguous memory (order {order}, {mask})")
         }
         Some(0) => format!("{name}{itself} asked for one page ({mask})"),
         _ => format!("{name}{itself} asked for memory ({mask})"),
@@ -338,15 +343,17 @@ fn joined(sizes: &[(Option<Bytes>, &str)], between: &str) -> String {
 #[must_use]
 pub fn freed(victim: &Victim) -> Option<String> {
     match victim.reaped? {
-        Reaped::Unable => {
-            Some("the kernel could not take its memory (unable to reap): it came back when it exited, if it did".into())
-        }
+        Reaped::Unable => Some(
+            "the kernel could not reclaim its memory early (unable to reap): it was freed when it exited, if it \
+                  did"
+            .into(),
+        ),
         Reaped::Left { anon, file, shmem } => {
             let left = anon.saturating_add(file).saturating_add(shmem.unwrap_or_default());
             let freed = victim.rss()?.saturating_sub(left);
             Some(match left {
-                Bytes(0) => format!("{freed} were taken back at once, before it exited"),
-                left => format!("{freed} were taken back at once, before it exited; {left} were left to it"),
+                Bytes(0) => format!("{freed} was reclaimed at once, before it exited"),
+                left => format!("{freed} was reclaimed at once, before it exited; {left} remained"),
             })
         }
     }
@@ -366,14 +373,12 @@ pub fn usage(story: &Story) -> Option<String> {
         clauses[0].push_str(&kinds);
     }
     match episode.counters.swap {
-        Some(swap) if swap.limit == Some(Bytes(0)) => clauses.push("it may not swap".into()),
+        Some(swap) if swap.limit == Some(Bytes(0)) => clauses.push("no swap allowed".into()),
         Some(swap) => clauses.push(format!("{} of swap", swap.usage)),
         None => {}
     }
     if let Some(shmem) = stats.shmem.filter(|shmem| shmem.0 >= memory.usage.0 / 10 && shmem.0 > 0) {
-        clauses.push(format!(
-            "{shmem} of it is tmpfs or shared memory, which no death gives back while the file is there"
-        ));
+        clauses.push(format!("{shmem} of it is tmpfs or shared memory, which no kill frees while the file exists"));
     }
     Some(clauses.join("; "))
 }
@@ -382,7 +387,7 @@ fn host_usage(story: &Story) -> Option<String> {
     let host = &story.episode.host;
     let swap = host.swap_total.filter(|swap| swap.0 > 0)?;
     let free = host.swap_free?;
-    Some(format!("{free} of {swap} of swap were free"))
+    Some(format!("{free} of {swap} of swap was free"))
 }
 
 /// `postgres 1204`, in a form that is safe to show.

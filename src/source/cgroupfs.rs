@@ -87,7 +87,7 @@ const LISTING_SHARE: u32 = 300;
 impl Cgroupfs {
     /// Between two searches for cgroups with a limit.
     const SCAN: Duration = Duration::from_secs(10);
-    /// After a process was met in a cgroup that is not known.
+    /// After a process was met in an unknown cgroup.
     const SCAN_SOON: Duration = Duration::from_secs(1);
 
     /// Finds where the memory controller is mounted; nowhere is fine.

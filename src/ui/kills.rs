@@ -24,10 +24,10 @@ pub fn title(state: &State) -> String {
     let now = state.report.time;
     match (state.opened_kill(), state.report.kills.as_slice()) {
         (Some(kill), _) => format!("Killed {}: {}, {}", kill.age(now), who(kill), kill.cause()),
-        (None, []) => "Kills by the OOM killer: none seen".into(),
-        (None, [only]) => format!("1 kill by the OOM killer, {}", only.age(now)),
+        (None, []) => "OOM kills: none seen".into(),
+        (None, [only]) => format!("1 OOM kill, {}", only.age(now)),
         (None, [.., last]) => {
-            format!("{} kills by the OOM killer, the last {}", state.report.kills.len(), last.age(now))
+            format!("{} OOM kills, the last {}", state.report.kills.len(), last.age(now))
         }
     }
 }
@@ -35,7 +35,7 @@ pub fn title(state: &State) -> String {
 /// Name and number of the victim, and how many died with it; what is said where there is no name.
 #[must_use]
 pub fn who(kill: &KillReport) -> String {
-    let victim = kill.victim.as_ref().map_or_else(|| "somebody".into(), Killed::to_string);
+    let victim = kill.victim.as_ref().map_or_else(|| "a process".into(), Killed::to_string);
     match kill.group.as_ref().map_or(0, |group| group.count.saturating_sub(1)) {
         0 => victim,
         others => format!("{victim} +{others}"),
@@ -59,7 +59,7 @@ fn nothing(state: &State) -> Vec<(Cow<'static, str>, Role)> {
     let cgroups = report.domains.len().saturating_sub(1);
     let mut lines = vec![(
         format!(
-            "Nobody was killed since oomtop began to look: at the machine and {}.",
+            "No OOM kill since oomtop began to watch the machine and {}.",
             counted(cgroups, ["cgroup with a limit", "cgroups with limits"])
         )
         .into(),
@@ -67,7 +67,7 @@ fn nothing(state: &State) -> Vec<(Cow<'static, str>, Role)> {
     )];
     if let Some(ever) = report.system.events.oom_kill.filter(|ever| *ever > 0) {
         let earlier =
-            format!("{ever} since boot, before that: `oomtop explain --kernel` tells them from the kernel's log.");
+            format!("{ever} since boot, before that: `oomtop explain --kernel` explains them from the kernel log.");
         lines.push((earlier.into(), Role::Dim));
     }
     lines.extend(blindness(state));
@@ -78,8 +78,8 @@ fn nothing(state: &State) -> Vec<(Cow<'static, str>, Role)> {
 fn blindness(state: &State) -> Option<(Cow<'static, str>, Role)> {
     let log = state.report.unreadable.iter().find(|entry| entry.field == UnreadableReport::KERNEL_LOG)?;
     let text = format!(
-        "The kernel's log is not readable: {}. Without it counters tell that somebody was killed, and who it was is \
-         concluded from who vanished.",
+        "The kernel log is not readable: {}. Without it, counters show that a process was killed, and which one is \
+         inferred from what vanished.",
         log.reason_in_words()
     );
     Some((text.into(), Role::Warned))
@@ -165,7 +165,7 @@ fn profile_before(state: &State, kill: &KillReport) -> Option<(Cow<'static, str>
     let before = human_duration(kill.at.since(kept.at));
     let file = kept.fetched.file().map_or_else(|| "kept".into(), |file| format!("in {}", printable(file.as_bytes())));
     let kind = kept.call.kind.word();
-    let text = format!("Its {kind} profile of {before} before is {file}: 9 shows which functions held it.");
+    let text = format!("Its {kind} profile from {before} before is {file}: 9 shows which functions held its memory.");
     Some((text.into(), Role::Plain))
 }
 
@@ -176,19 +176,19 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
     if let Some(held) = kill.held {
         let tables = held.page_tables.map_or_else(String::new, |tables| format!(", {tables} of page tables"));
         let swap = held.swap.filter(|swap| swap.0 > 0).map_or_else(String::new, |swap| format!(", {swap} in swap"));
-        let by = if held.is_told { "as the kernel's log says".to_owned() } else { last_look(kill) };
+        let by = if held.is_told { "from the kernel log".to_owned() } else { last_look(kill) };
         let limit = kill.domain.as_ref().filter(|domain| !domain.is_host).and_then(|domain| domain.limit);
         // mm/memcontrol.c: a page is charged once. The RSS of everybody who maps it has it.
         let beyond = limit
             .filter(|limit| held.rss > *limit)
-            .map_or("", |_| " More than the limit: a page that others map too counts where it was first touched.");
+            .map_or("", |_| " More than the limit: a shared page is charged where it was first touched.");
         say(format!("It held {} of RSS{tables}{swap} ({by}).{beyond}", held.rss), Role::Strong);
     }
     match &kill.why {
         Some(why) => say(format!("Why this one: {why}."), Role::Plain),
         None if kill.victim.is_some() => say(
-            "Why this one is not known here: it was not among the candidates that oomtop had ranked just before. \
-             `oomtop explain --kernel` ranks the kernel's own table."
+            "Why this one is unknown here: it was not among the candidates that oomtop ranked just before. `oomtop \
+             explain --kernel` ranks by the kernel's own table."
                 .into(),
             Role::Dim,
         ),
@@ -199,7 +199,7 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
         let of_host = if kill.victim.as_ref().is_some_and(|victim| victim.is_of_host) { " on the host" } else { "" };
         let pid = pid.map_or_else(String::new, |pid| format!(" {pid}{of_host}"));
         let who = if is_victim { "It itself".to_owned() } else { format!("{}{pid}", printable(name)) };
-        say(format!("{who} asked for the memory that was not there."), Role::Plain);
+        say(format!("{who} invoked the OOM killer."), Role::Plain);
     }
     if let Some(text) = together(kill) {
         say(text, Role::Strong);
@@ -209,11 +209,11 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
     }
     if let Some((before, Some(after))) = kill.usage {
         let freed: Bytes = before.saturating_sub(after);
-        say(format!("What was in use went from {before} to {after}: {freed} came back."), Role::Plain);
+        say(format!("Usage went from {before} to {after}: {freed} was freed."), Role::Plain);
     }
     if let Some(growth) = kill.growth.filter(|growth| growth.per_second().abs() >= 1.0) {
         let alarm = kill.alarmed.map_or_else(String::new, |since| {
-            format!("; warned of since {} before", human_duration(kill.at.since(since)))
+            format!("; oomtop had been warning for {}", human_duration(kill.at.since(since)))
         });
         let verb = if growth.per_second() > 0.0 { "grew" } else { "shrank" };
         let growth = growth.to_string();
@@ -224,13 +224,13 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
         say(text, Role::Good);
     }
     let sure = match (kill.confidence, &kill.victim) {
-        (Confidence::Certain, _) => "Certain: the kernel names it.".to_owned(),
-        (_, None) => "A counter says that somebody was killed; nobody that oomtop knew is gone.".to_owned(),
+        (Confidence::Certain, _) => "Certain: the kernel log names it.".to_owned(),
+        (_, None) => "A counter shows a kill, but no process known to oomtop is gone.".to_owned(),
         (_, Some(victim)) if victim.is_of_host => by_another_number(victim),
-        (Confidence::Likely, _) => "Likely: it is the only one that vanished where the counter moved.".to_owned(),
-        (Confidence::Guess, _) if kill.others == 0 => "A guess: it vanished when the counter moved.".to_owned(),
+        (Confidence::Likely, _) => "Likely: it is the only process that vanished where the counter rose.".to_owned(),
+        (Confidence::Guess, _) if kill.others == 0 => "A guess: it vanished when the counter rose.".to_owned(),
         (Confidence::Guess, _) => {
-            format!("A guess: it and {} vanished when the counter moved.", counted(kill.others, ["other", "others"]))
+            format!("A guess: it and {} vanished when the counter rose.", counted(kill.others, ["other", "others"]))
         }
     };
     say(sure, sureness(kill.confidence));
@@ -242,10 +242,10 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
 
 /// How sure it is that one whom the log names by a number that is not ours was this one, or one of ours at all.
 fn by_another_number(victim: &Killed) -> String {
-    let told = format!("Likely: the kernel names {} {} of the host", printable(&victim.name), victim.pid);
+    let told = format!("Likely: the kernel log names {} {} of the host", printable(&victim.name), victim.pid);
     match victim.id {
-        Some(id) => format!("{told}; of that name only {} was gone there.", id.pid),
-        None => format!("{told}; that it was here a counter says."),
+        Some(id) => format!("{told}; of that name, only {} had vanished there.", id.pid),
+        None => format!("{told}; a counter shows that it was here."),
     }
 }
 
@@ -256,7 +256,7 @@ fn last_look(kill: &KillReport) -> String {
         _ => None,
     });
     let before = before.map(|before| format!(", up to {:.1}s before", before.as_secs_f64()));
-    format!("at our last look{}", before.unwrap_or_default())
+    format!("when last sampled{}", before.unwrap_or_default())
 }
 
 /// Who died with it, by name as far as there is room.
@@ -272,15 +272,15 @@ fn together(kill: &KillReport) -> Option<String> {
 
 fn to_have_lived(spared: &Spared) -> String {
     let Some(instead) = &spared.instead else {
-        return "To have lived: oom_score_adj -1000. Nobody else could have been taken.".into();
+        return "To survive it needed oom_score_adj -1000: no other process could have been killed.".into();
     };
     let adjustment = spared.adjustment.map(|adj| match adj {
         -1000 => "oom_score_adj -1000".to_owned(),
         adj => format!("oom_score_adj {adj} or lower"),
     });
-    let less = spared.less.map(|less| format!("{less} less of it"));
+    let less = spared.less.map(|less| format!("{less} less memory"));
     let ways: Vec<_> = adjustment.into_iter().chain(less).collect();
-    format!("To have lived: {}; {} would have been first then.", ways.join(", or "), instead)
+    format!("To survive it needed {}; {} would then have been first.", ways.join(", or "), instead)
 }
 
 /// What would have put it off for everybody, and what that rests on. Nobody knows whether it would have been enough.
@@ -288,11 +288,11 @@ fn to_put_it_off(kill: &KillReport, all: &AllSpared) -> Option<String> {
     let what = if kill.domain.as_ref().is_some_and(|domain| domain.is_host) { "RAM or swap" } else { "limit" };
     // By all that is in it and over longer than the victim's growth, which stands above.
     let more = all.per_minute.map(|size| {
-        format!("{size} more of {what} for each minute, as fast as that filled lately ({}/s)", Bytes(size.0 / 60))
+        format!("{size} more {what} for each minute, at the rate it was filling ({}/s)", Bytes(size.0 / 60))
     });
     let go = all.go.as_ref().map(|advice| format!("{} ({})", advice.what, advice.why));
     let ways: Vec<_> = more.into_iter().chain(go).collect();
-    (!ways.is_empty()).then(|| format!("To put it off: {}.", ways.join(", or ")))
+    (!ways.is_empty()).then(|| format!("To delay it: {}.", ways.join(", or ")))
 }
 
 /// The order by which it was the first, and whose that is.
@@ -305,7 +305,7 @@ fn candidates(canvas: &mut Canvas<'_>, area: Rect, state: &State, kill: &KillRep
     let from = match kill.ranked_by {
         RankedBy::KernelLog => "by the kernel's own table".to_owned(),
         // Its RSS may lack what processors have not added up yet, and then is not quite the one that was held.
-        RankedBy::LastLook(at) => format!("at our last look, {:.1}s before", kill.at.since(at).as_secs_f64()),
+        RankedBy::LastLook(at) => format!("when last sampled, {:.1}s before", kill.at.since(at).as_secs_f64()),
     };
     canvas.pen(area, 1).gap(1).put(&format!("{count} {from}: RSS + swap + tables + adj"), Role::Heading);
     // Every part of the sum before a whole name.

@@ -245,7 +245,7 @@ fn who_kills_before_the_kernel_stands_where_the_machine_does() {
             })
             .to_vec(),
         unit: KillUnit::Cgroup,
-        takes: Err("it takes whole cgroups"),
+        takes: Err("it kills whole cgroups"),
         ..earlyoom.clone()
     };
     Arc::make_mut(&mut state.report).other_killers = vec![earlyoom.clone(), oomd];

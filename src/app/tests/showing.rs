@@ -279,7 +279,10 @@ fn a_kill_is_told_once_and_its_story_is_two_keys_away() {
     let said = |state: &State| state.said(200, 1).pop().map(|(_, row)| row).unwrap_or_default();
     report(&mut state, 1..=1);
     let told = said(&state);
-    assert!(told.contains("31, in a cgroup") && told.ends_with("; 5 shows why") && !told.contains('\x1b'), "{told}");
+    assert!(
+        told.contains("31, in an unknown cgroup") && told.ends_with("; 5 shows why") && !told.contains('\x1b'),
+        "{told}"
+    );
     state.news = None;
     report(&mut state, 1..=1);
     assert_eq!(state.news, None);

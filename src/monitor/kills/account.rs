@@ -95,7 +95,7 @@ pub(super) fn explain(report: &mut KillReport, domain: Option<&DomainReport>, be
     let parts = victims::explain(own, &then, page);
     let when = match report.ranked_by {
         RankedBy::KernelLog => "by the kernel's own table".to_owned(),
-        RankedBy::LastLook(at) => format!("as it was {:.1}s before", report.at.since(at).as_secs_f64()),
+        RankedBy::LastLook(at) => format!("as sampled {:.1}s before", report.at.since(at).as_secs_f64()),
     };
     let other = report.candidates.iter().find(|other| !is_own(other) && other.victim.immune.is_none());
     let why = match other {
@@ -105,7 +105,7 @@ pub(super) fn explain(report: &mut KillReport, domain: Option<&DomainReport>, be
             if own.rank == 1 {
                 format!("{parts}; next was {who}, {apart} behind ({when})")
             } else {
-                format!("{parts}; at our last look {who} was ahead of it by {apart}: they moved since")
+                format!("{parts}; when last sampled, {who} was ahead of it by {apart}: they moved since")
             }
         }
     };
@@ -164,6 +164,6 @@ fn of_go(report: &KillReport) -> Option<Advice> {
     let others = report.usage?.0.saturating_sub(report.held?.rss);
     let knows_it = runtime_memory::minor(&go.build.version) >= Some(19);
     let line = advice::usual_memory_limit(limit.saturating_sub(others)).filter(|_| go.read.is_none() && knows_it)?;
-    let why = "it is a Go program, and nobody had looked at its heap".into();
-    Some(Advice { what: format!("set {line} where what is live fits below it"), why, set: Some(line) })
+    let why = "it is a Go program, and its heap had not been read".into();
+    Some(Advice { what: format!("set {line} if the live heap fits below it"), why, set: Some(line) })
 }

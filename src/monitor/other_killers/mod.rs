@@ -170,7 +170,7 @@ impl Known {
             unit: if self.program == KillerProgram::SystemdOomd { KillUnit::Cgroup } else { rule.unit },
             takes: match (&self.rule, rule.unit) {
                 (Err(_), _) => Err("its configuration cannot be read"),
-                (_, KillUnit::Cgroup) => Err("it takes whole cgroups"),
+                (_, KillUnit::Cgroup) => Err("it kills whole cgroups"),
                 _ if !self.kills_all => Err("it may only kill processes of its own user"),
                 (Ok(rule), _) => takes(self.id, &rule.choice, report, rules),
             },

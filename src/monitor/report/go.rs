@@ -124,7 +124,7 @@ impl GoReport {
             return None;
         }
         let mut sentence = match live {
-            Some(live) => format!("Of {whole} RSS {live} are live; the other {}:", whole.saturating_sub(live)),
+            Some(live) => format!("Of {whole} RSS, {live} is live; the other {}:", whole.saturating_sub(live)),
             None => format!("Of {whole} RSS:"),
         };
         for (index, (part, size)) in besides.iter().take(NAMED).enumerate() {
@@ -133,7 +133,7 @@ impl GoReport {
         }
         let rest = besides.iter().skip(NAMED).fold(Bytes(0), |sum, (_, size)| sum.saturating_add(*size));
         if rest > Bytes(0) {
-            let _ = write!(sentence, ", {rest} else");
+            let _ = write!(sentence, ", {rest} other");
         }
         sentence.push('.');
         if let Some(not_touched) = self.not_touched.filter(|size| size.0 > whole.0 / 20) {

@@ -87,8 +87,8 @@ fn the_difference_between_rss_and_the_live_heap_is_told() {
     assert_eq!(
         go.difference().as_deref(),
         Some(
-            "Of 52.0M RSS 20.0M are live; the other 32.0M: 10.0M new since the last GC, 6.00M kept free, 5.00M \
-             runtime tables, 4.00M unused or dead in spans, 4.00M goroutine stacks, 3.00M else."
+            "Of 52.0M RSS, 20.0M is live; the other 32.0M: 10.0M new since the last GC, 6.00M kept free, 5.00M \
+             runtime tables, 4.00M unused or dead in spans, 4.00M goroutine stacks, 3.00M other."
         )
     );
     let lazily = told(mappings(44, 15), Ok(numbers()));

@@ -114,13 +114,13 @@ fn all_witnesses_make_one_kill() {
     let held = kill.held.unwrap();
     assert_eq!((held.rss, held.page_tables), (Bytes::from_kib(480_400), Some(Bytes::from_kib(960))));
     assert_eq!(kill.invoker, Some((b"b.test".as_slice().into(), Some(Pid(31)))));
-    assert_eq!(kill.cause(), "by the limit of web (512M)");
+    assert_eq!(kill.cause(), "at the limit of web (512M)");
     assert_eq!(kill.candidates.len(), 2);
     assert_eq!(&*kill.candidates[0].who.name, b"a.test");
     let why = kill.why.as_ref().unwrap();
     assert!(
         why.starts_with("1st of 2: 461M RSS")
-            && why.ends_with("; next was b.test 31, 430M behind (as it was 1.0s before)"),
+            && why.ends_with("; next was b.test 31, 430M behind (as sampled 1.0s before)"),
         "{why}"
     );
     assert_eq!(kill.usage, Some((Bytes::from_mib(491), Some(Bytes::from_mib(31)))));
@@ -167,7 +167,7 @@ fn the_kernels_own_table_is_believed_before_our_last_look() {
     // One in which the victim is not the first explains nothing.
     let report = killed_by(&[(30, 7_000), (31, 8_000)]);
     let why = only(&report).why.as_ref().unwrap();
-    assert!(why.ends_with("430M behind (as it was 1.0s before)"), "{why}");
+    assert!(why.ends_with("430M behind (as sampled 1.0s before)"), "{why}");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_counter_alone_names_nobody() {
     let report = after([second(2, &BOTH, 4, 8), second(3, &BOTH, 4, 8)]);
     let kill = only(&report);
     assert_eq!((kinds(kill), kill.victim.as_ref(), kill.confidence), (vec![1, 2], None, Confidence::Guess));
-    assert_eq!(kill.cause(), "probably by the limit of web (512M)");
+    assert_eq!(kill.cause(), "probably at the limit of web (512M)");
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn a_limit_below_a_thousand_pages_makes_adjustment_count_for_nothing() {
     let report = absorb(&taken);
     assert_eq!(order(domain(&report, "/tiny")), [20, 10]);
     let text = victims::explain(&domain(&report, "/tiny").victims[1], domain(&report, "/tiny"), Bytes(4096));
-    assert!(text.contains("adj +1000 counts as nothing"), "{text}");
+    assert!(text.contains("adj +1000 counts for nothing"), "{text}");
 }
 
 #[test]

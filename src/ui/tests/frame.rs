@@ -218,7 +218,7 @@ fn one_is_not_several() {
     let shown = screen(&state);
     assert!(shown.contains("  1 process  "), "{shown}");
     state.focus = Pane::Kills;
-    assert!(screen(&state).contains("at the machine and 1 cgroup with a limit."), "{}", screen(&state));
+    assert!(screen(&state).contains("the machine and 1 cgroup with a limit."), "{}", screen(&state));
 }
 
 #[test]

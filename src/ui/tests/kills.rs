@@ -30,8 +30,8 @@ fn kills_and_their_stories() {
     let mut nameless = after_kills((100, 26), UNICODE, true);
     nameless.kills.selected = Some(1);
     let nameless = screen(&nameless);
-    assert!(nameless.contains("somebody, in a cgroup that is not known"), "{nameless}");
-    assert!(nameless.contains("nobody that oomtop knew is gone"), "{nameless}");
+    assert!(nameless.contains("a process, in an unknown cgroup"), "{nameless}");
+    assert!(nameless.contains("no process known to oomtop is gone"), "{nameless}");
     // The header tells the last one on every screen that has the room.
     assert!(screen(&after_kills((140, 34), UNICODE, false)).contains(", last 41m ago: a.test"));
 }
@@ -55,7 +55,7 @@ fn a_group_that_died_is_one_kill_with_its_names() {
     let shown = screen(&state);
     assert!(shown.contains("Killed with it: 8 others of /ci (memory.oom.group)"), "{shown}");
     assert!(shown.contains("t 40, t 41") && shown.contains("t 45, ...") && !shown.contains("t 46"), "{shown}");
-    assert!(shown.contains("Nobody else could have been taken."), "{shown}");
+    assert!(shown.contains("no other process could have"), "{shown}");
 }
 
 #[test]
@@ -67,10 +67,10 @@ fn what_was_concluded_says_how_old_it_is_and_why_it_may_exceed_the_limit() {
     let gone = Evidence::Gone { after: Timestamp(1_000_000_000), by: Timestamp(2_500_000_000) };
     (kill.held, kill.evidence) = (held(limit), vec![gone]);
     let shown = screen(&state);
-    assert!(shown.contains("(at our last look, up to 1.5s before)."), "{shown}");
-    assert!(!shown.contains("a page that others map too"), "{shown}");
+    assert!(shown.contains("(when last sampled, up to 1.5s before)."), "{shown}");
+    assert!(!shown.contains("a shared page is charged"), "{shown}");
     Arc::make_mut(&mut Arc::make_mut(&mut state.report).kills[1]).held = held(Bytes(limit.0 + 4096));
-    assert!(screen(&state).contains("a page that others map too"), "{}", screen(&state));
+    assert!(screen(&state).contains("a shared page is charged"), "{}", screen(&state));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn without_a_kill_the_list_says_what_is_watched_and_which_right_is_missing() {
     let denied = UnreadableReport::kernel_log(Unreadable::Denied);
     Arc::make_mut(&mut state.report).unreadable.push(denied);
     let shown = screen(&state);
-    for words in ["Nobody was killed since oomtop began to look", "oomtop explain --kernel", "CAP_SYSLOG"] {
+    for words in ["No OOM kill since oomtop began to watch", "oomtop explain --kernel", "CAP_SYSLOG"] {
         assert!(shown.contains(words), "{words} in {shown}");
     }
 }

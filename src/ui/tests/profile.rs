@@ -124,7 +124,7 @@ fn a_profile_from_before_is_told_with_the_alarm_and_with_the_kill() {
     (report.kills, report.alarms) = (fixture::kills(), vec![fixture::alarm()]);
     state.kills.opened = true;
     state.focus = Pane::Kills;
-    assert!(screen(&state).contains("heap profile of"), "{}", screen(&state));
+    assert!(screen(&state).contains("heap profile from"), "{}", screen(&state));
     press(&mut state, "9");
     assert!(
         screen(&state).contains("a.test 30987: cache.(*Cache[go.shape.string]).Put 230M of 340M"),

@@ -321,7 +321,7 @@ fn a_process_of_a_container_is_not_known_by_the_numbers_of_the_machine() {
         (output.status.code(), String::from_utf8(output.stdout).expect("text"))
     };
     for (pid, answer) in
-        [("12", "The kernel's OOM killer took 12: see above."), ("13", "Nothing in this log killed 13 ")]
+        [("12", "The kernel's OOM killer killed 12: see above."), ("13", "Nothing in this log killed 13 ")]
     {
         let (status, text) = told(pid, &["--journal"]);
         let last = text.lines().last().expect("an answer");

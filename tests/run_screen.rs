@@ -91,7 +91,7 @@ fn a_command_that_ends_at_once_has_its_name() {
     }
 }
 
-const TOLD: &str = "oomtop: it wants a terminal of its own; `oomtop run --headless` gives it this one";
+const TOLD: &str = "oomtop: it needs a terminal of its own; `oomtop run --headless` gives it this one";
 
 /// Nothing of these is anywhere on the screen.
 fn none_of(terminal: &Terminal, garbage: &[&str]) {
@@ -129,7 +129,7 @@ fn a_pager_is_told_by_its_verdict() {
     }
     let mut terminal = start_words(&["less", "/etc/passwd"]);
     until(&mut terminal, "OK (");
-    until(&mut terminal, "try: oomtop run --headless (it wants a terminal of its own)");
+    until(&mut terminal, "try: oomtop run --headless (it needs a terminal of its own)");
     terminal.press("q");
     assert!(terminal.ended(PATIENCE).is_some_and(|status| status.success()));
 }

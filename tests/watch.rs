@@ -123,19 +123,19 @@ fn a_go_test_found_by_its_words_is_followed_to_its_verdict() {
     shows(&mut terminal, "example.com/suite/slow");
     kill_process(test, Signal::KILL).expect("is there");
     // The shell lives on: it was go test that was meant. What it ended with is known to those who may read exit records.
-    shows(&mut terminal, "looked on from outside");
+    shows(&mut terminal, "watched from outside");
     let verdict = terminal.text().join("\n");
     // A guess where the kernel counted kills of others meanwhile and its log does not tell whom; in their cgroup, theirs.
     let says =
         |headline: &str| ["(likely)", "(guess)"].iter().any(|sure| verdict.contains(&format!("{headline} {sure}")));
     let is_told = says("KILLED BY A SIGNAL") && verdict.contains("status 1");
     let is_taken_for_theirs = cgroup.is_none() && says("KILLED BY THE OOM KILLER");
-    assert!(is_told || says("ENDED, NOT KNOWN WHY") || is_taken_for_theirs, "{verdict}");
+    assert!(is_told || says("ENDED, REASON UNKNOWN") || is_taken_for_theirs, "{verdict}");
     terminal.press("q");
     assert!(terminal.ended(PATIENCE).is_some_and(|status| status.success()), "its status is not ours");
     let left = String::from_utf8_lossy(terminal.transcript()).into_owned();
     let behind = left.rsplit("\x1b[?1049l").next().expect("the screen was left");
-    assert!(behind.contains("looked on from outside"), "{behind}");
+    assert!(behind.contains("watched from outside"), "{behind}");
 }
 
 /// The kernel's log names it to root. To others only a counter tells, and that the test was gone then.
@@ -172,7 +172,7 @@ fn a_test_that_the_oom_killer_takes_is_named_as_surely_as_it_is_known() {
         let mut terminal = Terminal::start(command, 200, 50);
         shows(&mut terminal, "watched for");
         std::fs::write(&gate, "").expect("written");
-        shows(&mut terminal, "looked on from outside");
+        shows(&mut terminal, "watched from outside");
         let told = terminal.text().join("\n");
         let line =
             told.lines().find(|line| line.contains("KILLED BY THE OOM KILLER")).unwrap_or_else(|| panic!("{told}"));

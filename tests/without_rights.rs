@@ -159,6 +159,6 @@ fn a_run_that_ends_well_after_a_kill_is_not_simply_ok() {
     let verdict = &report["verdict"];
     assert_eq!((&verdict["kind"], &verdict["confidence"]), (&json!("oom_killed_cgroup"), &json!("guess")), "{verdict}");
     assert_eq!(verdict["victim"]["name"], "tail", "{verdict}");
-    assert!(told.contains("OK, BUT THE OOM KILLER TOOK A PROCESS"), "{told}");
+    assert!(told.contains("OK, BUT THE OOM KILLER KILLED A PROCESS"), "{told}");
     assert!(!told.contains("a quarter more"), "what would have been enough is not known: {told}");
 }

@@ -3,7 +3,7 @@
 
 /// Said once, where a command begins to draw, asks for keys or complains.
 pub(super) const WANTS_A_TERMINAL: &str =
-    "oomtop: it wants a terminal of its own; `oomtop run --headless` gives it this one";
+    "oomtop: it needs a terminal of its own; `oomtop run --headless` gives it this one";
 
 /// In the words of vim, top, tty(1), docker, nano, btop, tig, and of strerror(3) for ENOTTY in C and in Go.
 const COMPLAINTS: [&str; 9] = [

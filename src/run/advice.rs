@@ -41,7 +41,7 @@ fn after_a_kill(report: &RunReport, race: bool) -> impl Iterator<Item = Advice> 
     let is_test = victim(report).is_some_and(|victim| victim.phase == Phase::Test);
     let race = (race && is_test).then(|| Advice {
         what: "run without -race where memory is short".into(),
-        why: "the race detector makes a test hold 5 to 10 times as much (its own documentation says so)".into(),
+        why: "the race detector makes a test use 5 to 10 times the memory, says its documentation".into(),
         command: again::without_flag(report, "-race"),
     });
     let (first, then) = if is_by_sum(report) { (fits, None) } else { (None, fits) };
@@ -77,7 +77,7 @@ fn before_a_kill(report: &RunReport, tight: &Tight<'_>) -> impl Iterator<Item = 
     let more = Advice {
         what: format!("a limit of {size}"),
         why: format!(
-            "it held {} of {}; a quarter more for bad days, rounded up to the next {step}",
+            "it held {} of {}; a quarter more as margin, rounded up to the next {step}",
             tight.held, tight.limit
         ),
         command: report.room.as_ref().filter(|room| room.is_own).and_then(|_| with_limit(report, size)),
@@ -90,11 +90,8 @@ fn hold_it_there(report: &RunReport) -> Option<Advice> {
     report.processes.iter().find(|process| process.phase == Phase::Test)?;
     let Rounded { size, step } = round_up(Bytes(peak.total.0 / 5 * 6));
     Some(Advice {
-        what: format!("hold it there, with a budget of {size}"),
-        why: format!(
-            "this run held {} at the most; a fifth more for bad days, rounded up to the next {step}",
-            peak.total
-        ),
+        what: format!("keep it there with a budget of {size}"),
+        why: format!("this run held at most {}; a fifth more as margin, rounded up to the next {step}", peak.total),
         command: again::watched(report, &format!("--budget {}", again::for_the_prompt(size))),
     })
 }
@@ -281,7 +278,7 @@ fn less_to_link(report: &RunReport) -> Option<Advice> {
     let gives_flags = report.command.iter().any(|word| holds(word, b"ldflags"));
     Some(Advice {
         what: "link without debug information (-ldflags=-w)".into(),
-        why: format!("the linker held {held} when it was taken"),
+        why: format!("the linker held {held} when it was killed"),
         command: if gives_flags { None } else { again::with_flag(report, "-ldflags", "-w") },
     })
 }
@@ -294,14 +291,14 @@ fn memory_limit_of_go(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
     let (held, _) = process.peak?;
     let share = Bytes(tight.limit.saturating_sub(tight.beside(report, process)).0 / 10 * 9);
     let in_vain = |tried: Bytes, why: String| Advice {
-        what: format!("hold less: the GOMEMLIMIT of {tried} did not help"),
+        what: format!("use less memory: the GOMEMLIMIT of {tried} did not help"),
         why,
         command: None,
     };
     match (process.squeeze, process.go_memory_limit) {
         (Some(squeeze), _) => return Some(in_vain(squeeze.limit, squeeze.to_string())),
         (None, Some(tried)) if held > tried => {
-            let why = format!("it held {held}: what is above the limit was in use, or none of Go's heap");
+            let why = format!("it held {held}: what is above the limit was in use, or not Go heap");
             return Some(in_vain(tried, why));
         }
         // A little less is no other try.
@@ -310,22 +307,22 @@ fn memory_limit_of_go(report: &RunReport, tight: &Tight<'_>) -> Option<Advice> {
     }
     // Above what it held it would change nothing, far below it the collector would run all the time.
     (share < held && share.0 > held.0 / 2).then(|| Advice {
-        what: "let the collector give garbage back before it comes to the limit".into(),
+        what: "let the collector free garbage before the limit is reached".into(),
         command: again::with_memory_limit(report, share),
         why: format!(
-            "with a GOMEMLIMIT of {}; if it is taken again, most of the {held} was in use, or none of Go's heap",
+            "with a GOMEMLIMIT of {}; if it is killed again, most of the {held} was in use, or not Go heap",
             Bytes(share.0 >> 20 << 20)
         ),
     })
 }
 
-/// A bigger limit, to see what it comes to.
+/// A bigger limit, to see how much it needs.
 fn more_to_learn(report: &RunReport, fewer_is_useless: bool) -> Option<Advice> {
     let room = report.room.as_ref()?;
     let twice = Bytes(room.limit.0.saturating_mul(2));
     let what = match room {
         Room { cgroup: None, .. } => "a machine with more memory, or swap".to_owned(),
-        _ => format!("a limit of {twice}, to see what it comes to"),
+        _ => format!("a limit of {twice}, to see how much it needs"),
     };
     let growing = victim(report).filter(|victim| !victim.stood).and_then(|victim| victim.growth).map_or_else(
         String::new,
@@ -336,7 +333,7 @@ fn more_to_learn(report: &RunReport, fewer_is_useless: bool) -> Option<Advice> {
     let fewer = if fewer_is_useless { "; fewer at once would not have helped" } else { "" };
     Some(Advice {
         what,
-        why: format!("it was cut off{growing}: how much is enough is not known{fewer}"),
+        why: format!("it was cut off{growing}: how much is enough is unknown{fewer}"),
         command: if room.is_own { with_limit(report, twice) } else { None },
     })
 }
@@ -351,9 +348,9 @@ fn without_a_limit_on_addresses(report: &RunReport) -> Option<Advice> {
     let process = victim(report)?;
     let held = process.peak.map_or_else(String::new, |(peak, _)| format!(", it held {peak} of memory"));
     Some(Advice {
-        what: "no ulimit -v; oomtop run --memory-max SIZE limits what is really held".into(),
+        what: "no ulimit -v; oomtop run --memory-max SIZE limits the memory really used".into(),
         command: None,
-        why: format!("{} ran out of addresses{held}; Go reserves far more of them than it uses", process.subject()),
+        why: format!("{} ran out of address space{held}; Go reserves far more of it than it uses", process.subject()),
     })
 }
 
@@ -369,7 +366,7 @@ fn more_room_for_go(report: &RunReport) -> Option<Advice> {
     let room = report.room.as_ref().filter(|room| room.cgroup.is_some() && size.0 > room.limit.0 / 10 * 9);
     Some(Advice {
         what: match room {
-            Some(room) => format!("more memory than {}, or hold less: GOMEMLIMIT cannot do it", room.limit),
+            Some(room) => format!("more memory than {}, or use less: GOMEMLIMIT cannot do it", room.limit),
             None => format!("a GOMEMLIMIT of {}MiB or more", size.0 >> 20),
         },
         command: if room.is_none() { again::with_memory_limit(report, size) } else { None },

@@ -53,7 +53,7 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
     let ask = "oomtop run --tests --memory-max 160M -- go test ./...";
     let squeeze =
         Squeeze { limit: mib(20), live: mib(25), collections: 90, time: Duration::from_secs(3), cpu_percent: None };
-    let tried = "hold less: the GOMEMLIMIT of 112M did not help";
+    let tried = "use less memory: the GOMEMLIMIT of 112M did not help";
     let leak = "oomtop run --tests --memory-max 160M -- go test -run '^TestLeak$' ./...";
     let many = "oomtop run --tests --memory-max 160M -- go test -run '^TestMany$' ./...";
     let table: [(&str, RunReport, &[&str]); 26] = [
@@ -179,7 +179,7 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
             &[
                 "oomtop run --tests -- go test -run '^TestLeak$' ./...",
                 collect,
-                "a limit of 320M, to see what it comes to",
+                "a limit of 320M, to see how much it needs",
             ],
         ),
         (
@@ -191,7 +191,7 @@ fn every_situation_has_its_advice_in_the_order_of_use() {
         (
             "GOMEMLIMIT leaves the collector no room",
             changed(killed(160, alone, &[]), |report| report.processes[0].squeeze = Some(squeeze)),
-            &[ask, "hold less: the GOMEMLIMIT of 20.0M did not help", learn],
+            &[ask, "use less memory: the GOMEMLIMIT of 20.0M did not help", learn],
         ),
         (
             "GOMEMLIMIT leaves the collector no room, and nobody was taken",
@@ -243,15 +243,15 @@ fn why(report: &RunReport, what: &str) -> String {
 fn advice_gives_its_reasons_in_numbers_of_the_run() {
     let alone = &[("a.test", Phase::Test, 145), ("go", Phase::Go, 15)][..];
     let kept = killed(160, alone, &[("TestLeak", 5, 120, Some(120)), ("TestNext", 120, 145, None)]);
-    assert_eq!(why(&kept, "look at"), "it took 115M and kept it, of the 145M");
+    assert_eq!(why(&kept, "look at"), "it took 115M of the 145M and kept it");
     let below = [("TestMany", 5, 5, None), ("TestMany/1", 5, 50, Some(50)), ("TestMany/2", 50, 130, Some(130))];
     assert_eq!(why(&killed(160, alone, &below), "look at"), "2 of its subtests kept 125M of the 145M");
-    assert_eq!(why(&kept, "a limit of"), "it was cut off while it grew +61.0M/s: how much is enough is not known");
+    assert_eq!(why(&kept, "a limit of"), "it was cut off while it grew +61.0M/s: how much is enough is unknown");
     // 135 and 15 are 150, some of it pages that no limit counts: one at a time may have fitted in 140, and could not in 110.
     let beside =
         |limit| killed(limit, &[("a.test", Phase::Test, 135), ("b.test", Phase::Test, 10), ("go", Phase::Go, 15)], &[]);
-    assert!(why(&beside(160), "a limit of").ends_with("how much is enough is not known"));
-    assert!(why(&beside(140), "a limit of").ends_with("how much is enough is not known"));
+    assert!(why(&beside(160), "a limit of").ends_with("how much is enough is unknown"));
+    assert!(why(&beside(140), "a limit of").ends_with("how much is enough is unknown"));
     assert!(why(&beside(110), "a limit of").ends_with("; fewer at once would not have helped"));
     // 71 of the 192 MiB were others' then, 9 were there before, the four added 112: two would need 136, and a quarter more.
     assert_eq!(
@@ -260,8 +260,8 @@ fn advice_gives_its_reasons_in_numbers_of_the_run() {
          2 at once need at least 136M of 192M"
     );
     assert_eq!(
-        why(&well(512, alone), "hold it"),
-        "this run held 160M at the most; a fifth more for bad days, rounded up to the next 16.0M"
+        why(&well(512, alone), "keep it"),
+        "this run held at most 160M; a fifth more as margin, rounded up to the next 16.0M"
     );
 }
 
@@ -343,15 +343,15 @@ fn the_headline_and_the_status_say_the_same() {
     let (well, badly) = (Some(Exit::Code(0)), Some(Exit::Code(1)));
     for (got, expected) in [
         (told(Ok, well, &[], false), ("OK", 0, "exit status", 0)),
-        (told(Ok, well, &["a"], false), ("OVER BUDGET", 124, "a; the command itself ended well", 0)),
+        (told(Ok, well, &["a"], false), ("OVER BUDGET", 124, "a; the command itself succeeded", 0)),
         (
             told(Ok, well, &["a", "b"], false),
-            ("OVER BUDGET", 124, "a; 1 other budget was exceeded too; the command itself ended well", 1),
+            ("OVER BUDGET", 124, "a; 1 other budget was exceeded too; the command itself succeeded", 1),
         ),
         (told(Ok, well, &["a"], true), ("OK", 0, "exit status", 1)),
         (told(Failed, badly, &["a"], false), ("FAILED", 1, "exit status", 1)),
         (told(OomKilledCgroup, badly, &["a"], false), ("KILLED BY THE OOM KILLER", 1, "exit status", 1)),
-        (told(OomKilledCgroup, well, &[], false), ("OK, BUT THE OOM KILLER TOOK A PROCESS", 0, "exit status", 0)),
+        (told(OomKilledCgroup, well, &[], false), ("OK, BUT THE OOM KILLER KILLED A PROCESS", 0, "exit status", 0)),
         (told(OomKilledCgroup, well, &["a"], false), ("OVER BUDGET", 124, "a; exit status", 0)),
     ] {
         assert_eq!((got.0, got.1, got.2.as_str(), got.3), expected);

@@ -83,9 +83,9 @@ pub(crate) fn report() -> RunReport {
             kind: VerdictKind::OomKilledCgroup,
             confidence: Confidence::Certain,
             summary:
-                "example.com/goleak/a (a.test 30987) was taken by the OOM killer, at the limit of --memory-max (192M)"
+                "example.com/goleak/a (a.test 30987) was killed by the OOM killer, at the limit of --memory-max (192M)"
                     .into(),
-            story: vec!["a.test 30987 held 121M when it was taken, having grown +61.0M/s for 1.9s".into()],
+            story: vec!["a.test 30987 held 121M when it was killed, after growing +61.0M/s for 1.9s".into()],
             evidence: vec![
                 Evidence {
                     source: "kernel log",

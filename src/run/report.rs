@@ -74,7 +74,7 @@ impl RunReport {
         match (self.exit, self.verdict.kind) {
             _ if self.is_over_budget() => ("OVER BUDGET", self.surety_of_budget()),
             (Some(Exit::Code(0)), VerdictKind::OomKilledCgroup | VerdictKind::OomKilledHost) => {
-                ("OK, BUT THE OOM KILLER TOOK A PROCESS", sure)
+                ("OK, BUT THE OOM KILLER KILLED A PROCESS", sure)
             }
             (_, kind) => (kind.headline(), sure),
         }
@@ -95,7 +95,7 @@ impl RunReport {
                     count => format!("; {} exceeded too", counted(count, ["other budget was", "other budgets were"])),
                 };
                 let rest = match self.verdict.kind {
-                    VerdictKind::Ok => "the command itself ended well",
+                    VerdictKind::Ok => "the command itself succeeded",
                     _ => &self.verdict.summary,
                 };
                 Cow::Owned(format!("{first}{more}; {rest}"))
@@ -110,8 +110,8 @@ impl RunReport {
         let (room, peak) = (self.room.as_ref().filter(|room| room.cgroup.is_some())?, self.peak.as_ref()?);
         (peak.total > room.limit).then(|| {
             format!(
-                "above the limit of {}: RSS counts shared pages once for each process, and pages of files that others had \
-                 read; the cgroup is not charged for those",
+                "above the limit of {}: RSS counts shared pages once per process, and file pages that others had \
+                 read, which the cgroup is not charged for",
                 room.limit
             )
         })
@@ -200,7 +200,7 @@ impl VerdictKind {
             Self::OomKilledCgroup | Self::OomKilledHost => "KILLED BY THE OOM KILLER",
             Self::KilledBySignal => "KILLED BY A SIGNAL",
             Self::LimitHit => "HIT A LIMIT OF ITS OWN",
-            Self::Unknown => "ENDED, NOT KNOWN WHY",
+            Self::Unknown => "ENDED, REASON UNKNOWN",
         }
     }
 }

@@ -23,8 +23,8 @@ pub(super) fn advice(report: &RunReport) -> Option<Advice> {
         Phase::Other => Some(Advice {
             what: format!("look at what the test of {} starts", printable(package.as_bytes())),
             why: match victim.peak {
-                Some((held, _)) => format!("{} held {held}, and not the test", printable(&victim.name)),
-                None => format!("{} was taken, and not the test", printable(&victim.name)),
+                Some((held, _)) => format!("{} held {held}, not the test", printable(&victim.name)),
+                None => format!("{} was killed, not the test", printable(&victim.name)),
             },
             command: None,
         }),
@@ -48,7 +48,7 @@ pub(super) fn goroutines(report: &RunReport) -> Option<Advice> {
     };
     let dumps = again::with_flag(report, "-timeout", &timeout);
     Some(Advice {
-        what: "see where its goroutines wait, by a timeout that comes before its end".into(),
+        what: "see where its goroutines wait: let a timeout come before its end".into(),
         why,
         command: dumps.map(|command| format!("{command} 2>&1 | grep -A9 ^goroutine | head -100")),
     })
@@ -57,8 +57,8 @@ pub(super) fn goroutines(report: &RunReport) -> Option<Advice> {
 fn ask_for_tests(report: &RunReport, victim: &ProcessLine, package: &str) -> Advice {
     let held = victim.peak.map_or_else(|| "it".into(), |(held, _)| format!("the {held}"));
     Advice {
-        what: format!("ask which of its tests took {held}"),
-        why: format!("the test binary of {} was taken", printable(package.as_bytes())),
+        what: format!("find out which of its tests took {held}"),
+        why: format!("the test binary of {} was killed", printable(package.as_bytes())),
         command: Some(again::told_by_tests(report, package, None)),
     }
 }
@@ -103,7 +103,7 @@ fn among_tests(report: &RunReport, victim: &ProcessLine, package: &str) -> Optio
         (_, share) if !keepers.is_empty() && kept_below.0 >= share.0 / 2 => {
             format!("{} of its subtests kept {kept_below} of the {held}", keepers.len())
         }
-        (Some(_), share) => format!("it took {share} and kept it, of the {held}"),
+        (Some(_), share) => format!("it took {share} of the {held} and kept it"),
         (None, share) => format!("{share} of the {held} came while it ran"),
     };
     let command = Some(again::told_by_tests(report, package, Some(&worst.test)));

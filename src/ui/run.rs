@@ -186,7 +186,7 @@ fn over(run: &RunView, report: &RunReport, width: u16) -> Vec<Line> {
         }
     }
     if run.wants_a_terminal() {
-        say("  try: ", "oomtop run --headless (it wants a terminal of its own)", Role::Strong);
+        say("  try: ", "oomtop run --headless (it needs a terminal of its own)", Role::Strong);
     }
     lines.push(Vec::new());
     table(&mut lines, &report.processes, report.left_out, width, ROWS);
@@ -206,8 +206,8 @@ fn over(run: &RunView, report: &RunReport, width: u16) -> Vec<Line> {
     tests(&mut lines, &report.tests, width);
     lines.push(Vec::new());
     let keys = match report.sight.vantage {
-        Vantage::Above => "8 shows what it wrote, Esc the processes, q leaves",
-        Vantage::Outside => "Esc shows the processes, W goes back to all of them, q leaves",
+        Vantage::Above => "8 shows its output, Esc the processes, q quits",
+        Vantage::Outside => "Esc shows the processes, W goes back to all of them, q quits",
     };
     lines.push(vec![(keys.to_owned(), Role::Dim)]);
     lines

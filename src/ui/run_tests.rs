@@ -75,7 +75,7 @@ fn a_command_that_runs_and_its_verdict() {
 /// Whoever pages where it has a terminal copies all of it where it has none, and ends well: that is no reason to be silent.
 #[test]
 fn a_verdict_tells_who_wants_a_terminal_where_to_get_it() {
-    let hint = "try: oomtop run --headless (it wants a terminal of its own)";
+    let hint = "try: oomtop run --headless (it needs a terminal of its own)";
     let shown = |command: &[&str], written: &str| {
         let mut state = running((80, 24));
         update(&mut state, Event::Output(written.as_bytes().to_vec()));

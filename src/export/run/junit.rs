@@ -92,7 +92,7 @@ fn write_test(out: &mut dyn Write, test: &TestMemory) -> io::Result<()> {
     match test.result.as_deref() {
         Some("skip") => writeln!(out, "      <skipped/>")?,
         Some(_) if test.has_failed() => writeln!(out, "      <failure message=\"it failed\"/>")?,
-        None => writeln!(out, "      <failure message=\"it still ran when its test binary ended\"/>")?,
+        None => writeln!(out, "      <failure message=\"it was still running when its test binary ended\"/>")?,
         Some(_) => {}
     }
     writeln!(out, "    </testcase>")

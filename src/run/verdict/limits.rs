@@ -41,15 +41,12 @@ pub(super) fn address_space(case: &Case<'_>) -> Option<Verdict> {
     Some(Verdict {
         kind: VerdictKind::LimitHit,
         confidence: if near && process.exit_code().is_some() { Confidence::Likely } else { Confidence::Guess },
-        summary: format!(
-            "{} failed with at most {limit} of address space or data allowed (ulimit -v, -d)",
-            who(process)
-        ),
+        summary: format!("{} failed under a limit of {limit} on address space or data (ulimit -v, -d)", who(process)),
         story: vec![held(process)],
         evidence: vec![
             Evidence {
                 source: "limits",
-                text: format!("address space {} of {limit} at the last look", process.address_space),
+                text: format!("address space {} of {limit} when last sampled", process.address_space),
             },
             exit_evidence(process).unwrap_or_else(|| log_evidence(case)),
         ],

@@ -119,7 +119,7 @@ fn by_exit(case: &Case<'_>) -> Verdict {
         exit => {
             let failed = who_failed(case).map(|failed| failed + "; ").unwrap_or_default();
             let confidence = if sure && sees_ends && !limited { Confidence::Certain } else { Confidence::Likely };
-            let spared = if sure { "; the OOM killer took nothing of it" } else { "" };
+            let spared = if sure { "; the OOM killer killed none of it" } else { "" };
             let summary = format!("{failed}{}{spared}", ending(exit));
             let kind = if matches!(exit, Exit::Signal(_)) { VerdictKind::KilledBySignal } else { VerdictKind::Failed };
             (kind, confidence, summary)
@@ -154,7 +154,7 @@ fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
     let may_be_named = case.may_be_named();
     let all_told = !may_be_named && case.sight.kernel_log.is_ok() && case.kills.len() as u64 >= counted;
     if let Some((path, from, to)) = &case.cgroup_kills {
-        let whose = if all_told { "others" } else { "of whom is not known" };
+        let whose = if all_told { "others" } else { "of which process is unknown" };
         evidence.push(Evidence {
             source: "counters",
             text: format!("oom_kill of {} {from} -> {to}: {whose}", cgroup_name(case, path)),
@@ -164,7 +164,7 @@ fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
         let text = match (from == to, all_told) {
             (true, _) => format!("oom_kill of the machine stayed at {to}"),
             (false, true) => format!("oom_kill of the machine {from} -> {to}: others"),
-            (false, false) => format!("oom_kill of the machine {from} -> {to}: of whom is not known"),
+            (false, false) => format!("oom_kill of the machine {from} -> {to}: of which process is unknown"),
         };
         evidence.push(Evidence { source: "counters", text });
     }

@@ -112,13 +112,13 @@ pub(super) fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
     let mut tale = Vec::new();
     if let Some(held) = held {
         tale.push(format!(
-            "{} held {held} when it was taken{}{}",
+            "{} held {held} when it was killed{}{}",
             name(process),
             growth(process),
             stood(case, process)
         ));
     }
-    tale.push(format!("why it: {}", post_mortem::words::why(&kill.story)));
+    tale.push(format!("why this one: {}", post_mortem::words::why(&kill.story)));
     if let Some(usage) = post_mortem::words::usage(&kill.story) {
         tale.push(usage);
     }
@@ -131,7 +131,7 @@ pub(super) fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
         kind,
         confidence: if certain { Confidence::Certain } else { Confidence::Likely },
         summary: format!(
-            "{} was taken by the OOM killer{}, {limit}{more}{survived}",
+            "{} was killed by the OOM killer{}, {limit}{more}{survived}",
             who(process),
             during(case, process)
         ),
@@ -142,7 +142,7 @@ pub(super) fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
 }
 
 fn survived(case: &Case<'_>) -> &'static str {
-    if case.went_well() { "; the command went on and ended well" } else { "" }
+    if case.went_well() { "; the command went on and succeeded" } else { "" }
 }
 
 /// No record names anybody, but a counter rose.
@@ -164,21 +164,21 @@ pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
     let limited = case.room.and_then(|room| Some((room.cgroup.as_deref()?, room.limit)));
     let limit = match limited {
         Some((limited, limit)) => at_the_limit(&cgroup_name(case, limited), Some(limit)),
-        None => "because the machine was out of memory (no limit is above it)".to_owned(),
+        None => "because the machine was out of memory (no limit applies to it)".to_owned(),
     };
     let is_there = limited.is_some_and(|(limited, _)| limited == &**path);
-    let taken = |process: &Watched| format!("{} was taken by the OOM killer{}", who(process), during(case, process));
+    let taken = |process: &Watched| format!("{} was killed by the OOM killer{}", who(process), during(case, process));
     let (summary, confidence) = match (dead.as_slice(), vanished) {
         ([], Some(one)) => {
             let gone = "it was gone when the kill was counted";
             (format!("{}, {limit}: {gone}{}", taken(one), survived(case)), Confidence::Guess)
         }
         ([], None) => {
-            (format!("the OOM killer took a process of this run, {limit}; which one is not known"), Confidence::Guess)
+            (format!("the OOM killer killed a process of this run, {limit}; which one is unknown"), Confidence::Guess)
         }
         ([one], _) if case.stranger_left || ended_later(case, one) => (
             format!(
-                "{} was killed{}, perhaps by the OOM killer, {limit}: a kill was counted, of whom is not known",
+                "{} was killed{}, perhaps by the OOM killer, {limit}: a kill was counted, of which process is unknown",
                 who(one),
                 during(case, one)
             ),
@@ -187,14 +187,14 @@ pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
         ([one], _) if is_there || limited.is_none() => (format!("{}, {limit}", taken(one)), Confidence::Likely),
         ([one], _) => (format!("{}, {limit} or because the machine was out of memory", taken(one)), Confidence::Guess),
         ([one, ..], _) => (
-            format!("the OOM killer took one of those that were killed, perhaps {}, {limit}", who(one)),
+            format!("the OOM killer killed one of those that got SIGKILL, perhaps {}, {limit}", who(one)),
             Confidence::Guess,
         ),
     };
     let taken = dead.first().copied().or(vanished);
     let mut evidence: Vec<Evidence> = counter_evidence(case).collect();
     if case.stranger_left {
-        let text = "somebody in it that is not of this run was gone then too".to_owned();
+        let text = "a process in it that is not part of this run was gone then too".to_owned();
         evidence.push(Evidence { source: "cgroup.procs", text });
     }
     evidence.extend(taken.and_then(exit_evidence));

@@ -12,16 +12,16 @@ pub(super) fn unknown(case: &Case<'_>) -> Verdict {
     let killed = case.cgroup_kills.as_ref().map(|(path, _, _)| {
         let limit = case.room.and_then(|room| (room.cgroup.as_deref() == Some(&**path)).then_some(room.limit));
         let taken = at_the_limit(&cgroup_name(case, path), limit);
-        format!("the OOM killer took somebody {taken} meanwhile; whether one of this run is not known")
+        format!("the OOM killer killed a process {taken} meanwhile; whether it is part of this run is unknown")
     });
     let summary = match killed {
         Some(killed) => format!("it ended; {killed}"),
-        None if no_oom => "it ended; the OOM killer took nothing of it while it was watched".to_owned(),
+        None if no_oom => "it ended; the OOM killer killed none of it while it was watched".to_owned(),
         None => "it ended".to_owned(),
     };
     evidence.push(Evidence {
         source: "exit status",
-        text: "not known: only its parent is told, and who may read the kernel's exit records (CAP_NET_ADMIN)".into(),
+        text: "unknown: only its parent is told, and readers of the kernel's exit records (CAP_NET_ADMIN)".into(),
     });
     Verdict {
         kind: VerdictKind::Unknown,
@@ -45,7 +45,7 @@ pub(super) fn seen_from_outside(case: &Case<'_>, mut verdict: Verdict) -> Verdic
     }
     verdict
         .evidence
-        .push(Evidence { source: "oomtop", text: "looked on from outside: what was before is not known".into() });
+        .push(Evidence { source: "oomtop", text: "watched from outside: what happened before is unknown".into() });
     verdict
 }
 
@@ -173,7 +173,7 @@ mod tests {
         }
         let verdict = run.finish(None, Err(Unreadable::Denied)).verdict;
         assert_eq!((verdict.kind, verdict.confidence), (VerdictKind::Unknown, Confidence::Guess));
-        assert!(verdict.summary.contains("whether one of this run is not known"), "{verdict:?}");
+        assert!(verdict.summary.contains("whether it is part of this run is unknown"), "{verdict:?}");
         assert!(verdict.evidence.iter().any(|evidence| evidence.text.contains("5 -> 6")), "{verdict:?}");
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn passed_on(case: &Case<'_>) -> Option<Verdict> {
 }
 
 fn came(name: &str) -> Evidence {
-    Evidence { source: "signal", text: format!("{name} came to oomtop while the command ran") }
+    Evidence { source: "signal", text: format!("oomtop received {name} while the command ran") }
 }
 /// A process that matters was killed by a signal, and no OOM was seen.
 pub(super) fn killed(case: &Case<'_>) -> Option<Verdict> {
@@ -105,7 +105,7 @@ pub(super) fn killed(case: &Case<'_>) -> Option<Verdict> {
     evidence.extend(squeeze_evidence(process));
     let sender = match by_timeout {
         Some(_) => "most likely by the timeout above it",
-        None => "by whom is not known (a timeout, a runner, systemd-oomd, earlyoom, kill -9)",
+        None => "by what is unknown (a timeout, a runner, systemd-oomd, earlyoom, kill -9)",
     };
     evidence.extend(by_timeout);
     let killed = format!("{} was killed (SIGKILL){}", who(process), during(case, process));
@@ -115,7 +115,7 @@ pub(super) fn killed(case: &Case<'_>) -> Option<Verdict> {
         summary: if sure {
             format!("{killed}, and not by the kernel's OOM killer: {sender}")
         } else {
-            format!("{killed}; whether by the kernel's OOM killer cannot be seen here; else {sender}")
+            format!("{killed}; whether by the kernel's OOM killer cannot be seen here; otherwise {sender}")
         },
         story: vec![held(process)],
         evidence,

@@ -217,7 +217,7 @@ fn a_slow_pass_parts_no_victim_from_the_record_of_its_kill() {
     let verdict = judged(12, 60);
     let told = verdict.summary.clone() + &verdict.evidence.iter().map(|one| &*one.text).collect::<String>();
     assert_eq!((verdict.kind, verdict.confidence), (VerdictKind::Failed, Confidence::Likely), "{told}");
-    assert!(!told.contains("took nothing of it") && !told.contains("none of this run"), "{told}");
+    assert!(!told.contains("killed none of it") && !told.contains("none of this run"), "{told}");
     let verdict = judged(4711, 60);
     assert_eq!((verdict.kind, verdict.confidence), (VerdictKind::Failed, Confidence::Certain), "{verdict:?}");
 }
@@ -329,8 +329,8 @@ fn how_fast_it_grew_is_told_up_to_where_it_stood() {
         room: Some(&room),
         ..case(Exit::Code(1), &[], Ok(()))
     };
-    assert_eq!(growth(&hog), ", having grown +73.2M/s for 2.0s");
-    let told = "; from 1.8s to 9.7s it stayed at that";
+    assert_eq!(growth(&hog), ", after growing +73.2M/s for 2.0s");
+    let told = "; it stayed there from 1.8s to 9.7s";
     assert_eq!(
         stood(&case(Some((1900, 9500))), &hog),
         format!("{told}, with the usage of job (page cache included) at its limit")
@@ -421,7 +421,7 @@ fn a_kill_is_hardly_ours_where_a_stranger_was_gone_or_ours_lived_on() {
     assert_eq!(sure([3, 3], 9), Confidence::Guess);
     let told = verdict([3, 2], 3);
     assert!(told.summary.starts_with("tail 12 was killed, perhaps by the OOM killer"), "{told:?}");
-    assert!(told.evidence.iter().any(|one| one.text.contains("not of this run")), "{told:?}");
+    assert!(told.evidence.iter().any(|one| one.text.contains("not part of this run")), "{told:?}");
 }
 
 /// One number, one name, two packages: what ran in the first is not what is told of the second.
@@ -464,7 +464,7 @@ fn what_was_stacks_is_said_to_be() {
     };
     assert_eq!(
         told(120, 41),
-        "at 2.0s it held 120M in stacks of goroutines (with the tables of the runtime) and 41.0M in its heap: \
+        "at 2.0s it held 120M in goroutine stacks (with the runtime's tables) and 41.0M in its heap: \
          goroutines that never end?"
     );
     assert!(!told(20, 150).contains("goroutines"));

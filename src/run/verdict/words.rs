@@ -18,7 +18,7 @@ pub(super) fn log_evidence(case: &Case<'_>) -> Evidence {
     let text = match case.sight.kernel_log {
         Ok(()) if case.kills.is_empty() => "no OOM kill in it during the run".to_owned(),
         Ok(()) => {
-            let whose = if case.may_be_named() { "whether of this run is not known" } else { "none of this run" };
+            let whose = if case.may_be_named() { "whether of this run is unknown" } else { "none of this run" };
             format!("{} in it, {whose}", counted(case.kills.len(), ["OOM kill", "OOM kills"]))
         }
         Err(reason) => format!("cannot be read: {}", reason.reason_of_kernel_log()),
@@ -65,9 +65,9 @@ pub(super) fn near(case: &Case<'_>) -> String {
         let (held, who) = room.peak.map(|peak| (peak, "its cgroup")).or(case.most.map(|most| (most, TOGETHER)))?;
         let cgroup = cgroup_name(case, room.cgroup.as_deref()?);
         let share = held.share_of(room.limit)? * 100.0;
-        Some(format!("; {who} held {held} at the most, {share:.0}% of the {} of {cgroup}", room.limit))
+        Some(format!("; {who} held at most {held}, {share:.0}% of the {} of {cgroup}", room.limit))
     });
-    let alone = || case.most.map_or_else(String::new, |most| format!("; {TOGETHER} held {most} at the most"));
+    let alone = || case.most.map_or_else(String::new, |most| format!("; {TOGETHER} held at most {most}"));
     format!("exit status 0{}", of_room.unwrap_or_else(alone))
 }
 
@@ -105,7 +105,7 @@ pub(super) fn who(process: &Watched) -> String {
 }
 
 pub(super) fn held(process: &Watched) -> String {
-    let Some((peak, source)) = process.peak() else { return format!("what {} held is not known", name(process)) };
+    let Some((peak, source)) = process.peak() else { return format!("what {} held is unknown", name(process)) };
     format!("{} held {peak} at its peak ({}){}", name(process), source.word(), growth(process))
 }
 
@@ -113,7 +113,7 @@ pub(super) fn held(process: &Watched) -> String {
 pub(super) fn growth(process: &Watched) -> String {
     match process.rise().growth {
         Some((took, rate)) if rate.per_second() > 1_048_576.0 => {
-            format!(", having grown {rate} for {}", seconds(took))
+            format!(", after growing {rate} for {}", seconds(took))
         }
         _ => String::new(),
     }
@@ -124,7 +124,7 @@ pub(super) fn stacks(case: &Case<'_>, process: &Watched) -> Option<String> {
     let GoHeld { at, heap, stacks } = process.held_in_stacks()?;
     let at = seconds(at.since(case.began));
     Some(format!(
-        "at {at} it held {stacks} in stacks of goroutines (with the tables of the runtime) and {heap} in its heap: \
+        "at {at} it held {stacks} in goroutine stacks (with the runtime's tables) and {heap} in its heap: \
          goroutines that never end?"
     ))
 }
@@ -133,7 +133,7 @@ pub(super) fn stacks(case: &Case<'_>, process: &Watched) -> Option<String> {
 pub(super) fn stood(case: &Case<'_>, process: &Watched) -> String {
     let stood = process.stood().map(|(from, until)| {
         let [since, to] = [from, until].map(|at| seconds(at.since(case.began)));
-        format!("; from {since} to {to} it stayed at that{}", meanwhile(case, from, until))
+        format!("; it stayed there from {since} to {to}{}", meanwhile(case, from, until))
     });
     stood.unwrap_or_default()
 }

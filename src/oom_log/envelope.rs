@@ -233,4 +233,4 @@ fn glued(line: &[u8]) -> Option<Envelope<'_>> {
 
 #[cfg(test)]
 #[path = "envelope_tests.rs"]
-mod tests;
+pub(super) mod tests;

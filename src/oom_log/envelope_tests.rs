@@ -64,6 +64,32 @@ fn every_usual_wrapping_is_taken_off() {
     }
 }
 
+/// What stands ahead of a text in every form: that of the kernel's lines, of somebody else's, and of a log of anything.
+pub(in crate::oom_log) fn heads() -> Vec<&'static str> {
+    let others = [
+        "2026-11-20T10:00:00.1Z stdout F ",
+        "2026-11-20T10:00:00.1Z stderr P [    1.5] ",
+        "2026-11-20T10:00:00.1234567Z ",
+        "##[error]",
+        "{\"log\":\"",
+        "{\"log\":\"[    1.5] ",
+        "{\"_TRANSPORT\":\"kernel\",\"MESSAGE\":\"",
+        "{\"message\":\"",
+        "ts=2026-11-20T10:00:00Z level=warn msg=\"",
+        "MESSAGE=",
+        "    MESSAGE=",
+        "__CURSOR=s=1;i=2 ",
+        "\x1b[32m[    1.5] \x1b[0m",
+        "\x1b[33mkern  \x1b[0m:\x1b[31mwarn  \x1b[0m: ",
+        "> [    1.5] ",
+        "web-1 ## ",
+        "web-1  | ",
+        "                          ",
+        " SUBSYSTEM=",
+    ];
+    WRAPPINGS.iter().map(|wrapping| wrapping.0).chain(FOREIGN.iter().copied()).chain(others).collect()
+}
+
 const FOREIGN: &[&str] = &[
     "12,460,7341237,-;",
     "KMSG 12,460,7341237,-;",

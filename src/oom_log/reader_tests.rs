@@ -28,22 +28,25 @@ const KILL: &str = "\
 [    7.823659] Memory cgroup out of memory: Killed process 125 (trig) total-vm:29080kB, anon-rss:27944kB, file-rss:4kB, shmem-rss:776kB, UID:0 pgtables:96kB oom_score_adj:0
 ";
 
-const HEADS: [&str; 11] = [
-    "Nov 21 08:41:22 w kernel: ",
-    "2026-11-21T08:41:22.123456+00:00 w kernel: ",
-    "2026-11-21T08:41:22.654321+00:00 w kernel: ",
-    "[Tue Nov 21 08:41:22 2026] ",
-    "6,1,2,-;",
-    "6,1,2,-,caller=T1;",
-    "6,",
-    "12,1,2,-;",
-    "[x] w kernel: ",
-    "kernel: ",
-    "",
-];
+/// Every form of a line, and what is like them.
+fn heads() -> Vec<&'static str> {
+    let like_them = [
+        "2026-11-21T08:41:22.654321+00:00 web-1 kernel: ",
+        "6,1,2,-;",
+        "6,1,2,-,caller=T1;",
+        "6,",
+        "12,1,2,-;",
+        "[x] w kernel: ",
+        "[Tue Nov 21 08:41:22 2026] ",
+        "[Tue Nov 21 08:41:22 2026] [  T12] ",
+        "[Tue Nov 21 08:41:22 2026][  T12] ",
+        "[Tue Nov 21 08:41:23 2026] ",
+    ];
+    envelope::tests::heads().into_iter().chain(like_them).collect()
+}
 
-/// Every text that has a meaning, in wrappings that are glanced at, and what is like them.
-fn line() -> impl Strategy<Value = Vec<u8>> {
+/// Every text that has a meaning.
+fn texts() -> Vec<String> {
     let texts = KILL.lines().filter_map(|line| line.split_once("] ")).map(|(_, text)| text.to_owned());
     let others = [
         "x cpuset=/ mems_allowed=0-1",
@@ -83,10 +86,14 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         " dump_stack+0x6d/0x8b",
         "workingset_refault 0",
     ];
-    let texts: Vec<_> = texts.chain(others.map(String::from)).collect();
+    texts.chain(others.map(String::from)).collect()
+}
+
+/// Every text behind every head.
+fn line() -> impl Strategy<Value = Vec<u8>> {
     let stamps = ["[    7.804963] ", "[ 7.8][ T1] ", "[    7.804963] [ T1] ", "[    7.804963]: ", "[.123456] ", ""];
     let behinds = ["w kernel: ", " ", "x invoked ", ";", "[", ""];
-    (select(HEADS.to_vec()), select(stamps.to_vec()), select(behinds.to_vec()), select(texts), 0..200_usize).prop_map(
+    (select(heads()), select(stamps.to_vec()), select(behinds.to_vec()), select(texts()), 0..200_usize).prop_map(
         |(head, stamp, behind, text, end)| {
             let line = format!("{head}{stamp}{behind}{text}").into_bytes();
             line[..end.min(line.len())].to_vec()
@@ -98,7 +105,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
     #[test]
-    fn a_line_that_is_passed_over_holds_nothing(line in line(), before in select(HEADS.to_vec())) {
+    fn a_line_that_is_passed_over_holds_nothing(line in line(), before in select(heads())) {
         let mut opener = Opener::default();
         let _ = opener.open(format!("{before}x").as_bytes());
         if let Some(envelope) = opener.glance(&line) {
@@ -112,6 +119,52 @@ proptest! {
                 prop_assert!(!Usage::default().note(text, true));
             }
         }
+    }
+}
+
+/// What every line comes to where each is unwrapped by itself and read to its end.
+fn read_to_the_end(log: &str) -> Vec<Episode> {
+    let mut assembler = Assembler::default();
+    let mut plain = Vec::new();
+    for line in log.lines() {
+        match envelope::open(colours::without(line.as_bytes().trim_ascii_end(), &mut plain)) {
+            Ok(envelope) => assembler.push(&envelope, true),
+            Err(_) => assembler.pass(),
+        }
+    }
+    assembler.finish();
+    std::iter::from_fn(|| assembler.next_ready()).collect()
+}
+
+/// A dump whose lines have one head, some of them another (often one that is like it), and with any other line among them.
+fn dump() -> impl Strategy<Value = String> {
+    let told: Vec<_> = KILL.lines().filter_map(|line| Some(line.split_once("] ")?.1)).collect();
+    let heads = heads();
+    let distance = prop_oneof![0..4_usize, 0..heads.len()];
+    let rare = (0..8_u8, distance, select(texts()));
+    let lines = prop::collection::vec(rare, told.len());
+    (0..heads.len(), lines, 0..4_usize).prop_map(move |(chosen, rare, strange)| {
+        let head = heads[chosen];
+        let line = |(text, (kind, distance, other)): (&&str, (u8, usize, String))| {
+            let other_head = heads[(chosen + distance) % heads.len()];
+            match kind % 3 {
+                _ if usize::from(kind) >= strange => format!("{head}{text}\n"),
+                0 => format!("{other_head}{text}\n"),
+                1 => format!("{head}{other}\n{head}{text}\n"),
+                _ => format!("{other_head}{other}\n{head}{text}\n"),
+            }
+        };
+        let first = "[    1.0] usb 1-1: new device\n".to_owned();
+        std::iter::once(first).chain(told.iter().zip(rare).map(line)).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2048))]
+
+    #[test]
+    fn who_looks_quickly_reads_the_same(log in dump()) {
+        prop_assert_eq!(read(&log), read_to_the_end(&log));
     }
 }
 

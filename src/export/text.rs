@@ -108,7 +108,7 @@ fn header(report: &Report) -> Vec<String> {
     let mut lines = vec![first];
     lines.extend(report.domains.first().map(|tightest| domain(tightest, report)));
     if report.interval.is_none() {
-        lines.push("growth needs two samples: add --samples 2, an interval apart".to_owned());
+        lines.push("growth needs two samples, an interval apart: add --samples 2".to_owned());
     }
     let same = |one: &UnreadableReport, other: &UnreadableReport| {
         (one.reason, &one.pids, one.count) == (other.reason, &other.pids, other.count)

@@ -66,8 +66,10 @@ fn nothing(state: &State) -> Vec<(Cow<'static, str>, Role)> {
         Role::Plain,
     )];
     if let Some(ever) = report.system.events.oom_kill.filter(|ever| *ever > 0) {
-        let earlier =
-            format!("{ever} since boot, before that: `oomtop explain --kernel` explains them from the kernel log.");
+        let earlier = format!(
+            "{ever} since boot, before oomtop started: `oomtop explain --kernel` explains them from the \
+                     kernel log."
+        );
         lines.push((earlier.into(), Role::Dim));
     }
     lines.extend(blindness(state));

@@ -179,6 +179,7 @@ fn domain() -> DomainReport {
         tied_with: Vec::new(),
         adjustments_age: Some(Duration::from_millis(1500)),
         doubt: None,
+        hides: false,
         policy: None,
     }
 }

@@ -38,6 +38,8 @@ pub struct KillReport {
     pub ranked_by: RankedBy,
     /// How many there were that could be taken.
     pub candidate_count: u32,
+    /// Somebody who is not in that table may have been hidden from us.
+    pub others_hidden: bool,
     /// Why this one, in words, by that table.
     pub why: Option<Box<str>>,
     /// Who died with it because all of a cgroup dies together.
@@ -126,9 +128,9 @@ impl KillGroup {
 pub struct Spared {
     /// This oom_score_adj, or any below.
     pub adjustment: Option<i16>,
-    /// So much less of it; `None`: it was the only one that could be taken.
+    /// So much less of it; `None`: nobody else is known who could be taken.
     pub less: Option<Bytes>,
-    /// Who would have been taken instead.
+    /// Who would have been taken instead, unless it is one that is hidden from us ([`KillReport::others_hidden`]).
     pub instead: Option<Killed>,
     /// What would have put it off for everybody.
     pub all: AllSpared,
@@ -178,7 +180,7 @@ pub struct KillDomain {
     pub is_host: bool,
     /// Its limit.
     pub limit: Option<Bytes>,
-    /// The kernel's log names it; else it is the tightest above the cgroup whose counter moved.
+    /// The kernel's log names it; else it is concluded from whose limit was hit, or which is the tightest.
     pub is_told: bool,
 }
 
@@ -294,6 +296,7 @@ impl KillReport {
             candidates: Vec::new(),
             ranked_by: RankedBy::LastLook(at),
             candidate_count: 0,
+            others_hidden: false,
             why: None,
             group: None,
             spared: None,
@@ -335,7 +338,7 @@ impl KillReport {
     /// By what, where there is little room, the number before the name: `at 512M of docker 4f2a91`.
     #[must_use]
     pub fn cause_in_short(&self) -> String {
-        let Some(domain) = &self.domain else { return "in an unknown cgroup".into() };
+        let Some(domain) = &self.domain else { return "at an unknown limit".into() };
         if domain.is_host {
             return "machine out of memory".into();
         }
@@ -346,12 +349,12 @@ impl KillReport {
     /// By what, in words: `by the limit of docker 4f2a91 (512M)`.
     #[must_use]
     pub fn cause(&self) -> String {
-        let Some(domain) = &self.domain else { return "in an unknown cgroup".into() };
+        let Some(domain) = &self.domain else { return "at an unknown limit".into() };
+        let probably = if domain.is_told { "" } else { "probably " };
         if domain.is_host {
-            return "when the machine ran out of memory".into();
+            return format!("{probably}when the machine ran out of memory");
         }
         let limit = domain.limit.map_or_else(String::new, |limit| format!(" ({limit})"));
-        let probably = if domain.is_told { "" } else { "probably " };
         format!("{probably}at the limit of {}{limit}", printable(domain.label.as_bytes()))
     }
 }

@@ -214,9 +214,7 @@ impl Ranking {
         }
         sort_first(&mut self.eligible, members, pass);
         sort_first(&mut self.immune, members, pass);
-        if pass.rules.child_sacrifice {
-            self.sacrifice(members, pass);
-        }
+        let dies_for_parent = pass.rules.child_sacrifice && self.sacrifice(members, pass);
         domain.candidates = self.eligible.len() as u32;
         domain.ranked = self.eligible.iter().filter(|candidate| candidate.slack == 0).count() as u32;
         domain.adjustments_age = adjusted.map(|at| Duration::from_millis(scan.now.saturating_sub(at).into()));
@@ -227,49 +225,59 @@ impl Ranking {
         for candidate in self.immune.iter().take(DomainReport::VICTIMS) {
             domain.victims.push(victim(members.row(candidate), 0, total, pass));
         }
-        self.judge(domain, members, pass, scan);
+        self.judge(domain, members, pass, scan, dies_for_parent);
     }
 
-    /// Up to 5.0 the worst child of the chosen one dies in its place.
-    fn sacrifice(&mut self, members: Members<'_>, pass: &Pass<'_>) {
+    /// Up to 5.0 the worst child of the chosen one dies in its place: then it is the first, and its parent the second.
+    fn sacrifice(&mut self, members: Members<'_>, pass: &Pass<'_>) -> bool {
         let row = |candidate: &Candidate| &pass.rows[members.row(candidate)];
-        let Some(chosen) = self.eligible.first().map(|chosen| row(chosen).id.pid) else { return };
+        let Some(chosen) = self.eligible.first().map(|chosen| row(chosen).id.pid) else { return false };
         let child = self
             .eligible
             .iter()
             .enumerate()
             .filter(|(_, candidate)| row(candidate).parent == chosen && candidate.badness > 0)
             .max_by_key(|(place, candidate)| (candidate.badness, std::cmp::Reverse(*place)));
-        if let Some((place, _)) = child {
-            self.eligible[..=place].rotate_right(1);
-        }
+        let Some((place, _)) = child else { return false };
+        self.eligible[..=place].rotate_right(1);
+        true
     }
 
     /// Whether the first is the first, and who else could be.
-    fn judge(&self, domain: &mut DomainReport, members: Members<'_>, pass: &Pass<'_>, scan: Scan) {
+    fn judge(
+        &self,
+        domain: &mut DomainReport,
+        members: Members<'_>,
+        pass: &Pass<'_>,
+        scan: Scan,
+        dies_for_parent: bool,
+    ) {
         domain.tied_with.clear();
         domain.margin = None;
         domain.certain = false;
+        domain.hides = scan.partial.is_some();
         let Some((first, others)) = self.eligible.split_first() else {
             let nobody = self.immune.is_empty().then(|| "none of its processes is known".to_owned());
             return doubt_by(domain, scan.partial.map(Partial::words).or(nobody));
         };
-        domain.margin = others.first().map(|second| Pages(first.badness.abs_diff(second.badness)));
-        let reach = |other: &Candidate| {
-            let slack = i64::from(first.slack) + i64::from(other.slack);
-            let distance = first.badness.saturating_sub(other.badness);
-            distance < slack || distance == 0 && scan.hidden || distance == slack && slack > 0
+        let row = |candidate: &Candidate| &pass.rows[members.row(candidate)];
+        // The parent leads the others, and the child that dies for it its siblings.
+        let (parent, others) = if dies_for_parent { (others.first(), &others[1..]) } else { (None, others) };
+        let leader = |other: &Candidate| match parent {
+            Some(parent) if row(other).parent != row(parent).id.pid => parent,
+            _ => first,
         };
-        let unread =
-            others.iter().filter(|other| reach(other)).filter(|other| (other.slack, first.slack) != (0, 0)).count();
-        let equal = others.iter().filter(|other| reach(other)).count() - unread;
-        domain.tied_with.extend(
-            others
-                .iter()
-                .filter(|other| reach(other))
-                .take(DomainReport::VICTIMS)
-                .map(|other| pass.rows[members.row(other)].id),
-        );
+        let lead = |other: &Candidate| leader(other).badness.saturating_sub(other.badness);
+        let reach = |other: &Candidate| {
+            let slack = i64::from(leader(other).slack) + i64::from(other.slack);
+            lead(other) < slack || lead(other) == 0 && scan.hidden || lead(other) == slack && slack > 0
+        };
+        let ranked = &others[..others.len().min(DomainReport::VICTIMS)];
+        domain.margin = ranked.iter().map(lead).min().map(|lead| Pages(lead.unsigned_abs()));
+        let reaching = || others.iter().filter(|other| reach(other));
+        let unread = reaching().filter(|other| (other.slack, leader(other).slack) != (0, 0)).count();
+        let equal = reaching().count() - unread;
+        domain.tied_with.extend(reaching().take(DomainReport::VICTIMS).map(|other| row(other).id));
         let doubt = if !pass.rules.known {
             Some("the kernel's release could not be parsed: the newest rules are assumed".to_owned())
         } else if let Some(partial) = scan.partial {

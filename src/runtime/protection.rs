@@ -1,6 +1,6 @@
 //! What keeps this program alive where memory runs out: its pages are locked as they are touched, so that they stay where
 //! everything is thrown out, and its oom_score_adj goes down to -999 where that is allowed. Refuses -1000: who is exempt is
-//! never taken, and where nobody else is left the machine would hang for our sake; at -999 we are the last to go. Refuses
+//! never taken, and where nobody else is left the kernel would panic for our sake; at -999 we are the last to go. Refuses
 //! to go half way with locked memory: under a limit the next allocation would fail.
 
 use std::fs;

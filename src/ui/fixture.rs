@@ -199,6 +199,7 @@ fn domains() -> Vec<DomainReport> {
         tied_with: Vec::new(),
         adjustments_age: None,
         doubt: None,
+        hides: false,
         policy: None,
     };
     let host = DomainReport {

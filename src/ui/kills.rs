@@ -57,14 +57,12 @@ pub fn kills(canvas: &mut Canvas<'_>, area: Area, state: &State) {
 fn nothing(state: &State) -> Vec<(Cow<'static, str>, Role)> {
     let report = &state.report;
     let cgroups = report.domains.len().saturating_sub(1);
-    let mut lines = vec![(
-        format!(
-            "No OOM kill since oomtop began to watch the machine and {}.",
-            counted(cgroups, ["cgroup with a limit", "cgroups with limits"])
-        )
-        .into(),
-        Role::Plain,
-    )];
+    let cgroups = counted(cgroups, ["cgroup with a limit", "cgroups with limits"]);
+    let first = match report.system.events.oom_kill {
+        Some(_) => format!("No OOM kill since oomtop began to watch the machine and {cgroups}."),
+        None => format!("No OOM kill seen in {cgroups}; the machine's count (oom_kill of vmstat) cannot be read."),
+    };
+    let mut lines = vec![(first.into(), Role::Plain)];
     if let Some(ever) = report.system.events.oom_kill.filter(|ever| *ever > 0) {
         let earlier = format!(
             "{ever} since boot, before oomtop started: `oomtop explain --kernel` explains them from the \
@@ -207,7 +205,7 @@ fn told(kill: &KillReport) -> Vec<(Cow<'static, str>, Role)> {
         say(text, Role::Strong);
     }
     if let Some(spared) = &kill.spared {
-        say(to_have_lived(spared), Role::Good);
+        say(to_have_lived(spared, kill.others_hidden), Role::Good);
     }
     if let Some((before, Some(after))) = kill.usage {
         let freed: Bytes = before.saturating_sub(after);
@@ -272,17 +270,23 @@ fn together(kill: &KillReport) -> Option<String> {
     Some(format!("Killed with it: {together} (memory.oom.group){names}."))
 }
 
-fn to_have_lived(spared: &Spared) -> String {
+fn to_have_lived(spared: &Spared, others_hidden: bool) -> String {
     let Some(instead) = &spared.instead else {
-        return "To survive it needed oom_score_adj -1000: no other process could have been killed.".into();
+        let others = if others_hidden {
+            "other processes are not visible from here"
+        } else {
+            "no other process could have been killed"
+        };
+        return format!("To survive it needed oom_score_adj -1000: {others}.");
     };
+    let or_another = if others_hidden { " (or one not visible from here)" } else { "" };
     let adjustment = spared.adjustment.map(|adj| match adj {
         -1000 => "oom_score_adj -1000".to_owned(),
         adj => format!("oom_score_adj {adj} or lower"),
     });
     let less = spared.less.map(|less| format!("{less} less memory"));
     let ways: Vec<_> = adjustment.into_iter().chain(less).collect();
-    format!("To survive it needed {}; {} would then have been first.", ways.join(", or "), instead)
+    format!("To survive it needed {}; {instead}{or_another} would then have been first.", ways.join(", or "))
 }
 
 /// What would have put it off for everybody, and what that rests on. Nobody knows whether it would have been enough.

@@ -10,7 +10,7 @@ use crate::app::layout::Area;
 use crate::app::{State, bands};
 use crate::monitor::kernel_rules::KernelRules;
 use crate::monitor::other_killers::{KillUnit, KillerReport};
-use crate::monitor::report::{DomainReport, Level, Victim};
+use crate::monitor::report::{DomainKind, DomainReport, Level, Victim};
 use crate::monitor::victims;
 use crate::snapshot::Unreadable;
 use crate::text::printable;
@@ -263,7 +263,9 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
             pen.whole(&format!(", with adj read up to {age} ago"), Role::Dim);
         }
     } else if domain.victims.first().is_some_and(|victim| victim.immune.is_some()) {
-        pen.put("Nothing can be killed here: the machine or the cgroup would hang.", Role::Danger);
+        // mm/oom_kill.c `out_of_memory`: "System is deadlocked on memory"; a cgroup's charges fail or are tried again.
+        let instead = if domain.kind == DomainKind::Host { "the kernel would panic" } else { "allocations would fail" };
+        pen.put(&format!("Nothing can be killed here: {instead}."), Role::Danger);
     }
     // Of the selected one: what would change its place.
     if area.height >= 3
@@ -276,17 +278,17 @@ fn summary(canvas: &mut Canvas<'_>, area: Rect, state: &State, domain: &DomainRe
     if let Some(together) = domain.kill_group {
         pen.put(&format!("! memory.oom.group is 1: all {together} processes die together"), Role::Danger);
         if let Some(frees) = domain.kill_group_frees {
-            pen.put(&format!(", which frees about {frees}"), Role::Dim);
+            pen.put(&format!(", which frees up to {frees}"), Role::Dim);
         }
         return;
     }
     let Some(first) = domain.victims.first().filter(|victim| victim.immune.is_none()) else { return };
     let process = state.report.process(first.id);
-    // Shared and file pages stay while somebody else maps them: anonymous memory is what surely comes back.
+    // Shared and file pages stay while somebody else maps them, and of anonymous ones those that a fork left in common.
     let Some(held) = process.and_then(|process| process.rss_anon.get()) else { return };
-    // Who came from elsewhere left on v2 behind what it held: that is charged there.
+    // A process that came from elsewhere left behind what it held: that is charged there.
     let freed = domain.usage.map_or(held, |usage| held.min(usage));
-    pen.put(&format!("Its death frees about {freed}"), Role::Dim);
+    pen.put(&format!("Its death frees up to {freed}"), Role::Dim);
     // How long that lasts is asked where memory runs out, not on a machine that has plenty.
     let growth = growth(domain).filter(|_| domain.level > Level::Calm).map_or(0.0, Rate::per_second);
     if growth > 0.0 {

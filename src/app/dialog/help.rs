@@ -68,8 +68,8 @@ const OWN: [(&str, &str); 3] = [
     ),
     (
         "adj",
-        "Its own oom_score_adj is -999 (CAP_SYS_RESOURCE; not with --read-only): it is killed last. At -1000 a \
-         machine with nothing else left to kill would hang. The hook runs with the value that oomtop was started with.",
+        "Its own oom_score_adj is -999 (CAP_SYS_RESOURCE; not with --read-only): it is killed last. At -1000, \
+         with nothing else left to kill, the kernel would panic. The hook runs with the value that oomtop was started with.",
     ),
     (
         "group",

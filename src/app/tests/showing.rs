@@ -280,7 +280,7 @@ fn a_kill_is_told_once_and_its_story_is_two_keys_away() {
     report(&mut state, 1..=1);
     let told = said(&state);
     assert!(
-        told.contains("31, in an unknown cgroup") && told.ends_with("; 5 shows why") && !told.contains('\x1b'),
+        told.contains("31, at an unknown limit") && told.ends_with("; 5 shows why") && !told.contains('\x1b'),
         "{told}"
     );
     state.news = None;

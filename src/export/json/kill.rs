@@ -29,6 +29,8 @@ pub(super) struct KillJson<'a> {
     growth_bytes_per_s: Option<i64>,
     asked_by: Option<AskedByJson<'a>>,
     candidates: u32,
+    /// Others may have been hidden from here.
+    others_hidden: bool,
     why: Option<&'a str>,
     to_have_lived: Option<SparedJson<'a>>,
     /// Who died with it (`memory.oom.group`); null where one was chosen.
@@ -56,6 +58,7 @@ impl<'a> KillJson<'a> {
                 .as_ref()
                 .map(|(name, pid)| AskedByJson { pid: pid.map(|pid| pid.0), name: lossy(name) }),
             candidates: kill.candidate_count,
+            others_hidden: kill.others_hidden,
             why: kill.why.as_deref(),
             to_have_lived: kill.spared.as_ref().map(SparedJson::new),
             group: kill.group.as_ref().map(GroupJson::new),
@@ -94,7 +97,7 @@ struct KillDomainJson<'a> {
     path: Cow<'a, str>,
     kind: &'static str,
     limit_bytes: Option<u64>,
-    /// The kernel's log names it; else it is the tightest above the cgroup whose counter moved.
+    /// The kernel's log names it; else it is concluded from whose limit was hit, or which is the tightest.
     by_log: bool,
 }
 
@@ -120,7 +123,7 @@ struct AskedByJson<'a> {
 struct SparedJson<'a> {
     /// This value or any below.
     oom_score_adj: Option<i16>,
-    /// So much less; null where nobody else could be taken.
+    /// So much less; null where nobody else is known who could be taken.
     less_bytes: Option<u64>,
     instead: Option<KilledJson<'a>>,
     /// So much more of the limit for each minute at the last growth: then nobody is taken.

@@ -13,6 +13,7 @@ use super::super::report::{
     DomainKind, DomainReport, MappingsState, ProcessDetail, ProcessReport, Report, WarningState,
 };
 use super::super::victims;
+use super::witnesses::Counters;
 use super::{Open, Scale};
 
 pub(super) fn is_same(domain: &DomainReport, own: &KillDomain) -> bool {
@@ -25,13 +26,40 @@ pub(super) fn known_domain<'a>(report: &KillReport, before: &'a Report) -> Optio
     before.domains.iter().find(|known| is_same(known, own))
 }
 
-/// The counter of this cgroup moved: the domain is probably the tightest above it.
-pub(super) fn place(open: &mut Open, path: &CgroupPath, before: &Report) {
+/// The counter of this cgroup moved: the domain is probably the lowest above it whose limit was hit, or where that is not
+/// counted, the tightest. Where no limit was, the machine ran out, or something above what is seen from here.
+pub(super) fn place(open: &mut Open, path: &CgroupPath, counters: &[Counters], before: &Report) {
     open.cgroup = Some(path.clone());
-    let above = |domain: &&DomainReport| domain.kind != DomainKind::Host && path.is_within(&domain.path);
-    let domain = before.domains.iter().find(above);
-    open.report.domain = domain.map(named);
-    remember_candidates(open, domain, before);
+    let was_hit = |domain: &DomainReport| counters.iter().find(|known| known.path == domain.path)?.was_hit();
+    let above = limits_above(path, before);
+    let hit = above.clone().filter(|domain| was_hit(domain) == Some(true)).max_by_key(|domain| domain.path.0.len());
+    match hit.or_else(|| above.clone().find(|domain| was_hit(domain).is_none())) {
+        Some(domain) => place_in(open, domain, before),
+        None => place_on_machine(open, before),
+    }
+}
+
+/// The machine ran out, where nothing above is hidden from here.
+pub(super) fn place_on_machine(open: &mut Open, before: &Report) {
+    let host = before.host().filter(|_| before.machine.initial_cgroup_namespace != Some(false));
+    if let Some(host) = host {
+        place_in(open, host, before);
+    }
+}
+
+fn place_in(open: &mut Open, domain: &DomainReport, before: &Report) {
+    open.report.domain = Some(named(domain));
+    remember_candidates(open, Some(domain), before);
+}
+
+/// The domains of the cgroups that hold this one, the tightest first.
+fn limits_above<'a>(path: &'a CgroupPath, before: &'a Report) -> impl Iterator<Item = &'a DomainReport> + Clone {
+    before.domains.iter().filter(|domain| domain.kind != DomainKind::Host && path.is_within(&domain.path))
+}
+
+/// Whether no cgroup with a limit holds it.
+pub(super) fn is_unlimited(row: &ProcessReport, before: &Report) -> bool {
+    row.identity.cgroup.as_ref().is_some_and(|path| limits_above(path, before).next().is_none())
 }
 
 pub(super) fn named(domain: &DomainReport) -> KillDomain {
@@ -59,6 +87,7 @@ pub(super) fn remember_candidates(open: &mut Open, domain: Option<&DomainReport>
     report.candidates = first.map(|victim| Candidate { who: who(victim.id), victim: victim.clone() }).collect();
     report.ranked_by = RankedBy::LastLook(before.time);
     report.candidate_count = domain.candidates;
+    report.others_hidden = domain.hides;
     report.usage = domain.usage.map(|usage| (usage, None));
 }
 
@@ -95,7 +124,10 @@ pub(super) fn explain(report: &mut KillReport, domain: Option<&DomainReport>, be
     let parts = victims::explain(own, &then, page);
     let when = match report.ranked_by {
         RankedBy::KernelLog => "by the kernel's own table".to_owned(),
-        RankedBy::LastLook(at) => format!("as sampled {:.1}s before", report.at.since(at).as_secs_f64()),
+        RankedBy::LastLook(at) => {
+            let of = if report.others_hidden { " of those visible from here" } else { "" };
+            format!("as sampled {:.1}s before{of}", report.at.since(at).as_secs_f64())
+        }
     };
     let other = report.candidates.iter().find(|other| !is_own(other) && other.victim.immune.is_none());
     let why = match other {

@@ -15,7 +15,7 @@ use super::super::report::{DomainKind, DomainReport, ProcessReport};
 use super::account::{explain, named, remember_candidates, remember_victim, the_machine};
 use super::kernel_table;
 use super::witnesses::group_above;
-use super::{GROUP_DIES_WITHIN, Kills, Look, Open};
+use super::{GROUP_DIES_WITHIN, Kills, Look, Open, may_be_named};
 
 /// A kill, or several in a row, as the log tells it.
 #[derive(Debug)]
@@ -135,6 +135,7 @@ impl Kills {
             report.candidates = table;
             report.candidates.truncate(KillReport::CANDIDATES);
             report.ranked_by = RankedBy::KernelLog;
+            report.others_hidden = false;
         }
         explain(report, ours, look.before);
         let record = heard.records.iter().find(|(pid, _)| *pid == victim.pid);
@@ -173,7 +174,9 @@ fn domain_of<'a>(
 fn row_of<'a>(victim: &Victim, look: &Look<'a>) -> Option<&'a ProcessReport> {
     let ours = !look.numbers_are_of_host();
     let pid = victim.tgid.unwrap_or(victim.pid);
-    look.before.processes.iter().find(|row| ours && row.id.pid == pid)
+    let row = look.before.processes.iter().find(|row| ours && row.id.pid == pid);
+    let after = look.snapshot.ended.since(look.before.time);
+    row.filter(|row| victim.name.is_none_or(|name| may_be_named(row, name.as_bytes(), after)))
 }
 
 fn killed(victim: &Victim, row: Option<&ProcessReport>, look: &Look<'_>) -> Killed {

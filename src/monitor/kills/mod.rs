@@ -25,6 +25,8 @@ const MOST: usize = 32;
 const OPEN_FOR: u8 = 4;
 /// Passes over which the end of a group is spread at most: the kernel kills it at once, a pass may cut it in two.
 const GROUP_DIES_WITHIN: u8 = 1;
+/// For how long after a look a number is taken for the same process, whatever its name.
+const NUMBERS_HOLD: Duration = Duration::from_secs(30);
 /// Processes that vanished and are remembered with a kill that nobody named.
 const SUSPECTS: usize = 16;
 
@@ -42,7 +44,7 @@ pub(super) struct Kills {
     unplaced_after: Option<Arc<Report>>,
     machine: Option<u64>,
     owed: Owed,
-    cgroups: Vec<(CgroupPath, Option<u64>)>,
+    cgroups: Vec<witnesses::Counters>,
     open: Vec<Open>,
     told: Vec<Arc<KillReport>>,
     count: u64,
@@ -60,6 +62,8 @@ struct Owed {
 #[derive(Debug)]
 struct Open {
     report: KillReport,
+    /// The report just before it became known.
+    before: Arc<Report>,
     /// Passes since it became known.
     age: u8,
     logged: bool,
@@ -161,6 +165,12 @@ pub(super) struct Look<'a> {
     pub detail: &'a dyn Fn(ProcessId) -> Option<ProcessDetail>,
 }
 
+/// Whether the process that had a row may have this name, so long after the look. Of a thread the log has the thread's
+/// name; but where nobody looked for a while another name is another process, that came to its number.
+fn may_be_named(row: &ProcessReport, name: &[u8], after: Duration) -> bool {
+    *row.identity.name == *name || after <= NUMBERS_HOLD
+}
+
 impl Kills {
     /// Hears all witnesses of a pass, before its facts are laid. Gives whether there is something to tell.
     pub(super) fn hear(&mut self, look: &Look<'_>) -> bool {
@@ -229,6 +239,7 @@ impl Kills {
         }
         self.open.push(Open {
             report: KillReport::unknown(self.count, look.snapshot.ended, look.snapshot.wall),
+            before: Arc::clone(look.before),
             age: 0,
             logged: false,
             machine: 0,

@@ -4,10 +4,11 @@
 
 use crate::snapshot::process::{CgroupPath, namespace_above};
 
+use super::super::kill_report::Killed;
 use super::account::{explain, known_domain, remember_victim};
 use super::log::Heard;
-use super::witnesses::known;
-use super::{Kills, Look, Open};
+use super::witnesses::{Counters, known};
+use super::{Kills, Look, Open, may_be_named};
 
 /// Where our cgroup namespace begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,7 +81,7 @@ impl Kills {
         let told = heard.episode.victim_cgroup.as_deref()?;
         let now = look.snapshot.cgroups.iter().flatten();
         let moved = now.filter(|cgroup| {
-            let before = self.cgroups.iter().find(|(path, _)| *path == cgroup.path).and_then(|(_, before)| *before);
+            let before = self.cgroups.iter().find(|known| known.path == cgroup.path).and_then(Counters::kills);
             before.is_some() && before < cgroup.events.oom_kill
         });
         let waiting = self.open.iter().filter(|open| !open.logged);
@@ -94,9 +95,11 @@ impl Kills {
     /// may have been anywhere on the machine.
     pub(super) fn recognise(&mut self, look: &Look<'_>) {
         for open in self.open.iter_mut().filter(|open| open.is_of_a_stranger() && open.cgroup.is_some()) {
+            let after = open.report.at.since(open.before.time);
             let fits = |open: &Open, index: &usize| {
                 let row = &open.suspects[*index].row;
-                open.report.victim.as_ref().is_some_and(|victim| victim.is(&known(row))) && open.may_be_of(row)
+                let is_it = |victim: &Killed| victim.is(&known(row)) && may_be_named(row, &victim.name, after);
+                open.report.victim.as_ref().is_some_and(is_it) && open.may_be_of(row)
             };
             let mut fitting = (0..open.suspects.len()).filter(|index| fits(open, index));
             let (Some(index), None) = (fitting.next(), fitting.next()) else { continue };

@@ -1,6 +1,8 @@
 //! What counters and absences say of kills: of cgroups and of the machine, and who is not there any more. Each word finds
 //! the kill that it is of, or is the first of another. Refuses to make a certainty of what only counters say.
 
+use std::sync::Arc;
+
 use crate::snapshot::Snapshot;
 use crate::snapshot::cgroup::{Cgroup, Version};
 use crate::snapshot::process::CgroupPath;
@@ -9,23 +11,71 @@ use crate::units::ProcessId;
 
 use super::super::kill_report::{Confidence, Evidence, KillDomain, KillGroup, Killed};
 use super::super::report::ProcessReport;
-use super::account::{explain, known_domain, place, remember_victim};
+use super::account::{explain, is_unlimited, known_domain, place, place_on_machine, remember_victim};
 use super::{Kills, Look, MOST, Open, SUSPECTS, Suspect};
+
+/// What the counters of a cgroup said in this pass and before.
+#[derive(Debug)]
+pub(super) struct Counters {
+    pub path: CgroupPath,
+    /// `oom_kill`, then and now.
+    kills: [Option<u64>; 2],
+    /// How often its limit was in the way, then and before: v2 `oom`, v1 `memory.failcnt`.
+    hits: [Option<u64>; 3],
+}
+
+impl Counters {
+    fn of(path: &CgroupPath) -> Self {
+        Self { path: path.clone(), kills: [None; 2], hits: [None; 3] }
+    }
+
+    fn count(&mut self, cgroup: &Cgroup) {
+        self.kills = [self.kills[1], cgroup.events.oom_kill];
+        // Of v1 `memory.memsw` has a count of its own, which is not read.
+        let hits = match cgroup.version {
+            Version::V1 if matches!(cgroup.memory_and_swap_limit, Some(Some(_))) => None,
+            Version::V1 => cgroup.events.max,
+            Version::V2 => cgroup.events.oom,
+        };
+        self.hits = [self.hits[1], self.hits[2], hits];
+    }
+
+    /// `oom_kill`, as it was read last.
+    pub(super) fn kills(&self) -> Option<u64> {
+        self.kills[1]
+    }
+
+    /// From and to what its count of kills went up.
+    fn killed(&self) -> Option<(u64, u64)> {
+        let [before, now] = self.kills;
+        before.zip(now).filter(|(from, to)| from < to)
+    }
+
+    /// Whether its limit was hit in this pass or in the one before: the kernel counts that before it looks for a victim
+    /// (mm/memcontrol.c `mem_cgroup_oom`; mm/page_counter.c `page_counter_try_charge`). `None`: that is not known.
+    pub(super) fn was_hit(&self) -> Option<bool> {
+        let [earlier, before, now] = self.hits;
+        Some(now? > earlier.or(before)?)
+    }
+}
 
 impl Kills {
     /// Counters of cgroups. On v2 those above count too: the lowest goes first, the others find the same kill.
     pub(super) fn count_cgroups(&mut self, look: &Look<'_>) {
         let Some(cgroups) = &look.snapshot.cgroups else { return };
         let same = self.cgroups.len() == cgroups.len()
-            && self.cgroups.iter().zip(cgroups).all(|(known, cgroup)| known.0 == cgroup.path);
-        let known = if same { Vec::new() } else { std::mem::take(&mut self.cgroups) };
+            && self.cgroups.iter().zip(cgroups).all(|(known, cgroup)| known.path == cgroup.path);
         if !same {
-            let before = |path: &CgroupPath| known.iter().find(|(known, _)| known == path).and_then(|known| known.1);
-            self.cgroups = cgroups.iter().map(|cgroup| (cgroup.path.clone(), before(&cgroup.path))).collect();
+            let mut known = std::mem::take(&mut self.cgroups);
+            let mut counters = |path: &CgroupPath| {
+                let at = known.iter().position(|known| known.path == *path);
+                at.map_or_else(|| Counters::of(path), |at| known.swap_remove(at))
+            };
+            self.cgroups = cgroups.iter().map(|cgroup| counters(&cgroup.path)).collect();
         }
+        self.cgroups.iter_mut().zip(cgroups).for_each(|(counters, cgroup)| counters.count(cgroup));
         for (index, cgroup) in cgroups.iter().enumerate().rev() {
-            let before = std::mem::replace(&mut self.cgroups[index].1, cgroup.events.oom_kill);
-            let Some((from, to)) = before.zip(cgroup.events.oom_kill).filter(|(from, to)| from < to) else { continue };
+            let Some((from, to)) = self.cgroups[index].killed() else { continue };
             let counts = |open: &Open| match (&open.cgroup, cgroup.version) {
                 (None, _) => open.report.victim.as_ref().is_none_or(|victim| victim.id.is_none()),
                 (Some(own), Version::V1) => *own == cgroup.path,
@@ -44,7 +94,7 @@ impl Kills {
                         // Also where the kernel names who, and keeps for itself whose limit it was: it writes ten such
                         // lines in five seconds (mm/oom_kill.c oom_rs).
                         let own = open.cgroup.take().unwrap_or_else(|| cgroup.path.clone());
-                        place(open, &own, look.before);
+                        place(open, &own, &self.cgroups, look.before);
                         let domain = known_domain(&open.report, look.before);
                         explain(&mut open.report, domain, look.before);
                     }
@@ -65,7 +115,7 @@ impl Kills {
                 }
                 let index = self.open(look);
                 let open = &mut self.open[index];
-                place(open, &cgroup.path, look.before);
+                place(open, &cgroup.path, &self.cgroups, look.before);
                 let group = group_above(cgroups, &cgroup.path, open.report.domain.as_ref());
                 let deaths = if group.is_some() { left } else { 1 };
                 left -= deaths;
@@ -192,6 +242,11 @@ impl Kills {
             taken.push(row.id);
             report.victim = Some(known(row));
             remember_victim(report, row, suspect.detail);
+            if report.domain.is_none() && is_unlimited(row, look.before) {
+                let before = Arc::clone(&open.before);
+                place_on_machine(open, &before);
+            }
+            let report = &mut open.report;
             let domain = known_domain(report, look.before);
             explain(report, domain, look.before);
             report.evidence.push(suspect.gone);

@@ -114,6 +114,8 @@ pub struct DomainReport {
     pub tied_with: Vec<ProcessId>,
     /// Why `certain` is false, in words.
     pub doubt: Option<Box<str>>,
+    /// Somebody in it may be hidden from here, and be first.
+    pub hides: bool,
     /// What the kernel would do instead of choosing (panic_on_oom, oom_kill_allocating_task, oom_kill_disable).
     pub policy: Option<Box<str>>,
 }
@@ -164,6 +166,7 @@ impl DomainReport {
             certain: false,
             tied_with: Vec::new(),
             doubt: None,
+            hides: false,
             policy: None,
         }
     }

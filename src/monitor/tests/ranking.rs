@@ -442,3 +442,25 @@ fn an_unknown_kernel_is_never_certain() {
     let report = absorb(&on("linux", full(0, &[made(10, 500)])));
     assert!(!report.host().unwrap().certain && report.host().unwrap().doubt.is_some());
 }
+
+#[test]
+fn whom_the_child_that_dies_for_its_parent_does_not_reach_were_equally_bad() {
+    let host = |rest: &[(u32, u64)]| {
+        let rows: Vec<_> = [(10, 5000), (30, 200)].iter().chain(rest).map(|(pid, pages)| made(*pid, *pages)).collect();
+        let mut taken = full(0, &rows);
+        for (index, parent) in [(1, 10), (2, 10)] {
+            if index == 1 || rest[0].0 == 31 {
+                taken.stats[index].reading =
+                    taken.stats[index].reading.map(|stat| Stat { parent: Pid(parent), ..stat });
+            }
+        }
+        absorb(&on("4.18.0-553.el8", taken)).host().unwrap().clone()
+    };
+    let told = |host: &DomainReport| (order(host)[0], host.certain, host.margin, host.tied_with.clone());
+    assert_eq!(
+        told(&host(&[(40, 4000)])),
+        (30, true, Some(Pages(1000)), vec![]),
+        "the parent leads, and it has no sibling"
+    );
+    assert_eq!(told(&host(&[(31, 150), (40, 4000)])), (30, true, Some(Pages(50)), vec![]), "its sibling is nearer");
+}

@@ -191,11 +191,11 @@ fn what_a_kill_gives_is_measured_by_growth_only_where_memory_runs_out() {
         screen(&state)
     };
     let near = shown(Level::High, 34);
-    assert!(near.contains("Its death frees about 461M, 6m 23s at this growth; then 495M is left"), "{near}");
+    assert!(near.contains("Its death frees up to 461M, 6m 23s at this growth; then 495M is left"), "{near}");
     assert!(near.contains("+1.2M/s"), "{near}");
     // Seven percent full, and something is being compiled.
     let far = shown(Level::Calm, 20_000);
-    assert!(far.contains("Its death frees about 461M") && !far.contains("at this growth"), "{far}");
+    assert!(far.contains("Its death frees up to 461M") && !far.contains("at this growth"), "{far}");
     assert!(!far.contains("+1.2M/s"), "{far}");
     let soon = shown(Level::Calm, 300);
     assert!(soon.contains("+1.2M/s"), "full within minutes is news however much is left: {soon}");

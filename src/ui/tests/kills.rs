@@ -30,7 +30,7 @@ fn kills_and_their_stories() {
     let mut nameless = after_kills((100, 26), UNICODE, true);
     nameless.kills.selected = Some(1);
     let nameless = screen(&nameless);
-    assert!(nameless.contains("a process, in an unknown cgroup"), "{nameless}");
+    assert!(nameless.contains("a process, at an unknown limit"), "{nameless}");
     assert!(nameless.contains("no process known to oomtop is gone"), "{nameless}");
     // The header tells the last one on every screen that has the room.
     assert!(screen(&after_kills((140, 34), UNICODE, false)).contains(", last 41m ago: a.test"));

@@ -73,6 +73,31 @@ impl Assembler {
         self.bound();
     }
 
+    /// How many records may come that are of no use to any dump before the first is given away for that.
+    pub fn room(&self) -> u64 {
+        let waited = self.open.front().map_or(PATIENCE, |first| self.records.saturating_sub(first.last_record));
+        if self.is_going_on && self.partials.is_empty() { PATIENCE.saturating_sub(waited) } else { 0 }
+    }
+
+    /// Counts as many, as [`Self::pass`] does.
+    pub fn pass_over(&mut self, records: u64) {
+        self.records += records;
+    }
+
+    /// Takes a record that is a row of the table of a dump on this machine; whether it was one.
+    pub fn row(&mut self, text: &[u8], machine: Option<&[u8]>) -> bool {
+        let Some(dump) = self.open.iter_mut().rev().find(|dump| !dump.ended && dump.is_on(machine)) else { return false };
+        let rows = dump.episode.tasks.rows.len();
+        if !dump.row(text, true) {
+            return false;
+        }
+        self.records += 1;
+        dump.last_record = self.records;
+        self.rows += dump.episode.tasks.rows.len() - rows;
+        self.bound();
+        true
+    }
+
     /// Whether a text may go on whose end did not come with it: then any record can be of use.
     pub fn waits_for_an_end(&self) -> bool {
         !self.partials.is_empty()

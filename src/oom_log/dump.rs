@@ -54,7 +54,12 @@ impl Dump {
 
     /// Lines without any wrapping are the second lines of a record (the journal prints them so): of whoever came last.
     pub fn is_of_machine(&self, envelope: &Envelope<'_>) -> bool {
-        self.machine.as_deref() == envelope.machine || envelope.is_bare()
+        self.is_on(envelope.machine) || envelope.is_bare()
+    }
+
+    /// Whether it is of this machine, as far as the log names it.
+    pub fn is_on(&self, machine: Option<&[u8]>) -> bool {
+        self.machine.as_deref() == machine
     }
 
     /// Whether the same thread wrote it, as far as the log says.
@@ -103,13 +108,21 @@ impl Dump {
         }
     }
 
-    /// Takes a row of the table or a line of the statistics, if the text is one.
-    pub fn row_or_statistic(&mut self, text: &[u8], complete: bool) -> bool {
+    /// Takes a row of the table, if the text is one.
+    pub fn row(&mut self, text: &[u8], complete: bool) -> bool {
         if let Some(columns) = &self.columns
             && text.first() == Some(&b'[')
             && let Some(row) = columns.row(text, complete)
         {
             self.episode.tasks.push(row);
+            return true;
+        }
+        false
+    }
+
+    /// Takes a row of the table or a line of the statistics, if the text is one.
+    pub fn row_or_statistic(&mut self, text: &[u8], complete: bool) -> bool {
+        if self.row(text, complete) {
             return true;
         }
         if !self.in_statistics {

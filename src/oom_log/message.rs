@@ -87,34 +87,41 @@ pub(super) fn parse(text: &[u8], complete: bool) -> Option<Message<'_>> {
 
 /// Whether the first bytes of a text show that [`parse`] finds nothing in it, and that it is neither a row of a table nor a
 /// statistic: nearly all lines of a dump are of no use here, and this tells them in a tenth of the time.
+#[inline]
 pub(super) fn begins_nothing(text: &[u8]) -> bool {
     let mut cursor = Cursor(text);
     cursor.blanks();
-    let begins = |beginning: &[u8]| cursor.0.starts_with(beginning);
-    let may_be_something = match cursor.0 {
+    let text = cursor.0;
+    let may_be_something = match text {
         [b'[', second, ..] => matches!(second, b' ' | b'p' | b'0'..=b'9'),
         [b'0'..=b'9', ..] => true,
-        [b'C', ..] => begins(b"CPU: "),
-        [b'F', ..] => begins(b"Free swap"),
-        [b'K', ..] => begins(b"Kill") || begins(b"Kernel panic"),
-        [b'L', ..] => begins(b"Linux version "),
-        [b'M', ..] => begins(b"Memory cgroup ") || begins(b"Memory limit "),
-        [b'N', ..] => begins(b"Node "),
-        [b'O', ..] => begins(b"Out of ") || begins(b"OOM victim "),
-        [b'P', ..] => begins(b"Pid: "),
-        [b'T', ..] => begins(b"Task") || begins(b"Total swap"),
-        [b'a', ..] => begins(b"anon "),
-        [b'c', ..] => begins(b"cache "),
-        [b'f', ..] => begins(b"file "),
-        [b'k', ..] => begins(b"kernel ") || begins(b"kmem: "),
-        [b'm', ..] => begins(b"memory"),
-        [b'o', ..] => begins(b"oom"),
-        [b'r', ..] => begins(b"rss "),
-        [b's', ..] => begins(b"shmem ") || begins(b"swap: "),
-        [b't', ..] => begins(b"total_"),
+        [b'C', ..] => begins(text, b"CPU: "),
+        [b'F', ..] => begins(text, b"Free swap"),
+        [b'K', ..] => begins(text, b"Kill") || begins(text, b"Kernel panic"),
+        [b'L', ..] => begins(text, b"Linux version "),
+        [b'M', ..] => begins(text, b"Memory cgroup ") || begins(text, b"Memory limit "),
+        [b'N', ..] => begins(text, b"Node "),
+        [b'O', ..] => begins(text, b"Out of ") || begins(text, b"OOM victim "),
+        [b'P', ..] => begins(text, b"Pid: "),
+        [b'T', ..] => begins(text, b"Task") || begins(text, b"Total swap"),
+        [b'a', ..] => begins(text, b"anon "),
+        [b'c', ..] => begins(text, b"cache "),
+        [b'f', ..] => begins(text, b"file "),
+        [b'k', ..] => begins(text, b"kernel ") || begins(text, b"kmem: "),
+        [b'm', ..] => begins(text, b"memory"),
+        [b'o', ..] => begins(text, b"oom"),
+        [b'r', ..] => begins(text, b"rss "),
+        [b's', ..] => begins(text, b"shmem ") || begins(text, b"swap: "),
+        [b't', ..] => begins(text, b"total_"),
         _ => false,
     };
     !may_be_something
+}
+
+/// As `starts_with`, which compares so few bytes by a call.
+#[inline]
+fn begins<const N: usize>(text: &[u8], beginning: &[u8; N]) -> bool {
+    text.first_chunk() == Some(beginning)
 }
 
 /// Texts that begin with a name: `C invoked oom-killer: gfp_mask=..` and `C cpuset=NAME mems_allowed=N`. Registers and stacks,

@@ -22,6 +22,7 @@ mod opener;
 mod quoted;
 mod reader;
 mod refused;
+mod skim;
 mod stamp;
 mod tasks;
 

@@ -9,6 +9,7 @@ use super::cursor::Cursor;
 use super::device;
 use super::envelope::{self, Envelope, Time, Unwrapped};
 use super::head::{self, Head};
+use super::skim;
 
 /// Bytes in which `envelope` looks for a record that somebody passed on.
 const PASSED_ON: usize = 256;
@@ -43,6 +44,22 @@ impl Opener {
             b'0'..=b'9' => device::record(line)?.ok(),
             _ => None,
         }
+    }
+
+    /// The head of a line of which [`Self::glance`] made this, where those of the lines behind it can be told by it.
+    pub fn head(&self, line: &[u8], envelope: &Envelope<'_>) -> skim::Head {
+        let Cow::Borrowed(text) = envelope.text else { return skim::Head::default() };
+        let head = &line[..line.len() - text.len()];
+        // What is compared to the byte: a date in words or brackets, and the name of the machine.
+        let stays = match line.first() {
+            Some(b'[') if envelope.time.since_boot.is_none() => 0..head.len(),
+            Some(b'[') => 0..0,
+            _ if !self.has_head(line) => 0..0,
+            _ if self.is_iso => self.head.date.end..self.bytes.len(),
+            _ => 0..self.bytes.len(),
+        };
+        let is_plain = envelope.caller.is_none() && !envelope.continues && !envelope.is_bare();
+        if is_plain { skim::Head::of(head, stays, envelope.machine) } else { skim::Head::default() }
     }
 
     fn has_head(&self, line: &[u8]) -> bool {

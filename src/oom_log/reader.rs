@@ -12,6 +12,7 @@ use super::message;
 use super::opener::Opener;
 use super::quoted::{self, Quoted};
 use super::refused::Refused;
+use super::skim::{self, Skim};
 use super::stamp::Stamp;
 use crate::units::WallTime;
 
@@ -51,6 +52,8 @@ pub struct Form {
 pub struct LogReader {
     marks: Marks,
     opener: Opener,
+    /// That of the last line of a dump that was looked at.
+    head: skim::Head,
     assembler: Assembler,
     /// What the kernel's words are in, while no line is the kernel's by its form.
     quoted: Quoted,
@@ -201,6 +204,9 @@ impl LogReader {
     /// that asks for memory may have any name, but `gfp_mask=` follows it.
     fn take_in_dump(&mut self, line: &[u8], has_equals: bool, complete: bool) {
         let glanced = self.opener.glance(line);
+        if let Some(envelope) = glanced.as_ref().filter(|_| !self.head.begins(line)) {
+            self.head = self.opener.head(line, envelope);
+        }
         let may_be_nothing = !has_equals && !self.assembler.waits_for_an_end();
         if may_be_nothing && glanced.as_ref().is_some_and(|envelope| message::begins_nothing(&envelope.text)) {
             self.assembler.pass();
@@ -225,6 +231,7 @@ impl LogReader {
         // Till the form of the log and its first time are clear.
         let mut takes_every_line = true;
         self.marks.begin();
+        let mut skim = Skim::of(block);
         while at < block.len() {
             let is_in_dump = self.is_in_dump();
             takes_every_line = takes_every_line && (self.looks_for_first_time() || !self.form.census.is_settled());
@@ -234,6 +241,13 @@ impl LogReader {
             }
             if !is_in_dump && !takes_every_line && mark.is_none() {
                 return;
+            }
+            if is_in_dump && !takes_every_line && !is_coloured && !self.takes_quotes() {
+                let over = skim.over(&self.head, at, &mut self.assembler);
+                if over > at {
+                    at = over;
+                    continue;
+                }
             }
             let end = next(b'\n', at);
             // A carriage return, and the blanks that a terminal's copy leaves, are nobody's.

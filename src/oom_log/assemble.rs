@@ -84,18 +84,16 @@ impl Assembler {
         self.records += records;
     }
 
-    /// Takes a record that is a row of the table of a dump on this machine; whether it was one.
-    pub fn row(&mut self, text: &[u8], machine: Option<&[u8]>) -> bool {
-        let Some(dump) = self.open.iter_mut().rev().find(|dump| !dump.ended && dump.is_on(machine)) else { return false };
+    /// Takes a record that is a row of the table of a dump on this machine, with other lines behind it: how long it is.
+    pub fn row_ahead(&mut self, ahead: &[u8], machine: Option<&[u8]>) -> Option<usize> {
+        let dump = self.open.iter_mut().rev().find(|dump| !dump.ended && dump.is_on(machine))?;
         let rows = dump.episode.tasks.rows.len();
-        if !dump.row(text, true) {
-            return false;
-        }
+        let length = dump.row_ahead(ahead)?;
         self.records += 1;
         dump.last_record = self.records;
         self.rows += dump.episode.tasks.rows.len() - rows;
         self.bound();
-        true
+        Some(length)
     }
 
     /// Whether a text may go on whose end did not come with it: then any record can be of use.

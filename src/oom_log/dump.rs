@@ -120,6 +120,13 @@ impl Dump {
         false
     }
 
+    /// As [`Self::row`], of a text that other lines follow: how long it is.
+    pub fn row_ahead(&mut self, ahead: &[u8]) -> Option<usize> {
+        let (row, length) = self.columns.as_ref()?.row_ahead(ahead)?;
+        self.episode.tasks.push(row);
+        Some(length)
+    }
+
     /// Takes a row of the table or a line of the statistics, if the text is one.
     pub fn row_or_statistic(&mut self, text: &[u8], complete: bool) -> bool {
         if self.row(text, complete) {

@@ -104,34 +104,42 @@ impl<'a> Skim<'a> {
         let mut room = assembler.room();
         while passed < room && head.begins(&block[at..]) {
             let begin = at + head.length;
-            let Some(length) = line_end(&block[begin..]) else { break };
-            let (end, text) = (begin + length, &block[begin..begin + length]);
-            if let [b'[', b' ' | b'0'..=b'9', ..] = text {
-                assembler.pass_over(passed);
-                passed = 0;
-                if !assembler.row(text.trim_ascii_end(), head.machine.as_deref()) {
-                    return at;
-                }
-                room = assembler.room();
-            } else {
-                let may_be_something = match text {
-                    [] | [b'[', ..] => true,
-                    [b'N', ..] => self.next_zone(begin) < end,
-                    [b'0'..=b'9', ..] => counts_memory(text),
-                    _ => !message::begins_nothing(text),
-                };
-                let is_nothing = !may_be_something
-                    && self.next_mark(begin) >= end
-                    && (!head.is_bracketed || self.next_tag(begin) >= end);
-                if !is_nothing {
+            let ahead = &block[begin..];
+            let length = if let [b'[', b' ' | b'0'..=b'9', ..] = ahead {
+                if head.is_record && line_end(ahead).is_none_or(|length| self.next_mark(begin) < begin + length) {
                     break;
                 }
+                assembler.pass_over(std::mem::take(&mut passed));
+                let Some(length) = assembler.row_ahead(ahead, head.machine.as_deref()) else { break };
+                room = assembler.room();
+                length
+            } else {
+                let Some(length) = self.nothing(head, begin) else { break };
                 passed += 1;
-            }
-            at = end + 1;
+                length
+            };
+            at = begin + length + 1;
         }
         assembler.pass_over(passed);
         at
+    }
+
+    /// How long a text is that is of no use.
+    #[inline]
+    fn nothing(&mut self, head: &Head, begin: usize) -> Option<usize> {
+        let ahead = &self.block[begin..];
+        let is_nothing = match ahead {
+            [b'\n' | b'[', ..] => false,
+            [b'N', ..] => true,
+            [b'0'..=b'9', ..] => !counts_memory(ahead),
+            _ => message::begins_nothing(ahead),
+        };
+        let length = if is_nothing { line_end(ahead)? } else { return None };
+        let end = begin + length;
+        let is_nothing = self.next_mark(begin) >= end
+            && (ahead[0] != b'N' || self.next_zone(begin) >= end)
+            && (!head.is_bracketed || self.next_tag(begin) >= end);
+        is_nothing.then_some(length)
     }
 
     /// Where a byte stands next that a line of no use may not have. A process that asks for memory may have any name, but

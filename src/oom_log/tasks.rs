@@ -11,6 +11,9 @@ pub const MOST_ROWS: usize = 65_536;
 /// The columns between `total_vm` and the name, as far as any kernel had them.
 const MOST_COLUMNS: usize = 10;
 
+/// Bytes in which a name ends: what is longer is for the reader of any line.
+const LONGEST_NAME: usize = 256;
+
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Column {
@@ -84,6 +87,24 @@ impl Columns {
     /// From `[  125]     0   125     7270     7180 ... trig`; `complete`: the line was not cut at the end of the file.
     pub fn row(&self, text: &[u8], complete: bool) -> Option<Candidate> {
         let mut cursor = Cursor(text);
+        let mut row = self.numbers(&mut cursor)?;
+        row.name = Name::new(cursor.0);
+        complete.then_some(row)
+    }
+
+    /// A row that other lines follow, and how long it is: its end need not be looked for before it is read.
+    pub fn row_ahead(&self, ahead: &[u8]) -> Option<(Candidate, usize)> {
+        let mut cursor = Cursor(ahead);
+        let mut row = self.numbers(&mut cursor)?;
+        let name = &cursor.0[..cursor.0.len().min(LONGEST_NAME)];
+        let end = name.iter().position(|byte| *byte == b'\n')?;
+        row.name = Name::new(name[..end].trim_ascii_end());
+        (!row.name.as_bytes().is_empty()).then_some((row, ahead.len() - cursor.0.len() + end))
+    }
+
+    /// A row but for its name.
+    #[inline]
+    fn numbers(&self, cursor: &mut Cursor<'_>) -> Option<Candidate> {
         cursor.tag(b"[")?;
         cursor.blanks();
         let pid = Pid(cursor.unsigned_32()?);
@@ -113,8 +134,7 @@ impl Columns {
             }
         }
         cursor.tag(b" ")?;
-        row.name = Name::new(cursor.0);
-        complete.then_some(row)
+        Some(row)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why the kernel took the one it took: the candidates of a dump ranked by its own rule, and what explains a choice that
 //! the table does not. Refuses a reason that the log does not carry: then it says that it does not.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use super::score::{Scale, Score};
@@ -213,14 +214,15 @@ pub(super) fn taken_row(episode: &Episode, taken: Pid) -> Option<&Candidate> {
 }
 
 fn ranking(episode: &Episode, scale: &Scale) -> Vec<Ranked> {
-    let rows = episode.tasks.rows.iter().enumerate();
-    let mut ranking: Vec<_> = rows.map(|(row, candidate)| Ranked { row, score: scale.score(candidate) }).collect();
-    // Stable: those with the same score stay in the order in which the kernel looked.
-    ranking.sort_by_key(|ranked| {
-        let score = ranked.score;
-        (score.is_never_taken, score.points.is_none(), std::cmp::Reverse(score.points), std::cmp::Reverse(score.held))
-    });
-    ranking
+    let scores: Vec<_> = episode.tasks.rows.iter().map(|candidate| scale.score(candidate)).collect();
+    // By keys, not by whole scores, which would be moved about as they are sorted. Those with the same score stay in the order
+    // in which the kernel looked.
+    let key = |(row, score): (usize, &Score)| {
+        (score.is_never_taken, score.points.is_none(), Reverse((score.points, score.held)), row)
+    };
+    let mut keys: Vec<_> = scores.iter().enumerate().map(key).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|(.., row)| Ranked { row, score: scores[row] }).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use oomtop::post_mortem::{Reason, Story, Tally, Teller, words};
 use proptest::prelude::*;
 use serde::Deserialize;
 
+#[path = "explain/skimmed.rs"]
+mod skimmed;
 #[path = "explain/wrapping.rs"]
 mod wrapping;
 

@@ -1,7 +1,7 @@
-//! Passes over the lines of a dump that are of no use, and takes the rows of its table, without unwrapping them. The lines of
-//! a dump have one head, in which only clocks and counters go on: a line that has digits where the last one had some and else
-//! its very bytes is wrapped as that one was. Refuses every other line, and every text that may be of use: those are for the
-//! reader, which says the same of a line that is skimmed and takes five times as long.
+//! Goes over the lines of a dump that are of no use, and takes the rows of its table, without unwrapping them. The lines of a dump
+//! have one head, in which only clocks and counters go on: a line that has digits where the last one had some, and else its very
+//! bytes, is wrapped as that one was. Refuses every other line, and every text that may be of use: those are for the reader,
+//! which says the same of the lines that are skimmed (`tests/explain/skimmed.rs`) and takes longer.
 
 use super::assemble::Assembler;
 use super::cursor::Cursor;
@@ -47,7 +47,10 @@ impl Head {
             ..Self::default()
         };
         // A clock or counter of more digits would be no number of 64 bits.
-        if head.is_empty() || head.len() > 8 * MOST_WORDS || head.split(|byte| !byte.is_ascii_digit()).any(|run| run.len() > 16) {
+        if head.is_empty()
+            || head.len() > 8 * MOST_WORDS
+            || head.split(|byte| !byte.is_ascii_digit()).any(|run| run.len() > 16)
+        {
             return Self::default();
         }
         for (at, byte) in head.iter().enumerate() {

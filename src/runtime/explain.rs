@@ -2,6 +2,7 @@
 //! long it is. A second thread tells them (`telling`): of a log of nothing but dumps that takes as long as to read it. Refuses to
 //! understand a line: that is `oom_log`; and to conclude: that is `post_mortem`.
 
+mod ahead;
 mod telling;
 
 use std::fs::File;
@@ -148,7 +149,10 @@ impl Reading {
         match log {
             KernelLogSource::StandardInput => self.read(io::stdin().lock()).wrap_err("standard input"),
             KernelLogSource::File(path) => {
-                let read = File::open(path).map_err(color_eyre::Report::from).and_then(|log| self.read(log));
+                let read = File::open(path).map_err(color_eyre::Report::from).and_then(|log| {
+                    let is_file = log.metadata().is_ok_and(|log| log.is_file());
+                    if is_file { ahead::read(log, |chunk| self.push(chunk)) } else { self.read(log) }
+                });
                 let advice = "name a readable log file, or try --kernel or --journal";
                 read.map_err(|error| eyre!("{}: {error}: {advice}", path.display()))
             }

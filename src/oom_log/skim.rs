@@ -46,11 +46,11 @@ impl Head {
             is_record: head.ends_with(b",-;"),
             ..Self::default()
         };
-        // A clock or counter of more digits would be no number of 64 bits.
-        if head.is_empty()
-            || head.len() > 8 * MOST_WORDS
-            || head.split(|byte| !byte.is_ascii_digit()).any(|run| run.len() > 16)
-        {
+        // With more digits a clock would be beyond 64 bits once it is in microseconds, and a priority may be a user's.
+        let most = if made.is_record { 16 } else { 13 };
+        let has_long_numbers = head.split(|byte| !byte.is_ascii_digit()).any(|run| run.len() > most);
+        let has_long_priority = made.is_record && head.get(1) != Some(&b',');
+        if head.is_empty() || head.len() > 8 * MOST_WORDS || has_long_numbers || has_long_priority {
             return Self::default();
         }
         for (at, byte) in head.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! `oomtop explain`: reads a kernel log from where it is and prints its stories as they come, in bounded memory however
-//! long it is. A second thread tells them (`telling`): of a log of nothing but dumps that takes as long as to read it. Refuses to
-//! understand a line: that is `oom_log`; and to conclude: that is `post_mortem`.
+//! long it is. A second thread tells them (`telling`), which of a log of nothing but dumps takes two thirds as long as to understand
+//! it, and a third reads files (`ahead`). Refuses to understand a line: that is `oom_log`; and to conclude: that is `post_mortem`.
 
 mod ahead;
 mod telling;

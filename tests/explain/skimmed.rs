@@ -8,7 +8,7 @@ use oomtop::oom_log::{Form, Span};
 use proptest::prelude::*;
 
 /// All logs of the corpus in one, in each wrapping.
-static WRAPPED: LazyLock<Vec<(&str, Vec<Vec<u8>>)>> = LazyLock::new(|| {
+static WRAPPED: LazyLock<Vec<(&str, Lines)>> = LazyLock::new(|| {
     let logs: Vec<_> = logs().iter().filter_map(|(_, log)| records(log)).collect();
     let mut wrapped: Vec<_> = wrappings()
         .into_iter()
@@ -19,6 +19,7 @@ static WRAPPED: LazyLock<Vec<(&str, Vec<Vec<u8>>)>> = LazyLock::new(|| {
     wrapped.into_iter().map(|(name, log)| (name, lines(log))).collect()
 });
 
+type Lines = Vec<Vec<u8>>;
 type Told = (Vec<Story>, Span, Form);
 
 fn told(log: &[u8], end: &[u8]) -> Told {
@@ -44,7 +45,7 @@ fn every_wrapping_is_skimmed_as_it_is_read() {
 }
 
 /// What may come between the bytes of a log.
-const STRANGE: [&str; 14] = [
+const STRANGE: [&str; 16] = [
     " kernel: ",
     "web-2 kernel: ",
     "[  T12] ",
@@ -59,6 +60,8 @@ const STRANGE: [&str; 14] = [
     "4,",
     " present:",
     "Killed process 7 (a) ",
+    "04,",
+    "99999999999",
 ];
 
 proptest! {

@@ -84,16 +84,22 @@ impl State {
         let fresh: Vec<_> = fresh.collect();
         // One of another container is known by the machine's log alone, however surely: those of here come first.
         let Some(last) = fresh.iter().rev().find(|kill| !kill.is_elsewhere()).or(fresh.last()) else { return };
-        let more = fresh.len() - 1;
+        let others = fresh.len() - 1;
+        // Cause and certainty are those of this one: the others have a part in them where theirs are the same.
+        let alike = fresh.iter().all(|kill| kill.cause() == last.cause() && kill.confidence == last.confidence);
+        let [with_it, beside_it] = match others {
+            0 => [String::new(), String::new()],
+            _ if alike => [format!(" and {others} more"), String::new()],
+            _ => [String::new(), format!("; {others} more")],
+        };
         let who = last.victim.as_ref().map_or_else(|| "somebody".to_owned(), ToString::to_string);
         let together = last.together().map_or_else(String::new, |together| format!(" with {together}"));
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         let sure = last.confidence.word();
         // One row: what stands above it is looked at now. The story has the rest.
         let told = [
-            format!("OOM kill: {who}{together}{more}, {} ({sure})", last.cause()),
-            format!("OOM kill: {who}{more}, {} ({sure})", last.cause_in_short()),
-            format!("OOM kill: {who}{more} ({sure})"),
+            format!("OOM kill: {who}{together}{with_it}, {} ({sure}){beside_it}", last.cause()),
+            format!("OOM kill: {who}{with_it}, {} ({sure}){beside_it}", last.cause_in_short()),
+            format!("OOM kill: {who}{with_it} ({sure}){beside_it}"),
         ];
         let fits = |text: &String| self.fits_in_a_row(Tone::Bad, &format!("{text}{ENTER_SHOWS}"));
         let shown = told.iter().position(fits).unwrap_or(told.len() - 1);

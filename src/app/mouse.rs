@@ -24,24 +24,23 @@ impl State {
         let layout = layout::layout(self);
         match (&self.mode, wheel) {
             // A dialog has the mouse until it is left.
-            (Mode::Dialog(_), Some(movement)) => self.wheel_in_dialog(movement, &layout),
+            (Mode::Dialog(_), Some(movement)) => self.wheel_in_dialog(movement),
             (Mode::Dialog(_), None) => self.click_in_dialog(event.column, event.row, effects),
             (_, Some(movement)) => self.wheel(movement, &layout, event.column, event.row),
             (_, None) => self.click(&layout, event.column, event.row),
         }
     }
 
-    fn wheel_in_dialog(&mut self, movement: Move, layout: &Layout) {
-        let page = layout.page(Pane::Top);
+    fn wheel_in_dialog(&mut self, movement: Move) {
+        let size = self.size;
         let Mode::Dialog(dialog) = &mut self.mode else { return };
         if let Dialog::Adjust { .. } = dialog {
             // The value goes up as the wheel does.
             let code = if movement == Move::Up { KeyCode::Right } else { KeyCode::Left };
-            dialog.press(Chord::key(code), page);
+            dialog.press(Chord::key(code), size);
             return;
         }
-        let count = dialog.count();
-        (0..NOTCH).for_each(|_| dialog.go(movement, count, page));
+        (0..NOTCH).for_each(|_| dialog.go(movement, size));
     }
 
     /// A click beside the list is not a decision.

@@ -37,9 +37,9 @@ impl State {
     }
 
     fn press_in_dialog(&mut self, chord: Chord, effects: &mut Vec<Effect>) {
-        let page = usize::from(self.size.1);
+        let size = self.size;
         let Mode::Dialog(dialog) = &mut self.mode else { return };
-        let answer = dialog.press(chord, page);
+        let answer = dialog.press(chord, size);
         self.answer(answer, effects);
     }
 

@@ -173,15 +173,21 @@ impl Series {
     }
 
     /// Eight heights from 0 to 7, oldest first, one per `step`; 255 where it was not known yet. The steps lie on whole
-    /// multiples of `step`, so that only the last one changes from pass to pass. Movement of less than a twentieth of
-    /// the size stays as flat as it is.
+    /// multiples of `step`, so that only the last one changes from pass to pass, and before the first of them stands the
+    /// first reading: who jumped within it would look as if he had never moved. Movement of less than a twentieth of the
+    /// size stays as flat as it is.
     pub(super) fn trend(&self, now: Millis, step: Millis) -> [u8; 8] {
-        let mut values = [None; 8];
         let base = now.saturating_sub(1) / step * step;
-        for (index, value) in values.iter_mut().enumerate() {
-            let back = (7 - index) as u32;
-            *value =
-                if back == 0 { self.at(now) } else { base.checked_sub((back - 1) * step).and_then(|at| self.at(at)) };
+        let ends: [Option<Millis>; 8] =
+            std::array::from_fn(
+                |index| if index == 7 { Some(now) } else { base.checked_sub((6 - index as u32) * step) },
+            );
+        let mut values = ends.map(|end| self.at(end?));
+        let begins = values.iter().position(Option::is_some).unwrap_or(0);
+        if let (Some(before), Some(first)) =
+            (begins.checked_sub(1), self.first().filter(|first| Some(*first) < ends[begins]))
+        {
+            values[before] = self.at(first);
         }
         let known = || values.iter().flatten().copied();
         let highest = known().fold(0.0, f64::max);
@@ -303,6 +309,9 @@ mod tests {
         let trend = series(&grows).trend(120_000, 15_000);
         assert_eq!(trend[..3], [255, 255, 255]);
         assert!(trend[3..].is_sorted() && trend[7] == 7 && trend[3] == 0, "{trend:?}");
+        let jump = [(1_000, 1_200), (13_000, 1_200), (14_000, 151_000), (80_000, 151_000)];
+        assert_eq!(series(&jump).trend(80_000, 15_000), [255, 0, 7, 7, 7, 7, 7, 7], "a jump within the first step");
+        assert_eq!(series(&jump[..3]).trend(14_000, 15_000)[5..], [255, 0, 7], "and while it is the only one");
         let jitter = series(&[(0, 100_000), (15_000, 100_400), (30_000, 100_000), (120_000, 100_400)]);
         assert!(jitter.trend(120_000, 15_000).iter().all(|height| *height == Series::FLAT));
     }

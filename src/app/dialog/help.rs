@@ -1,8 +1,9 @@
 //! The help: made from the key table and the list of columns, so that it cannot say anything else than they do.
-//! Refuses to wrap lines: the width is `ui`'s.
+//! Refuses to draw its rows.
 
 use crate::app::keys::{KEYS, Section};
 use crate::table::COLUMNS;
+use crate::text::{columns, wrap};
 
 /// Signs that stand beside colours or in place of numbers.
 const SIGNS: [(&str, &str); 11] = [
@@ -78,9 +79,22 @@ const OWN: [(&str, &str); 3] = [
     ),
 ];
 
+/// One row of the help: a term with its explanation beside it, or a heading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HelpRow {
+    /// At which column the text stands.
+    pub indent: u16,
+    /// Before it; empty in the further rows of an explanation.
+    pub term: String,
+    /// The heading, or a part of the explanation.
+    pub text: String,
+    /// It is a heading.
+    pub is_heading: bool,
+}
+
 /// One entry of the help.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HelpLine {
+enum HelpLine {
     /// A heading.
     Heading(&'static str),
     /// Keys and what they do.
@@ -91,9 +105,41 @@ pub enum HelpLine {
     Blank,
 }
 
-/// All of it.
+/// All of it, in rows of this width: what is scrolled is what stands on the screen.
 #[must_use]
-pub fn help() -> Vec<HelpLine> {
+pub fn help(width: u16) -> Vec<HelpRow> {
+    let width = usize::from(width.saturating_sub(2));
+    let mut rows = Vec::new();
+    for entry in entries() {
+        match entry {
+            HelpLine::Heading(text) => heading(&mut rows, text),
+            HelpLine::Keys(keys, text) => explain(&mut rows, 16, keys, text, width),
+            HelpLine::Term(term, text) => explain(&mut rows, 12, term.to_owned(), text, width),
+            HelpLine::Blank => heading(&mut rows, ""),
+        }
+    }
+    rows
+}
+
+fn heading(rows: &mut Vec<HelpRow>, text: &str) {
+    rows.push(HelpRow { indent: 0, term: String::new(), text: text.to_owned(), is_heading: true });
+}
+
+/// A term, and its explanation wrapped beside it.
+fn explain(rows: &mut Vec<HelpRow>, indent: u16, mut term: String, text: &str, width: usize) {
+    // Where there is little room the explanation starts further left: it must have some.
+    let indent = indent.min((width / 2) as u16);
+    let wide = columns(&term) as u16 + 1;
+    if wide > indent {
+        let term = std::mem::take(&mut term);
+        rows.push(HelpRow { indent: wide, term, text: String::new(), is_heading: false });
+    }
+    for text in wrap(text, width.saturating_sub(usize::from(indent))) {
+        rows.push(HelpRow { indent, term: std::mem::take(&mut term), text, is_heading: false });
+    }
+}
+
+fn entries() -> Vec<HelpLine> {
     let mut lines = Vec::new();
     for section in Section::ALL {
         lines.push(HelpLine::Heading(section.heading()));
@@ -119,4 +165,24 @@ pub fn help() -> Vec<HelpLine> {
     lines.push(HelpLine::Heading("How oomtop itself survives an OOM kill"));
     lines.extend(OWN.map(|(what, meaning)| HelpLine::Term(what, meaning)));
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_is_shown_at_any_width() {
+        for width in [0, 7, 32, 82, 202] {
+            let rows = help(width);
+            for entry in entries() {
+                let term = match &entry {
+                    HelpLine::Keys(keys, _) => keys,
+                    HelpLine::Term(term, _) => *term,
+                    HelpLine::Heading(_) | HelpLine::Blank => continue,
+                };
+                assert!(rows.iter().any(|row| row.term == term), "{term} at {width}");
+            }
+        }
+    }
 }

@@ -18,7 +18,7 @@ use super::keys::{self, Action, Move};
 use super::list::Arrangement;
 use super::{ADJUSTMENTS, Pane};
 
-pub use help::{HelpLine, help};
+pub use help::{HelpRow, help};
 pub use place::Place;
 
 /// A dialog that has the keys. Its targets are identities fixed when it opened; the list may move behind it.
@@ -26,7 +26,7 @@ pub use place::Place;
 pub enum Dialog {
     /// Keys, columns and numbers explained.
     Help {
-        /// First line shown.
+        /// First row shown.
         scroll: usize,
     },
     /// Which signal to send to whom.
@@ -201,9 +201,10 @@ impl Dialog {
 
     /// How many lines it has to choose from, or to scroll.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub fn count(&self, size: (u16, u16)) -> usize {
         match self {
-            Self::Help { .. } => help().len(),
+            // As far as it can be scrolled: with the last row at the bottom.
+            Self::Help { .. } => (help(self.place(size).body.width).len() + 1).saturating_sub(self.page(size)),
             Self::Signal { .. } => SIGNALS.len(),
             Self::Adjust { .. } => 0,
             Self::Sort { .. } | Self::Columns { .. } => COLUMNS.len(),
@@ -213,9 +214,8 @@ impl Dialog {
         }
     }
 
-    /// Takes a key; `page` is how many lines of it the screen can show.
-    pub(super) fn press(&mut self, chord: Chord, page: usize) -> Answer {
-        let count = self.count();
+    /// Takes a key, on a screen of this size.
+    pub(super) fn press(&mut self, chord: Chord, size: (u16, u16)) -> Answer {
         match (chord.code, &mut *self) {
             (KeyCode::Esc, _) => return Answer::Leave,
             (KeyCode::Char('q' | '?' | 'h') | KeyCode::F(1) | KeyCode::Enter, Self::Help { .. }) => {
@@ -234,13 +234,14 @@ impl Dialog {
         }
         // Movement is what the key table says it is, so that arrows mean the same everywhere.
         if let Some(Action::Move(movement)) = keys::action(Pane::Top, chord) {
-            self.go(movement, count, page);
+            self.go(movement, size);
         }
         Answer::Stay
     }
 
     /// Moves its cursor, or scrolls.
-    pub(super) fn go(&mut self, movement: Move, count: usize, page: usize) {
+    pub(super) fn go(&mut self, movement: Move, size: (u16, u16)) {
+        let (count, page) = (self.count(size), self.page(size));
         match self {
             Self::Signal { cursor, typed, .. } => {
                 typed.clear();

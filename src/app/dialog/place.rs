@@ -62,6 +62,12 @@ impl Dialog {
         Place { outer, whom, body, note }
     }
 
+    /// Rows of its list that are in sight at once: what is behind them is the next page.
+    #[must_use]
+    pub fn page(&self, size: (u16, u16)) -> usize {
+        usize::from(self.place(size).body.height).max(1)
+    }
+
     /// Position in its list of what stands at this cell.
     #[must_use]
     pub fn item_at(&self, size: (u16, u16), column: u16, row: u16) -> Option<usize> {
@@ -71,7 +77,7 @@ impl Dialog {
             return None;
         }
         let item = first_line(cursor, list.height) + usize::from(row - list.y);
-        (item < self.count()).then_some(item)
+        (item < self.count(size)).then_some(item)
     }
 
     /// Position in its list, if it has one to choose from.

@@ -1,6 +1,7 @@
 //! The keys and clicks of dialogs, one table each.
 
 use super::*;
+use crate::app::layout::Area;
 
 fn key(code: KeyCode) -> Chord {
     Chord::key(code)
@@ -19,7 +20,7 @@ fn value_after(keys: &str) -> i16 {
             't' => KeyCode::BackTab,
             letter => KeyCode::Char(letter),
         };
-        assert_eq!(dialog.press(key(code), 10), Answer::Stay);
+        assert_eq!(dialog.press(key(code), (80, 24)), Answer::Stay);
     }
     match dialog {
         Dialog::Adjust { value, .. } => value,
@@ -76,14 +77,14 @@ fn a_signal_is_found_by_its_number_or_its_name() {
     ] {
         let mut dialog = signals(ProcessId::new(7, 1));
         for letter in typed.chars() {
-            assert_eq!(dialog.press(key(KeyCode::Char(letter)), 10), Answer::Stay, "{typed}");
+            assert_eq!(dialog.press(key(KeyCode::Char(letter)), (80, 24)), Answer::Stay, "{typed}");
         }
         assert_eq!(SIGNALS[dialog.cursor().unwrap()].name, name, "{typed}");
     }
     let mut dialog = signals(ProcessId::new(7, 1));
-    dialog.press(key(KeyCode::Char('1')), 10);
-    dialog.press(key(KeyCode::Down), 10);
-    dialog.press(key(KeyCode::Char('5')), 10);
+    dialog.press(key(KeyCode::Char('1')), (80, 24));
+    dialog.press(key(KeyCode::Down), (80, 24));
+    dialog.press(key(KeyCode::Char('5')), (80, 24));
     assert_eq!(SIGNALS[dialog.cursor().unwrap()].name, "SIGINT", "no signal begins with 5, and 15 is not meant");
 }
 
@@ -115,11 +116,11 @@ fn what_is_clicked_is_what_stands_there() {
 fn enter_mints_the_token_and_escape_does_not() {
     let target = ProcessId::new(7, 1);
     let mut dialog = signals(target);
-    assert_eq!(dialog.press(key(KeyCode::End), 3), Answer::Stay);
-    assert_eq!(dialog.press(key(KeyCode::Home), 3), Answer::Stay);
-    assert_eq!(dialog.clone().press(key(KeyCode::Esc), 3), Answer::Leave);
+    assert_eq!(dialog.press(key(KeyCode::End), (80, 24)), Answer::Stay);
+    assert_eq!(dialog.press(key(KeyCode::Home), (80, 24)), Answer::Stay);
+    assert_eq!(dialog.clone().press(key(KeyCode::Esc), (80, 24)), Answer::Leave);
     let chosen = Choice::Signal { targets: vec![target], signal: SIGNALS[0], confirmed: Confirmed(()) };
-    assert_eq!(dialog.press(key(KeyCode::Enter), 3), Answer::Chosen(chosen));
+    assert_eq!(dialog.press(key(KeyCode::Enter), (80, 24)), Answer::Chosen(chosen));
     assert_eq!(SIGNALS[0].name, "SIGTERM");
     assert_eq!(SIGNALS[Signal::KILL_POSITION].name, "SIGKILL");
 }
@@ -136,4 +137,27 @@ fn columns_are_shown_hidden_and_moved() {
         toggle(column, &mut chosen);
     }
     assert_eq!(chosen, [Column::Command]);
+}
+
+/// The page was the height of the terminal, and the help was scrolled by entries: rows between two pages were never seen.
+#[test]
+fn pages_of_dialogs_skip_no_row() {
+    for size in [(80, 24), (120, 30), (40, 12)] {
+        let mut dialog = Dialog::Help { scroll: 0 };
+        let Area { width, height, .. } = dialog.place(size).body;
+        let rows = help(width).len();
+        let mut seen = usize::from(height);
+        for _ in 0..rows {
+            let _ = dialog.press(key(KeyCode::PageDown), size);
+            let Dialog::Help { scroll } = dialog else { unreachable!() };
+            assert!(scroll <= seen, "{size:?}: rows {seen} to {scroll} were skipped");
+            seen = scroll + usize::from(height);
+        }
+        assert_eq!(seen, rows, "the last row stands at the bottom, at {size:?}");
+        for mut dialog in [Dialog::Sort { cursor: 0 }, Dialog::Columns { cursor: 0, chosen: vec![] }] {
+            let shown = usize::from(dialog.place(size).body.height);
+            let _ = dialog.press(key(KeyCode::PageDown), size);
+            assert!(dialog.cursor().is_some_and(|cursor| (1..=shown).contains(&cursor)), "{dialog:?} at {size:?}");
+        }
+    }
 }

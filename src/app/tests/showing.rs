@@ -348,6 +348,43 @@ fn a_kill_takes_one_row_of_the_screen_whoever_it_was_and_wherever() {
     }
 }
 
+/// One limit and one certainty were told of kills that had others.
+#[test]
+fn the_cause_of_one_kill_is_not_told_of_others() {
+    use crate::monitor::kill_report::{Confidence, KillDomain, KillReport, Killed};
+    use crate::units::{Pid, WallTime};
+
+    let kill = |number: u64, label: &str, confidence| {
+        let pid = Pid(30 + number as u32);
+        let victim = Some(Killed { id: None, pid, is_of_host: false, name: (*b"hog").into() });
+        let limit = Some(Bytes::from_mib(20));
+        let domain = Some(KillDomain { label: label.into(), path: [].into(), is_host: false, limit, is_told: true });
+        let kill = KillReport::unknown(number, Timestamp::from_secs(11), WallTime(0));
+        Arc::new(KillReport { victim, domain, confidence, ..kill })
+    };
+    let told = |kills: Vec<Arc<KillReport>>| {
+        let mut state = state();
+        let report = Report { kills, ..(*state.report).clone() };
+        update(&mut state, Event::Report(Arc::new(report)));
+        state.said(200, 1).remove(0).1
+    };
+    let (sure, likely) = (Confidence::Certain, Confidence::Likely);
+    for (kills, text) in [
+        ([("K1", sure), ("K2", sure)], "! OOM kill: hog 32, by the limit of K2 (20.0M) (certain); 1 more; 5 shows why"),
+        (
+            [("K2", likely), ("K2", sure)],
+            "! OOM kill: hog 32, by the limit of K2 (20.0M) (certain); 1 more; 5 shows why",
+        ),
+        (
+            [("K2", sure), ("K2", sure)],
+            "! OOM kill: hog 32 and 1 more, by the limit of K2 (20.0M) (certain); 5 shows why",
+        ),
+    ] {
+        let kills = (1..).zip(kills).map(|(number, (label, sure))| kill(number, label, sure)).collect();
+        assert_eq!(told(kills), text);
+    }
+}
+
 #[test]
 fn a_kill_of_here_is_told_before_one_that_only_the_log_of_the_machine_knows() {
     use crate::monitor::kill_report::{Evidence, KillReport, Killed};
@@ -364,7 +401,7 @@ fn a_kill_of_here_is_told_before_one_that_only_the_log_of_the_machine_knows() {
     let report = Report { kills, ..(*state.report).clone() };
     update(&mut state, Event::Report(Arc::new(report)));
     let told = state.said(200, 1).remove(0).1;
-    assert!(told.starts_with("! OOM kill: ours (18000 on the host) and 1 more"), "{told}");
+    assert!(told.starts_with("! OOM kill: ours (18000 on the host)"), "{told}");
 }
 
 #[test]

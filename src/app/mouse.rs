@@ -93,7 +93,7 @@ impl State {
                 line_in(list).is_some_and(|line| self.click_mapping(line, list.height))
             }
             Pane::Risk => {
-                let [.., list] = bands::risk(inner, self.other_killers_shown());
+                let [.., list] = bands::risk(layout.uncovered(inner), self.other_killers_shown());
                 if let Some(line) = line_in(list) {
                     self.click_victim(line, list.height);
                 }

@@ -98,15 +98,22 @@ impl State {
         self.report.leading_domain(process?)
     }
 
+    /// All domains, tightest first; those in which nobody is known to live come last, as there nobody can be killed.
+    #[must_use]
+    pub fn domains_in_turn(&self) -> Vec<&DomainReport> {
+        let (inhabited, empty): (Vec<_>, Vec<_>) = self.report.domains.iter().partition(|domain| domain.candidates > 0);
+        [inhabited, empty].concat()
+    }
+
     /// On to the next domain; back at the one that leads for the selected process the pane follows the selection again.
     pub(super) fn next_domain(&mut self) {
-        let count = self.report.domains.len();
-        let Some(shown) = self.risk_domain().map(|domain| domain.path.clone()).filter(|_| count > 1) else {
+        let walk = self.domains_in_turn();
+        let Some(shown) = self.risk_domain().map(|domain| domain.path.clone()).filter(|_| walk.len() > 1) else {
             self.say(Tone::Plain, "no other memory domain: no cgroup here has its own limit");
             return;
         };
-        let at = self.report.domains.iter().position(|domain| domain.path == shown).unwrap_or(0);
-        let next = &self.report.domains[(at + 1) % count];
+        let at = walk.iter().position(|domain| domain.path == shown).unwrap_or(0);
+        let next = walk[(at + 1) % walk.len()];
         let leads = self.leading_domain().is_some_and(|leading| leading.path == next.path);
         self.risk = RiskView { domain: (!leads).then(|| next.path.clone()), scroll: 0 };
     }

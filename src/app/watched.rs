@@ -111,7 +111,7 @@ impl State {
     pub fn tightest_domain(&self) -> Option<&DomainReport> {
         let domains = &self.report.domains;
         let matters = |domain: &&DomainReport| self.is_watched_in(domain.kind == DomainKind::Host, &domain.path.0);
-        domains.iter().filter(matters).find(|domain| domain.candidates > 0).or(domains.first())
+        domains.iter().filter(matters).find(|domain| domain.candidates > 0).or_else(|| self.report.tightest())
     }
 
     /// Whether a kill is told without being asked for.

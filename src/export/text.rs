@@ -43,11 +43,16 @@ pub struct Paper {
 pub fn write(mut out: impl Write, report: &Report, rows: &[(&ProcessReport, u16)], paper: Paper) -> io::Result<()> {
     let mut lines = header(report);
     lines.push(String::new());
+    // As on the screen: every domain has a first, and the summary names that of the tightest.
+    let sign = if paper.ascii_only { '>' } else { '\u{bb}' };
     let heading = COLUMNS.iter().map(|&column| Cow::Borrowed(table::info(column).title)).collect();
     let mut cells: Vec<Vec<Cow<'_, str>>> = vec![heading];
     cells.extend(rows.iter().map(|&(process, depth)| {
         let cell = |&column| {
             let text = table::cell(column, process, report).text;
+            if column == Column::Risk && is_first_to_fill(report, process) {
+                return format!("{sign}{text}").into();
+            }
             if column == Column::Command && depth > 0 {
                 format!("{:1$}{text}", "", 2 * usize::from(depth)).into()
             } else {
@@ -58,6 +63,15 @@ pub fn write(mut out: impl Write, report: &Report, rows: &[(&ProcessReport, u16)
     }));
     lines.extend(aligned(&cells, &COLUMNS.map(|column| table::info(column).align)));
     print(&mut out, &lines, paper)
+}
+
+/// Whether its rank is one in the domain that the summary names, where there are others.
+fn is_first_to_fill(report: &Report, process: &ProcessReport) -> bool {
+    let tightest = report.tightest().filter(|_| report.domains.len() > 1);
+    let leading = report.leading_domain(process);
+    process.risk.is_some()
+        && process.immune.is_none()
+        && tightest.zip(leading).is_some_and(|(tightest, leading)| tightest.path == leading.path)
 }
 
 /// Writes what one process holds, by class and by region, biggest first.
@@ -106,7 +120,7 @@ fn header(report: &Report) -> Vec<String> {
         pressure.unwrap_or_default()
     );
     let mut lines = vec![first];
-    lines.extend(report.domains.first().map(|tightest| domain(tightest, report)));
+    lines.extend(report.tightest().map(|tightest| domain(tightest, report)));
     if report.interval.is_none() {
         lines.push("growth needs two samples, an interval apart: add --samples 2".to_owned());
     }
@@ -223,7 +237,8 @@ fn print(out: &mut impl Write, lines: &[String], paper: Paper) -> io::Result<()>
 mod tests {
     use super::*;
     use crate::export::fixture;
-    use crate::monitor::report::MappingsState;
+    use crate::monitor::report::{DomainKind, MappingsState};
+    use crate::snapshot::process::CgroupPath;
 
     fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
@@ -244,6 +259,24 @@ mod tests {
         30987 ci   475M +1.90M/s 12.0K 472M 300  1st x.org/leak/a (a.test) -test.v
             1 -       -        -     -    -   - safe   a"\n\x1b[2J,\xff
         "#);
+    }
+
+    /// Two "1st" stood in one table, and nothing told them apart.
+    #[test]
+    fn the_first_of_the_tightest_domain_is_told_from_that_of_another() {
+        let mut report = fixture::report();
+        report.domains.push(DomainReport::unranked(DomainKind::Host, CgroupPath::new("/")));
+        report.processes[0].leading = Some(1);
+        report.processes[0].risk = Some(1);
+        report.processes[0].immune = None;
+        let rows = [(&report.processes[1], 0), (&report.processes[0], 0)];
+        for (paper, sign) in
+            [(Paper::default(), "\u{bb}1st x.org"), (Paper { ascii_only: true, ..Paper::default() }, ">1st x.org")]
+        {
+            let table = text(|out| write(out, &report, &rows, paper));
+            assert!(table.contains(sign) && table.matches("1st").count() == 2, "{table}");
+            assert_eq!(table.matches(sign).count(), 1, "{table}");
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn draw(state: &State, buffer: &mut Buffer) -> Option<(u16, u16)> {
 }
 
 fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &PaneArea) {
-    // The last line of a text is the one that matters.
+    // The last line of a text is the one that matters, and the first victim while something warns.
     let text = layout.uncovered(area.inner);
     let (title, position) = match area.pane {
         Pane::Top => (top::title(state), top::positions(state, rect(layout.rows))),
@@ -89,7 +89,7 @@ fn pane(canvas: &mut Canvas<'_>, state: &State, layout: &layout::Layout, area: &
         Pane::Top => top::table(canvas, rect(layout.titles), rect(layout.rows), state),
         Pane::Growth => growth::chart(canvas, rect(area.inner), state),
         Pane::Mappings => mappings::holdings(canvas, area.inner, state),
-        Pane::Risk => risk::victims(canvas, area.inner, state),
+        Pane::Risk => risk::victims(canvas, text, state),
         Pane::Kills => kills::kills(canvas, area.inner, state),
         Pane::Go => golang::runtime(canvas, rect(area.inner), state),
         Pane::Run => run::run(canvas, rect(text), state),

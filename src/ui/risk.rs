@@ -34,7 +34,7 @@ pub fn title(state: &State) -> String {
 #[must_use]
 pub fn position(state: &State) -> String {
     let Some(domain) = state.risk_domain() else { return String::new() };
-    let domains = &state.report.domains;
+    let domains = state.domains_in_turn();
     let mut text = String::new();
     if domain.ranked < domain.candidates {
         text = format!("{}% ranked", u64::from(domain.ranked) * 100 / u64::from(domain.candidates));

@@ -123,8 +123,14 @@ fn against_the_limit(canvas: &mut Canvas<'_>, area: Rect, progress: &Progress) {
         Role::Good
     };
     pen.gap(1).put("[", Role::Dim).bar(BAR.min(area.width / 6), used, role).put("]", Role::Dim);
-    pen.gap(1).put(&format!("{holds} of {}", room.limit), role);
-    let peak = peak.map(|peak| (format!(", at most {peak} ({:.0}%)", most * 100.0), role));
+    // No cgroup holds more than its limit: beyond it there is only the sum, which is no part of anything.
+    let (against, share) = if used.max(most) > 1.0 {
+        (format!("RSS in sum {holds}, limit {}", room.limit), String::new())
+    } else {
+        (format!("{holds} of {}", room.limit), format!(" ({:.0}%)", most * 100.0))
+    };
+    pen.gap(1).put(&against, role);
+    let peak = peak.map(|peak| (format!(", peak {peak}{share}"), role));
     let whose = (format!(", {}", whose(room)), Role::Dim);
     for (text, role) in peak.into_iter().chain([whose]) {
         if columns(&text) <= pen.room() {

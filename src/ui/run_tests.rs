@@ -72,6 +72,27 @@ fn a_command_that_runs_and_its_verdict() {
     }
 }
 
+/// "181M of 170M, at most 182M (107%)" was told of a sum of RSS.
+#[test]
+fn a_sum_of_rss_is_no_part_of_a_limit_that_it_exceeds() {
+    let mut state = fixture::state((160, 34), LOOK);
+    state.begin_run(fixture::LEAKING);
+    let [limit, holds, most] = [170, 181, 182].map(Bytes::from_mib);
+    let progress = Progress {
+        command: command(),
+        vantage: Vantage::Outside,
+        took: Duration::from_secs(9),
+        holds,
+        peak: Some(Peak { total: most, ..peak() }),
+        room: Some(run::report::Room { limit, is_own: false, peak: None, ..room() }),
+        processes: processes(),
+        others: 0,
+    };
+    update(&mut state, Event::Progress(Arc::new(progress)));
+    let shown = screen(&state);
+    assert!(shown.contains("] RSS in sum 181M, limit 170M, peak 182M") && !shown.contains("(107%)"), "{shown}");
+}
+
 /// Whoever pages where it has a terminal copies all of it where it has none, and ends well: that is no reason to be silent.
 #[test]
 fn a_verdict_tells_who_wants_a_terminal_where_to_get_it() {

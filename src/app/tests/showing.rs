@@ -227,6 +227,24 @@ fn the_next_domain_comes_round_to_following_the_selection() {
     assert_eq!(state.risk.domain, None);
 }
 
+/// A small cgroup that was left empty stood among those in which somebody can be killed.
+#[test]
+fn domains_in_which_nobody_lives_come_last() {
+    let mut report = machine();
+    report.domains.insert(0, domain("/left/empty", DomainKind::CgroupV1));
+    report.domains[1..].iter_mut().for_each(|domain| domain.candidates = 2);
+    let mut state = state();
+    update(&mut state, Event::Report(Arc::new(report)));
+    let walk: Vec<_> = state.domains_in_turn().iter().map(|domain| domain.path.clone()).collect();
+    assert_eq!(walk.last(), Some(&CgroupPath::new("/left/empty")));
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        press(&mut state, "d");
+        seen.extend(state.risk_domain().map(|domain| domain.path.clone()));
+    }
+    assert!(seen.iter().all(|path| walk.contains(path)) && seen[0] != seen[1] && seen[1] != seen[2], "{seen:?}");
+}
+
 #[test]
 fn the_program_is_left_and_suspended() {
     for (keys, effect) in [
@@ -364,6 +382,7 @@ fn the_cause_of_one_kill_is_not_told_of_others() {
     };
     let told = |kills: Vec<Arc<KillReport>>| {
         let mut state = state();
+        update(&mut state, Event::Resize(200, 40));
         let report = Report { kills, ..(*state.report).clone() };
         update(&mut state, Event::Report(Arc::new(report)));
         state.said(200, 1).remove(0).1

@@ -79,6 +79,12 @@ impl Report {
         self.domains.get(usize::from(process.leading?))
     }
 
+    /// The domain with the least left that somebody lives in: an empty cgroup with a small limit is nobody's trouble.
+    #[must_use]
+    pub fn tightest(&self) -> Option<&DomainReport> {
+        self.domains.iter().find(|domain| domain.candidates > 0).or(self.domains.first())
+    }
+
     /// The domain of the host.
     #[must_use]
     pub fn host(&self) -> Option<&DomainReport> {

@@ -266,3 +266,21 @@ fn that_mappings_are_read_is_said_until_they_were() {
     let shown = screen(&state);
     assert!(!shown.contains("reading PSS") && shown.contains("read a.test 30987: its PSS is "), "{shown}");
 }
+
+/// The ranking had no row left while an alarm and a refusal stood over it: when something warns it is what one looks for.
+#[test]
+fn who_dies_first_stays_in_sight_under_whatever_is_said() {
+    for size in [(80, 24), (120, 30)] {
+        let mut state = fixture::state(size, UNICODE);
+        let said = |text: &str| {
+            Some(Outcome { text: text.repeat(3), tone: Tone::Bad, at: state.now, until_read: None, kill: None })
+        };
+        let (news, outcome) =
+            (said("a.test 30987 grows faster than usual "), said("no right to lower the oom_score_adj of it "));
+        (state.news, state.outcome) = (news, outcome);
+        let shown = screen(&state);
+        assert!(shown.contains("! no right"), "{shown}");
+        let ranking = shown.lines().skip_while(|line| !line.contains("Who dies next"));
+        assert!(ranking.skip(1).any(|line| line.contains("1st") && line.contains("30987")), "{shown}");
+    }
+}

@@ -378,7 +378,7 @@ fn the_cause_of_one_kill_is_not_told_of_others() {
         let limit = Some(Bytes::from_mib(20));
         let domain = Some(KillDomain { label: label.into(), path: [].into(), is_host: false, limit, is_told: true });
         let kill = KillReport::unknown(number, Timestamp::from_secs(11), WallTime(0));
-        Arc::new(KillReport { victim, domain, confidence, ..kill })
+        Arc::new(KillReport { victim, confidence, domain, ..kill })
     };
     let told = |kills: Vec<Arc<KillReport>>| {
         let mut state = state();

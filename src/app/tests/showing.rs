@@ -389,14 +389,14 @@ fn the_cause_of_one_kill_is_not_told_of_others() {
     };
     let (sure, likely) = (Confidence::Certain, Confidence::Likely);
     for (kills, text) in [
-        ([("K1", sure), ("K2", sure)], "! OOM kill: hog 32, by the limit of K2 (20.0M) (certain); 1 more; 5 shows why"),
+        ([("K1", sure), ("K2", sure)], "! OOM kill: hog 32, at the limit of K2 (20.0M) (certain); 1 more; 5 shows why"),
         (
             [("K2", likely), ("K2", sure)],
-            "! OOM kill: hog 32, by the limit of K2 (20.0M) (certain); 1 more; 5 shows why",
+            "! OOM kill: hog 32, at the limit of K2 (20.0M) (certain); 1 more; 5 shows why",
         ),
         (
             [("K2", sure), ("K2", sure)],
-            "! OOM kill: hog 32 and 1 more, by the limit of K2 (20.0M) (certain); 5 shows why",
+            "! OOM kill: hog 32 and 1 more, at the limit of K2 (20.0M) (certain); 5 shows why",
         ),
     ] {
         let kills = (1..).zip(kills).map(|(number, (label, sure))| kill(number, label, sure)).collect();

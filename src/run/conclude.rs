@@ -42,6 +42,7 @@ impl Run {
             sees_all_numbers: self.sees_all_numbers,
             cgroup_kills: self.surroundings.kills(self.plan.own_cgroup.as_deref()),
             counted: self.surroundings.counted,
+            none_counted: self.surroundings.none_counted,
             stranger_left: self.surroundings.stranger_left,
             full: self.surroundings.full,
             cgroups_count: self.surroundings.count_kills(),

@@ -133,7 +133,10 @@ impl Run {
         self.own_cpu = snapshot.cost.own_cpu;
         self.own_pid = snapshot.machine.own.id.map(|own| own.pid);
         self.sees_all_numbers = snapshot.machine.initial_pid_namespace == Some(true);
-        self.kernel_log = snapshot.kernel_log.unwrap_or(self.kernel_log);
+        // What was lost of the log does not come back in a later pass.
+        if self.kernel_log != Err(Unreadable::TooLong) {
+            self.kernel_log = snapshot.kernel_log.unwrap_or(self.kernel_log);
+        }
         self.describe(snapshot);
         self.measure(snapshot);
         self.bury(snapshot);
@@ -159,17 +162,20 @@ impl Run {
         self.tests.take(&event.action, &event.package, &event.test, self.now, rss);
     }
 
-    /// Whether the kernel's log told of a kill.
+    /// Whether the kernel's log told of kills, and of as many as were counted.
     #[must_use]
     pub fn is_explained(&self) -> bool {
-        !self.kills.is_empty()
+        let logged = verdict::logged(&self.kills) as u64;
+        logged > 0 && logged >= self.counted_kills()
     }
 
-    /// Whether a counter of a cgroup above the tree or of the machine says that somebody was killed.
+    /// How many were killed, as the counters of the cgroups above the tree or that of the machine say.
     #[must_use]
-    pub fn counted_kills(&self) -> bool {
-        self.surroundings.kills(self.plan.own_cgroup.as_deref()).is_some()
-            || self.surroundings.host_kills.is_some_and(|(first, last)| last > first)
+    pub fn counted_kills(&self) -> u64 {
+        let in_cgroup = self.surroundings.kills(self.plan.own_cgroup.as_deref());
+        let in_cgroup = in_cgroup.map_or(0, |(_, from, to)| to.saturating_sub(from));
+        let on_machine = self.surroundings.host_kills.map_or(0, |(from, to)| to.saturating_sub(from));
+        in_cgroup.max(on_machine)
     }
 
     /// The tightest limit of a cgroup above the tree.

@@ -21,6 +21,8 @@ pub(super) struct Surroundings {
     pub(super) host_kills: Option<(u64, u64)>,
     /// Between which two looks the lowest cgroup counted a kill last.
     pub(super) counted: Option<(Timestamp, Timestamp)>,
+    /// The look before it counted the first.
+    pub(super) none_counted: Option<Timestamp>,
     /// How many were in that one then that are not of the run.
     strangers: Option<u32>,
     /// There were fewer of them when it had counted a kill.
@@ -47,6 +49,7 @@ impl Surroundings {
                 && before.events.oom_kill.is_some_and(|before| now.events.oom_kill > Some(before))
             {
                 self.counted = Some((before.at, now.at));
+                self.none_counted.get_or_insert(before.at);
                 self.strangers = before.unseen;
             }
             if let (Some((_, counted)), [now, ..]) = (self.counted, &cgroups[..])

@@ -323,7 +323,7 @@ fn command(
 pub(super) async fn settle(source: &mut TreeSource, run: &mut Run, is_killed: bool) {
     run.absorb(&source.pass(Vec::new(), true));
     let until = Instant::now() + LOG_COMES;
-    while (run.counted_kills() || is_killed) && !run.is_explained() && Instant::now() < until {
+    while (run.counted_kills() > 0 || is_killed) && !run.is_explained() && Instant::now() < until {
         sleep(Duration::from_millis(10)).await;
         run.absorb(&source.pass(Vec::new(), true));
     }

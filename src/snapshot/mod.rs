@@ -163,6 +163,7 @@ impl Unreadable {
         match self {
             Self::Denied => "permission denied (needs root or CAP_SYSLOG while kernel.dmesg_restrict is 1)",
             Self::Unsupported => "there is no /dev/kmsg here",
+            Self::TooLong => "a part of it was overwritten before it could be read",
             _ => self.reason(),
         }
     }

@@ -42,7 +42,11 @@ impl KernelLog {
 
     /// Appends what was logged since the last call, continuations joined. Records that user programs wrote (facility
     /// above 0) are left out: anybody may write `Killed process` there.
-    pub fn drain(&mut self, events: &mut Vec<OutsideEvent>) {
+    ///
+    /// # Errors
+    /// TooLong where records were overwritten before they could be read; what is left was taken.
+    pub fn drain(&mut self, events: &mut Vec<OutsideEvent>) -> Result<(), Unreadable> {
+        let mut read = Ok(());
         for _ in 0..Self::RECORDS_PER_PASS {
             match rustix::io::read(&self.descriptor, &mut self.buffer[..]) {
                 Ok(0) => break,
@@ -51,14 +55,15 @@ impl KernelLog {
                         join(&mut self.pending, record, continues, events);
                     }
                 }
-                // Overwritten before we came: the next read goes on with the oldest there is, the gap in the sequence
-                // numbers tells how many are lost.
-                Err(Errno::PIPE | Errno::INTR) => {}
+                // Overwritten before we came: the next read goes on with the oldest there is.
+                Err(Errno::PIPE) => read = Err(Unreadable::TooLong),
+                Err(Errno::INTR) => {}
                 // EAGAIN: no more. Anything else (EINVAL of an oversized record) must not become a loop.
                 Err(_) => break,
             }
         }
         events.extend(self.pending.take().map(OutsideEvent::KernelLog));
+        read
     }
 }
 

@@ -324,10 +324,8 @@ impl Source for Live {
 
         // Last: who is read here as killed was still in the roster, or its counter stands above already.
         snapshot.kernel_log = self.kernel_log.as_mut().map(|log| match log {
-            Ok(log) => {
-                log.drain(&mut snapshot.events);
-                Ok(())
-            }
+            // What was lost of it counters tell; it can be read on.
+            Ok(log) => log.drain(&mut snapshot.events).or(Ok(())),
             Err(reason) => Err(*reason),
         });
 

@@ -198,10 +198,7 @@ impl TreeSource {
         self.look(&mut snapshot);
         self.account(&mut snapshot);
         snapshot.kernel_log = Some(match &mut self.kernel_log {
-            Ok(log) => {
-                log.drain(&mut snapshot.events);
-                Ok(())
-            }
+            Ok(log) => log.drain(&mut snapshot.events),
             Err(reason) => Err(*reason),
         });
         if surroundings || began.since(self.surroundings_read) >= Self::SURROUNDINGS {

@@ -17,7 +17,7 @@ use super::phase::Phase;
 use super::report::{Evidence, Exit, Room, Sight, Verdict, VerdictKind};
 use super::watched::Watched;
 
-pub(super) use oom::Kill;
+pub(super) use oom::{Kill, logged};
 use words::{cgroup_name, ending, log_evidence, near, stacks, who};
 
 /// All that a verdict is made from.
@@ -34,6 +34,8 @@ pub(super) struct Case<'a> {
     pub cgroup_kills: Option<(Box<[u8]>, u64, u64)>,
     /// Between which two looks that of the lowest rose last.
     pub counted: Option<(Timestamp, Timestamp)>,
+    /// Until which look it had counted none.
+    pub none_counted: Option<Timestamp>,
     /// Somebody else in that one was gone then.
     pub stranger_left: bool,
     /// From when to when the one with the tightest limit was seen at it, last.
@@ -152,7 +154,7 @@ fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
     let counted_none = case.host_kills.is_some_and(|(from, to)| from == to);
     let counted = case.host_kills.map_or(0, |(from, to)| to.saturating_sub(from));
     let may_be_named = case.may_be_named();
-    let all_told = !may_be_named && case.sight.kernel_log.is_ok() && case.kills.len() as u64 >= counted;
+    let all_told = !may_be_named && case.sight.kernel_log.is_ok() && logged(case.kills) as u64 >= counted;
     if let Some((path, from, to)) = &case.cgroup_kills {
         let whose = if all_told { "others" } else { "of which process is unknown" };
         evidence.push(Evidence {
@@ -173,3 +175,5 @@ fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whose_tests;

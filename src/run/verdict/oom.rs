@@ -35,12 +35,16 @@ impl Kill {
     /// To write of it, and to give back what a victim held, takes the kernel a while.
     const TAKES: Duration = Duration::from_secs(2);
 
-    /// Whether it may have been the one that was killed: it was there then, and did not end with a status of its own.
-    fn may_be_of(&self, process: &Watched) -> bool {
+    /// Whether it may have been the one that was killed: it was there then, did not live on, and ended by no status of its
+    /// own and by no other signal.
+    fn may_be_of(&self, process: &Watched, by_number: bool) -> bool {
         let (began, ended) = self.pass;
         let was_there = process.first_seen <= ended.after(Self::TAKES)
             && process.ended.is_none_or(|gone| gone.after(Self::TAKES) >= began);
-        was_there && process.exit_code().is_none()
+        let was_killed = process.killed_by() == Some(SIGKILL);
+        let takes_long = by_number && was_killed && self.name_for(process).is_none_or(|is_same| is_same);
+        let lived_on = process.last_seen > ended.after(Self::TAKES) && !takes_long;
+        was_there && !lived_on && (was_killed || process.exit().is_none())
     }
 
     /// Whether it names a number that one of ours had whose end nobody told: then it may have been that one, whenever the log
@@ -53,7 +57,7 @@ impl Kill {
 
     /// Who of a run was taken, with what it held then.
     fn taken<'a>(&self, case: &Case<'a>) -> Vec<(&'a Watched, Option<Bytes>)> {
-        let there = || case.processes.iter().rev().filter(|process| self.may_be_of(process));
+        let there = || case.processes.iter().rev().filter(|process| self.may_be_of(process, case.sees_all_numbers));
         let found = self.story.episode.victims.iter().filter_map(|victim| {
             let process = if case.sees_all_numbers {
                 let pid = victim.tgid.unwrap_or(victim.pid);
@@ -68,12 +72,11 @@ impl Kill {
         found.collect()
     }
 
-    /// Whether the log has the name for this number that we know.
-    fn names(&self, process: &Watched) -> bool {
+    /// Whether the name that the log has for this number is the one that we know; `None` where it has none.
+    fn name_for(&self, process: &Watched) -> Option<bool> {
         let mut victims = self.story.episode.victims.iter();
-        let victim = victims.find(|victim| victim.tgid.unwrap_or(victim.pid) == process.id.pid);
-        let name = victim.and_then(|victim| victim.name);
-        name.is_some_and(|name| name.as_bytes() == process.name.as_bytes())
+        let victim = victims.find(|victim| victim.tgid.unwrap_or(victim.pid) == process.id.pid)?;
+        Some(victim.name?.as_bytes() == process.name.as_bytes())
     }
 
     /// What the log says of it. Our own cgroup has a name that only we know, and a better one.
@@ -83,6 +86,12 @@ impl Kill {
         let (known, ours) = (printable(label(path).as_bytes()).into_owned(), cgroup_name(case, path));
         if known == ours { said } else { said.replace(&format!("memory cgroup {known}"), &ours) }
     }
+}
+
+/// How many were killed, as the kernel's log says: each has its record, as each is counted. Of an OOM with nobody to kill it
+/// writes too.
+pub(in crate::run) fn logged(kills: &[Kill]) -> usize {
+    kills.iter().map(|kill| kill.story.episode.victims.len()).sum()
 }
 
 /// The kernel's log names one of ours.
@@ -126,12 +135,19 @@ pub(super) fn named_by_the_kernel(case: &Case<'_>) -> Option<Verdict> {
     let mut evidence = vec![Evidence { source: "kernel log", text: kill.in_the_log(case) }];
     evidence.extend(counter_evidence(case));
     evidence.extend(exit_evidence(process));
-    let certain = case.sees_all_numbers && episode.domain.is_some() && !episode.mixed && kill.names(process);
+    let is_same = if case.sees_all_numbers { kill.name_for(process) } else { None };
+    let confidence = match is_same {
+        Some(true) if episode.domain.is_some() && !episode.mixed => Confidence::Certain,
+        // The number may have been somebody else's before. That it was killed too speaks for an exec that was not seen.
+        Some(false) if process.killed_by().is_none() => Confidence::Guess,
+        _ => Confidence::Likely,
+    };
+    let perhaps = if confidence == Confidence::Guess { "perhaps " } else { "" };
     Some(Verdict {
         kind,
-        confidence: if certain { Confidence::Certain } else { Confidence::Likely },
+        confidence,
         summary: format!(
-            "{} was killed by the OOM killer{}, {limit}{more}{survived}",
+            "{} was {perhaps}killed by the OOM killer{}, {limit}{more}{survived}",
             who(process),
             during(case, process)
         ),
@@ -149,8 +165,8 @@ fn survived(case: &Case<'_>) -> &'static str {
 pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
     let (path, _, _) = case.cgroup_kills.as_ref()?;
     let is_own = case.own_cgroup.is_some_and(|own| namespace_above(path, own).is_some());
-    let mut dead: Vec<&Watched> =
-        case.processes.iter().filter(|process| process.killed_by() == Some(SIGKILL)).collect();
+    let may_be_it = |process: &&Watched| process.killed_by() == Some(SIGKILL) && !ended_before(case, process);
+    let mut dead: Vec<&Watched> = case.processes.iter().filter(may_be_it).collect();
     dead.sort_by_key(|process| std::cmp::Reverse(process.peak().map(|(peak, _)| peak)));
     // A cgroup above us counts the kills of others too.
     let failed = case.exit.is_some_and(|exit| exit != Exit::Code(0));
@@ -207,6 +223,11 @@ pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
         evidence,
         victim: taken.map(|process| victim(case, process)),
     })
+}
+
+/// The kernel counts a kill before it sends the signal: who was gone at the look before the first was counted was not taken.
+fn ended_before(case: &Case<'_>, process: &Watched) -> bool {
+    case.none_counted.is_some_and(|until| process.ended.is_some_and(|ended| ended < until))
 }
 
 /// Nobody takes so long to die as it lived on after the last kill was counted.

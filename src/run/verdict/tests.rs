@@ -26,6 +26,7 @@ fn case(exit: Exit, signals: &[Signalled], exit_records: Result<(), Unreadable>)
         sees_all_numbers: true,
         cgroup_kills: Some((b"/docker/somebody".as_slice().into(), 3, 4)),
         counted: None,
+        none_counted: None,
         stranger_left: false,
         full: None,
         cgroups_count: true,
@@ -126,7 +127,7 @@ fn of_a_group_that_one_signal_ended_the_test_is_told() {
 }
 
 /// A pass in a PID namespace, where the kernel's log has numbers of another.
-fn pass(oom_kill: Option<u64>, log: &[&str]) -> Snapshot {
+pub(super) fn pass(oom_kill: Option<u64>, log: &[&str]) -> Snapshot {
     let id = ProcessId::new(12, 1);
     let stat = Stat { name: Name::new(b"tail"), ..Stat::default() };
     let events = CgroupEvents { oom_kill, ..CgroupEvents::default() };

@@ -12,14 +12,14 @@ use crate::snapshot::process::namespace_above;
 use crate::text::printable;
 use crate::units::{Bytes, Timestamp, counted};
 
-use super::Case;
+use super::{Case, logged};
 
 pub(super) fn log_evidence(case: &Case<'_>) -> Evidence {
     let text = match case.sight.kernel_log {
-        Ok(()) if case.kills.is_empty() => "no OOM kill in it during the run".to_owned(),
+        Ok(()) if logged(case.kills) == 0 => "no OOM kill in it during the run".to_owned(),
         Ok(()) => {
             let whose = if case.may_be_named() { "whether of this run is unknown" } else { "none of this run" };
-            format!("{} in it, {whose}", counted(case.kills.len(), ["OOM kill", "OOM kills"]))
+            format!("{} in it, {whose}", counted(logged(case.kills), ["OOM kill", "OOM kills"]))
         }
         Err(reason) => format!("cannot be read: {}", reason.reason_of_kernel_log()),
     };

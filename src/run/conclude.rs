@@ -41,6 +41,8 @@ impl Run {
             tests: &self.tests,
             sees_all_numbers: self.sees_all_numbers,
             cgroup_kills: self.surroundings.kills(self.plan.own_cgroup.as_deref()),
+            ran_full: self.surroundings.ran_full(self.plan.own_cgroup.as_deref()),
+            sees_all_cgroups: self.surroundings.sees_all,
             counted: self.surroundings.counted,
             none_counted: self.surroundings.none_counted,
             stranger_left: self.surroundings.stranger_left,

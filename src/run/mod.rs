@@ -173,7 +173,7 @@ impl Run {
     #[must_use]
     pub fn counted_kills(&self) -> u64 {
         let in_cgroup = self.surroundings.kills(self.plan.own_cgroup.as_deref());
-        let in_cgroup = in_cgroup.map_or(0, |(_, from, to)| to.saturating_sub(from));
+        let in_cgroup = in_cgroup.map_or(0, |kills| kills.to.saturating_sub(kills.from));
         let on_machine = self.surroundings.host_kills.map_or(0, |(from, to)| to.saturating_sub(from));
         in_cgroup.max(on_machine)
     }

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::snapshot::Snapshot;
-use crate::snapshot::cgroup::Cgroup;
+use crate::snapshot::cgroup::{Cgroup, Version};
+use crate::snapshot::process::CgroupPath;
 use crate::units::{Bytes, Timestamp};
 
 use super::report::Room;
@@ -12,11 +13,36 @@ use super::report::Room;
 /// To give back what it held takes a victim a while.
 pub(super) const DIES: Duration = Duration::from_secs(1);
 
+/// Kills that a cgroup counted while the run was in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CountedKills {
+    pub path: Box<[u8]>,
+    pub from: u64,
+    pub to: u64,
+    /// It is above one that some of the run was in.
+    pub is_shared: bool,
+}
+
+/// A cgroup that was full when somebody was killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RanFull {
+    pub path: Box<[u8]>,
+    pub limit: Bytes,
+    /// The kernel says so, and it is not just the tightest.
+    pub is_told: bool,
+}
+
 /// The cgroups above the tree and the machine, at the start and now.
 #[derive(Debug, Default)]
 pub(super) struct Surroundings {
     first: Vec<Cgroup>,
+    /// So many of these were looked at when it began.
+    from_the_beginning: usize,
     last: Vec<Cgroup>,
+    /// Where somebody of the run was seen.
+    places: Vec<CgroupPath>,
+    /// No cgroup is above the topmost of them.
+    pub(super) sees_all: bool,
     /// `oom_kill` of /proc/vmstat.
     pub(super) host_kills: Option<(u64, u64)>,
     /// Between which two looks the lowest cgroup counted a kill last.
@@ -39,12 +65,19 @@ impl Surroundings {
     pub(super) fn absorb(&mut self, snapshot: &Snapshot) {
         if let Some(cgroups) = snapshot.cgroups.as_ref().filter(|cgroups| !cgroups.is_empty()) {
             // The command may be moved to another cgroup as it starts: what counts from zero is found by its path.
+            let is_beginning = self.first.is_empty();
             for cgroup in cgroups {
                 if self.first.iter().all(|first| first.path != cgroup.path) {
                     self.first.push(cgroup.clone());
                 }
             }
-            if let (Some(before), Some(now)) = (self.last.first(), cgroups.first())
+            if is_beginning {
+                self.from_the_beginning = self.first.len();
+            }
+            self.place(&cgroups[0].path);
+            self.sees_all = snapshot.machine.initial_cgroup_namespace == Some(true)
+                && cgroups.last().is_some_and(|top| *top.path.0 == *b"/");
+            if let (Some(before), Some(now)) = (lowest(&self.last), lowest(cgroups))
                 && before.path == now.path
                 && before.events.oom_kill.is_some_and(|before| now.events.oom_kill > Some(before))
             {
@@ -59,6 +92,9 @@ impl Surroundings {
             }
             self.fill(cgroups);
             self.last.clone_from(cgroups);
+        }
+        for place in snapshot.memberships.iter().filter_map(|fact| fact.reading.as_ref().ok()) {
+            self.place(place);
         }
         if let Some(system) = &snapshot.system {
             if let Some(kills) = system.events.oom_kill {
@@ -89,21 +125,75 @@ impl Surroundings {
         }
     }
 
-    /// The lowest cgroup whose counter of kills rose: its path, from and to.
-    pub(super) fn kills(&self, own: Option<&[u8]>) -> Option<(Box<[u8]>, u64, u64)> {
-        self.last.iter().find_map(|last| {
-            let first = self.first.iter().find(|first| first.path == last.path)?;
-            // One that was made for the run began at nothing, however late it was looked at first.
-            let from = if own == Some(&*last.path.0) { 0 } else { first.events.oom_kill? };
-            let to = last.events.oom_kill?;
-            (to > from).then(|| (last.path.0.as_ref().into(), from, to))
+    fn place(&mut self, path: &CgroupPath) {
+        // More than this is no run.
+        const MOST: usize = 1000;
+        if self.places.len() < MOST && !self.places.contains(path) {
+            self.places.push(path.clone());
+        }
+    }
+
+    /// The lowest cgroup whose counter of kills rose and may have risen for one of the run. The kernel counts a kill at the
+    /// victim's own cgroup, and on v2 at all above it (memcg_memory_event_mm): where the one below stood still, it was of others.
+    pub(super) fn kills(&self, own: Option<&[u8]>) -> Option<CountedKills> {
+        // Whom we make a cgroup for is in ours before it enters that.
+        let start = self.first.first().filter(|_| own.is_some()).map(|start| &start.path);
+        let is_place = |place: &&CgroupPath| Some(*place) != start || own == Some(&*place.0);
+        let rises = self.last.iter().filter_map(|last| Some((last, self.rise(last, own, |one| one.events.oom_kill)?)));
+        let (risen, still): (Vec<_>, Vec<_>) = rises.partition(|(_, (from, to, _))| to > from);
+        let is_of_others = |place: &CgroupPath, risen: &Cgroup| {
+            let stood = |(below, (_, _, is_whole)): &(&Cgroup, _)| {
+                *is_whole && counts(below, place) && below.path.is_within(&risen.path)
+            };
+            still.iter().any(stood)
+        };
+        let of_us = risen.into_iter().filter(|(risen, _)| {
+            self.places.iter().filter(is_place).any(|place| counts(risen, place) && !is_of_others(place, risen))
+        });
+        let (lowest_risen, (from, to, _)) =
+            of_us.reduce(|one, other| if other.0.path.is_within(&one.0.path) { other } else { one })?;
+        let is_below = |one: &Cgroup| one.path != lowest_risen.path && one.path.is_within(&lowest_risen.path);
+        let is_shared = self.last.iter().any(|one| is_below(one) && one.events.oom_kill.is_some());
+        Some(CountedKills { path: lowest_risen.path.0.as_ref().into(), from, to, is_shared })
+    }
+
+    /// From what to what one of its counters rose, and whether that is since the beginning of the run.
+    fn rise(&self, last: &Cgroup, own: Option<&[u8]>, of: impl Fn(&Cgroup) -> Option<u64>) -> Option<(u64, u64, bool)> {
+        let at = self.first.iter().position(|first| first.path == last.path)?;
+        // One that was made for the run began at nothing, however late it was looked at first.
+        let is_own = own == Some(&*last.path.0);
+        let from = if is_own { 0 } else { of(&self.first[at])? };
+        Some((from, of(last)?, is_own || at < self.from_the_beginning))
+    }
+
+    /// Which cgroup was at its limit as somebody was killed: the one that counted it (v2 `oom`: mm/memcontrol.c
+    /// mem_cgroup_oom; v1 `failcnt`, which counts what could be reclaimed too); where none counts, the one with the tightest
+    /// limit. `None`: none that can be seen was.
+    pub(super) fn ran_full(&self, own: Option<&[u8]>) -> Option<RanFull> {
+        let hit = |last: &Cgroup| {
+            let of = |cgroup: &Cgroup| match cgroup.version {
+                Version::V1 => cgroup.events.max,
+                Version::V2 => cgroup.events.oom,
+            };
+            let (from, to, is_whole) = self.rise(last, own, of)?;
+            (is_whole || to > from).then_some(to > from)
+        };
+        let killed = CgroupPath(self.kills(own)?.path.into());
+        let is_limit = |limit: &Bytes| self.host_memory.is_none_or(|machine| *limit < machine);
+        let above = || self.last.iter().filter(|last| killed.is_within(&last.path));
+        let limited = || above().filter_map(|last| Some((last, last.limit.flatten().filter(is_limit)?)));
+        let counted = limited().all(|(last, _)| hit(last).is_some());
+        let full = limited().filter(|(last, _)| !counted || hit(last) == Some(true)).min_by_key(|(_, limit)| *limit);
+        full.map(|(last, limit)| RanFull {
+            path: last.path.0.as_ref().into(),
+            limit,
+            is_told: counted && last.version == Version::V2,
         })
     }
 
-    /// Whether the lowest cgroup above the tree tells how many were killed in it: the kernel counts a kill there, whoever
-    /// was full (mm/memcontrol.c memcg_memory_event_mm).
+    /// Whether a cgroup above the tree tells how many were killed in it.
     pub(super) fn count_kills(&self) -> bool {
-        self.last.first().is_some_and(|lowest| lowest.events.oom_kill.is_some())
+        lowest(&self.last).is_some()
     }
 
     /// The tightest limit above the tree.
@@ -128,6 +218,19 @@ impl Surroundings {
                 shmem: None,
             }),
         }
+    }
+}
+
+/// The lowest that has the memory controller: one without is a part of the one above.
+fn lowest(cgroups: &[Cgroup]) -> Option<&Cgroup> {
+    cgroups.iter().find(|cgroup| cgroup.events.oom_kill.is_some())
+}
+
+/// Whether a kill of one that is in this place counts there.
+fn counts(cgroup: &Cgroup, place: &CgroupPath) -> bool {
+    match cgroup.version {
+        Version::V1 => *place == cgroup.path,
+        Version::V2 => place.is_within(&cgroup.path),
     }
 }
 

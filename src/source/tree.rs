@@ -37,7 +37,7 @@ use top::Top;
 /// - numbers that were given away since the last pass (`loadavg` tells them): every pass, so that nobody else's process
 ///   is looked at twice
 /// - `stat` and `status`: every pass of the young, of the others every [`TreeSource::CALM`]
-/// - command line, executable and Go build information: at first sight, at a sign of exec, and again while young
+/// - command line, executable, memory cgroup and Go build information: at first sight, at a sign of exec, and again while young
 /// - taskstats of what ended, where allowed; the kernel log, where allowed: every pass
 /// - the runtime's numbers of Go programs with a GOMEMLIMIT or 32 MiB: twice a second
 /// - the cgroups above the tree and the machine's totals: twice a second, and when asked
@@ -307,6 +307,7 @@ impl TreeSource {
         let now = snapshot.began;
         let hurried = std::mem::take(&mut self.hurried);
         let (departed, proc_root, programs) = (&mut self.departed, &mut self.proc_root, &mut self.programs);
+        let version = self.cgroups.version();
         self.members.retain_mut(|member| {
             let young = now.since(member.first_seen) < Self::YOUTH;
             // A little early is on time: the next pass would be late.
@@ -314,7 +315,7 @@ impl TreeSource {
                 return true;
             }
             member.read = now;
-            let stays = member.look(proc_root, programs, young, snapshot);
+            let stays = member.look(proc_root, programs, version, young, snapshot);
             if !stays {
                 departed.push((member.id, now));
             }

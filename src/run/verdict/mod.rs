@@ -15,6 +15,7 @@ use super::Signalled;
 use super::per_test::{TestMemory, Tests};
 use super::phase::Phase;
 use super::report::{Evidence, Exit, Room, Sight, Verdict, VerdictKind};
+use super::surroundings::{CountedKills, RanFull};
 use super::watched::Watched;
 
 pub(super) use oom::{Kill, logged};
@@ -30,8 +31,12 @@ pub(super) struct Case<'a> {
     pub tests: &'a Tests,
     /// Process numbers in the kernel's log are those that we see.
     pub sees_all_numbers: bool,
-    /// The lowest cgroup above the tree whose counter rose: path, from, to.
-    pub cgroup_kills: Option<(Box<[u8]>, u64, u64)>,
+    /// The lowest cgroup above the tree whose counter rose, unless that was for others.
+    pub cgroup_kills: Option<CountedKills>,
+    /// The one that was full when somebody was killed, if one that can be seen was.
+    pub ran_full: Option<RanFull>,
+    /// None is above those that can be seen.
+    pub sees_all_cgroups: bool,
     /// Between which two looks that of the lowest rose last.
     pub counted: Option<(Timestamp, Timestamp)>,
     /// Until which look it had counted none.
@@ -155,7 +160,7 @@ fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
     let counted = case.host_kills.map_or(0, |(from, to)| to.saturating_sub(from));
     let may_be_named = case.may_be_named();
     let all_told = !may_be_named && case.sight.kernel_log.is_ok() && logged(case.kills) as u64 >= counted;
-    if let Some((path, from, to)) = &case.cgroup_kills {
+    if let Some(CountedKills { path, from, to, .. }) = &case.cgroup_kills {
         let whose = if all_told { "others" } else { "of which process is unknown" };
         evidence.push(Evidence {
             source: "counters",

@@ -163,8 +163,8 @@ fn survived(case: &Case<'_>) -> &'static str {
 
 /// No record names anybody, but a counter rose.
 pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
-    let (path, _, _) = case.cgroup_kills.as_ref()?;
-    let is_own = case.own_cgroup.is_some_and(|own| namespace_above(path, own).is_some());
+    let kills = case.cgroup_kills.as_ref()?;
+    let is_own = case.own_cgroup.is_some_and(|own| namespace_above(&kills.path, own).is_some());
     let may_be_it = |process: &&Watched| process.killed_by() == Some(SIGKILL) && !ended_before(case, process);
     let mut dead: Vec<&Watched> = case.processes.iter().filter(may_be_it).collect();
     dead.sort_by_key(|process| std::cmp::Reverse(process.peak().map(|(peak, _)| peak)));
@@ -177,12 +177,18 @@ pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
     }
     // The kernel counts at the victim's cgroup and at all above it, whoever was full (memcg_memory_event_mm): a kill for
     // the whole machine too.
-    let limited = case.room.and_then(|room| Some((room.cgroup.as_deref()?, room.limit)));
-    let limit = match limited {
-        Some((limited, limit)) => at_the_limit(&cgroup_name(case, limited), Some(limit)),
+    let limit = match &case.ran_full {
+        Some(full) => at_the_limit(&cgroup_name(case, &full.path), Some(full.limit)),
+        None if !case.sees_all_cgroups => {
+            "because the machine was out of memory or at a limit that cannot be seen from here".to_owned()
+        }
+        None if case.room.is_some_and(|room| room.cgroup.is_some()) => {
+            "because the machine was out of memory (no limit that applies to it was reached)".to_owned()
+        }
         None => "because the machine was out of memory (no limit applies to it)".to_owned(),
     };
-    let is_there = limited.is_some_and(|(limited, _)| limited == &**path);
+    let is_limit_known =
+        case.ran_full.as_ref().map_or(case.sees_all_cgroups, |full| full.is_told || full.path == kills.path);
     let taken = |process: &Watched| format!("{} was killed by the OOM killer{}", who(process), during(case, process));
     let (summary, confidence) = match (dead.as_slice(), vanished) {
         ([], Some(one)) => {
@@ -192,7 +198,7 @@ pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
         ([], None) => {
             (format!("the OOM killer killed a process of this run, {limit}; which one is unknown"), Confidence::Guess)
         }
-        ([one], _) if case.stranger_left || ended_later(case, one) => (
+        ([one], _) if case.stranger_left || kills.is_shared || ended_later(case, one) => (
             format!(
                 "{} was killed{}, perhaps by the OOM killer, {limit}: a kill was counted, of which process is unknown",
                 who(one),
@@ -200,7 +206,8 @@ pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
             ),
             Confidence::Guess,
         ),
-        ([one], _) if is_there || limited.is_none() => (format!("{}, {limit}", taken(one)), Confidence::Likely),
+        ([one], _) if is_limit_known => (format!("{}, {limit}", taken(one)), Confidence::Likely),
+        ([one], _) if case.ran_full.is_none() => (format!("{}, {limit}", taken(one)), Confidence::Guess),
         ([one], _) => (format!("{}, {limit} or because the machine was out of memory", taken(one)), Confidence::Guess),
         ([one, ..], _) => (
             format!("the OOM killer killed one of those that got SIGKILL, perhaps {}, {limit}", who(one)),
@@ -213,10 +220,14 @@ pub(super) fn counted(case: &Case<'_>) -> Option<Verdict> {
         let text = "a process in it that is not part of this run was gone then too".to_owned();
         evidence.push(Evidence { source: "cgroup.procs", text });
     }
+    if let Some(full) = case.ran_full.as_ref().filter(|full| full.is_told) {
+        let text = format!("oom of {} rose: it was at its limit", cgroup_name(case, &full.path));
+        evidence.push(Evidence { source: "counters", text });
+    }
     evidence.extend(taken.and_then(exit_evidence));
     evidence.push(log_evidence(case));
     Some(Verdict {
-        kind: if limited.is_some() { VerdictKind::OomKilledCgroup } else { VerdictKind::OomKilledHost },
+        kind: if case.ran_full.is_some() { VerdictKind::OomKilledCgroup } else { VerdictKind::OomKilledHost },
         confidence,
         summary,
         story: taken.map(|process| held(process) + &stood(case, process)).into_iter().collect(),

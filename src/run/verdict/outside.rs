@@ -3,16 +3,15 @@
 use crate::monitor::kill_report::Confidence;
 use crate::run::report::{Evidence, Vantage, Verdict, VerdictKind};
 
-use super::words::{at_the_limit, cgroup_name};
+use super::words::cgroup_name;
 use super::{Case, without_oom};
 
 /// Nobody told us its status.
 pub(super) fn unknown(case: &Case<'_>) -> Verdict {
     let (mut evidence, no_oom) = without_oom(case);
-    let killed = case.cgroup_kills.as_ref().map(|(path, _, _)| {
-        let limit = case.room.and_then(|room| (room.cgroup.as_deref() == Some(&**path)).then_some(room.limit));
-        let taken = at_the_limit(&cgroup_name(case, path), limit);
-        format!("the OOM killer killed a process {taken} meanwhile; whether it is part of this run is unknown")
+    let killed = case.cgroup_kills.as_ref().map(|kills| {
+        let cgroup = cgroup_name(case, &kills.path);
+        format!("the OOM killer killed a process in {cgroup} meanwhile; whether it is part of this run is unknown")
     });
     let summary = match killed {
         Some(killed) => format!("it ended; {killed}"),

@@ -24,7 +24,14 @@ fn case(exit: Exit, signals: &[Signalled], exit_records: Result<(), Unreadable>)
         kills: &[],
         tests: &NO_TESTS,
         sees_all_numbers: true,
-        cgroup_kills: Some((b"/docker/somebody".as_slice().into(), 3, 4)),
+        cgroup_kills: Some(CountedKills {
+            path: b"/docker/somebody".as_slice().into(),
+            from: 3,
+            to: 4,
+            is_shared: false,
+        }),
+        ran_full: None,
+        sees_all_cgroups: true,
         counted: None,
         none_counted: None,
         stranger_left: false,
@@ -408,6 +415,7 @@ fn a_kill_is_hardly_ours_where_a_stranger_was_gone_or_ours_lived_on() {
             let mut snapshot = Snapshot { began: at, ended: at, ..pass(Some(kills), &[]) };
             for cgroup in snapshot.cgroups.iter_mut().flatten() {
                 (cgroup.at, cgroup.unseen) = (at, Some(strangers));
+                cgroup.limit = Some(Some(Bytes::from_mib(64)));
             }
             if second == ended {
                 snapshot.events = vec![OutsideEvent::ChildExit { id, at, wait_status: SIGKILL }];

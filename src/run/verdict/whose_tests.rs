@@ -9,7 +9,7 @@ use crate::snapshot::cgroup::{Cgroup, CgroupEvents, Version};
 use crate::snapshot::kernel_event::OutsideEvent;
 use crate::snapshot::process::CgroupPath;
 use crate::snapshot::system::{Machine, System};
-use crate::snapshot::{Snapshot, Unreadable};
+use crate::snapshot::{Fact, Snapshot, Unreadable};
 use crate::units::ProcessId;
 
 const NO_LOG: Result<(), Unreadable> = Err(Unreadable::Denied);
@@ -157,4 +157,96 @@ fn who_was_dead_before_the_first_kill_was_counted_was_not_taken() {
     assert_eq!((taken.kind, taken.confidence), (VerdictKind::OomKilledCgroup, Confidence::Likely), "{}", told(&taken));
     // Of two the first may have been it.
     assert_eq!(verdict(10, &[10, 60]).kind, VerdictKind::OomKilledCgroup);
+}
+
+/// As `systemd-run --scope` moves whom it becomes.
+fn in_cgroup(mut snapshot: Snapshot, path: &str) -> Snapshot {
+    let (id, at) = (ProcessId::new(12, 1), snapshot.began);
+    snapshot.memberships.push(Fact { id, at, reading: Ok(CgroupPath::new(path)) });
+    snapshot
+}
+
+/// A sibling of its session dies at the limit of both. The kernel counts a kill of ours in our own cgroup too.
+#[test]
+fn a_kill_that_only_the_cgroup_above_ours_counted_is_of_others_unless_some_of_the_run_was_elsewhere() {
+    const SESSION: &str = "/user.slice/session-3.scope";
+    let judged = |place, (exit, status), records| {
+        let at = |second, above| {
+            let cgroups = vec![group(SESSION, None, 0, second), group("/user.slice", Some(512), above, second)];
+            in_cgroup(without_log(look(second, cgroups, 7 + above, &[])), place)
+        };
+        judged([at(1, 0), at(2, 1), ends(at(3, 1), status)], exit, records)
+    };
+    let (killed, failed) = ((Exit::Signal(SIGKILL), SIGKILL), (Exit::Code(1), 1 << 8));
+    for (place, end, records, expected) in [
+        (SESSION, killed, Ok(()), VerdictKind::KilledBySignal),
+        (SESSION, failed, NO_LOG, VerdictKind::Failed),
+        ("/user.slice/session-3.scope/below", killed, Ok(()), VerdictKind::KilledBySignal),
+        ("/user.slice/run-7.scope", killed, Ok(()), VerdictKind::OomKilledCgroup),
+        ("/system.slice/run-7.scope", killed, Ok(()), VerdictKind::KilledBySignal),
+    ] {
+        let verdict = judged(place, end, records);
+        assert_eq!((verdict.kind, verdict.confidence == Confidence::Certain), (expected, false), "{}", told(&verdict));
+        let is_open = verdict.kind != VerdictKind::OomKilledCgroup || verdict.summary.contains("perhaps");
+        assert!(is_open, "{}", told(&verdict));
+    }
+}
+
+/// v2 counts in `oom` whose limit it was.
+#[test]
+fn whose_limit_it_was_is_told_by_who_counted_it() {
+    let judged = |limits: [Option<u64>; 2], hit: [Option<u64>; 2], initial| {
+        let at = |second, kills: u64| {
+            let of = |path, limit, hit: Option<u64>| {
+                let mut cgroup = group(path, limit, kills, second);
+                cgroup.events.oom = hit.map(|hit| hit * kills);
+                cgroup
+            };
+            let cgroups =
+                vec![of("/web/job", limits[0], hit[0]), of("/web", limits[1], hit[1]), group("/", None, 0, second)];
+            let mut look = without_log(look(second, cgroups, 7 + kills, &[]));
+            look.machine = Arc::new(Machine { initial_cgroup_namespace: Some(initial), ..Machine::default() });
+            look
+        };
+        let verdict = judged([at(1, 0), at(2, 1), ends(at(3, 1), SIGKILL)], Exit::Signal(SIGKILL), Ok(()));
+        assert_eq!(verdict.victim.as_ref().map(|victim| &*victim.name), Some(&b"tail"[..]), "{}", told(&verdict));
+        (verdict.kind, verdict.confidence, verdict.summary)
+    };
+    let (host, cgroup) = (VerdictKind::OomKilledHost, VerdictKind::OomKilledCgroup);
+    for (limits, hit, initial, kind, sure, end) in [
+        (
+            [Some(64), Some(512)],
+            [Some(1), Some(1)],
+            true,
+            cgroup,
+            Confidence::Likely,
+            "at the limit of web/job (64.0M)",
+        ),
+        ([Some(64), Some(512)], [Some(0), Some(1)], true, cgroup, Confidence::Likely, "at the limit of web (512M)"),
+        ([None, Some(512)], [Some(0), Some(1)], false, cgroup, Confidence::Likely, "at the limit of web (512M)"),
+        (
+            [Some(64), Some(512)],
+            [Some(0), Some(0)],
+            true,
+            host,
+            Confidence::Likely,
+            "because the machine was out of memory (no limit that applies to it was reached)",
+        ),
+        ([None; 2], [None; 2], true, host, Confidence::Likely, "(no limit applies to it)"),
+        // A pod may have one that its containers do not see.
+        ([None; 2], [Some(0); 2], false, host, Confidence::Guess, "or at a limit that cannot be seen from here"),
+        // Nothing counts whose it was.
+        (
+            [None, Some(512)],
+            [None; 2],
+            true,
+            cgroup,
+            Confidence::Guess,
+            "at the limit of web (512M) or because the machine was out of memory",
+        ),
+    ] {
+        let (found, confidence, summary) = judged(limits, hit, initial);
+        assert_eq!((found, confidence), (kind, sure), "{limits:?} {hit:?}: {summary}");
+        assert!(summary.ends_with(end), "{limits:?} {hit:?}: {summary}");
+    }
 }

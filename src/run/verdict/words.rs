@@ -7,6 +7,7 @@ use crate::post_mortem::words;
 use crate::run::go_held::GoHeld;
 use crate::run::phase::Phase;
 use crate::run::report::{Evidence, Exit, Victim, seconds};
+use crate::run::surroundings::CountedKills;
 use crate::run::watched::Watched;
 use crate::snapshot::process::namespace_above;
 use crate::text::printable;
@@ -27,7 +28,7 @@ pub(super) fn log_evidence(case: &Case<'_>) -> Evidence {
 }
 
 pub(super) fn counter_evidence<'a>(case: &'a Case<'_>) -> impl Iterator<Item = Evidence> + 'a {
-    let cgroup = case.cgroup_kills.iter().map(|(path, from, to)| Evidence {
+    let cgroup = case.cgroup_kills.iter().map(|CountedKills { path, from, to, .. }| Evidence {
         source: "counters",
         text: format!("oom_kill of {} {from} -> {to}", cgroup_name(case, path)),
     });

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rustix::fd::OwnedFd;
 
-use crate::snapshot::process::{Name, Stat};
+use crate::snapshot::cgroup::Version;
+use crate::snapshot::process::{CgroupPath, Name, Stat};
 use crate::snapshot::{Fact, Snapshot, Unreadable};
 use crate::units::{ProcessId, Timestamp};
 
@@ -52,6 +53,7 @@ impl Member {
         &mut self,
         tree: &mut Tree,
         programs: &mut Programs,
+        version: Option<Version>,
         young: bool,
         snapshot: &mut Snapshot,
     ) -> bool {
@@ -85,7 +87,12 @@ impl Member {
                 if command.arguments.is_empty() { Err(Unreadable::Gone) } else { Ok(Arc::new(command)) }
             });
             self.described = if reading.is_ok() { at } else { Timestamp::default() };
+            let is_whole = reading.is_ok();
             snapshot.commands.push(Fact { id, at, reading });
+            // On the way out it tells the root of v1, wherever it was.
+            if is_whole && let Some(path) = membership(tree, id, version) {
+                snapshot.memberships.push(Fact { id, at, reading: Ok(path) });
+            }
             let reading = executable(tree, programs, id).map(Arc::new);
             if self.go.is_none() && reading.as_ref().is_ok_and(|executable| executable.go.is_some()) {
                 self.go = Some(GoRuntime::of(tree, id, at));
@@ -100,4 +107,10 @@ impl Member {
         }
         true
     }
+}
+
+/// Its memory cgroup.
+fn membership(tree: &mut Tree, id: ProcessId, version: Option<Version>) -> Option<CgroupPath> {
+    let text = tree.read(&FileName::of(id.pid, "cgroup")).ok()?;
+    proc_files::memory_cgroup(text, version).map(|path| CgroupPath(path.into()))
 }

@@ -258,7 +258,10 @@ fn files_on_tmpfs(report: &RunReport) -> Option<Advice> {
     let shmem = room.shmem.filter(|shmem| shmem.0 > room.limit.0 / 10)?;
     Some(Advice {
         what: "put temporary files on a disk (TMPDIR)".into(),
-        why: format!("{shmem} of the {} are files on tmpfs, which count as memory", room.limit),
+        why: format!(
+            "{shmem} of the {} are shared memory: files on tmpfs, or what processes share without a file",
+            room.limit
+        ),
         command: again::with_variable(report, "TMPDIR", "TMPDIR=/var/tmp"),
     })
 }

@@ -32,7 +32,7 @@ impl Run {
         let room = self.surroundings.room(self.plan.own_cgroup.as_deref());
         let order = by_peak(&self.processes);
         let processes: Vec<ProcessLine> = order.iter().map(|place| line(&self.processes[*place], began)).collect();
-        let peak = no_less_than_one(self.most.take().map(|most| moment(&most, &processes)), &processes, began);
+        let peak = no_less_than_one(self.most.take().map(|most| moment(&most, &processes)), &processes);
         let mut verdict = verdict::judge(&verdict::Case {
             exit,
             began,
@@ -51,6 +51,7 @@ impl Run {
             host_kills: self.surroundings.host_kills,
             own_cgroup: self.plan.own_cgroup.as_deref(),
             signals: &self.signals,
+            now: self.now,
             room: room.as_ref(),
             most: peak.as_ref().map(|peak| peak.total),
             sight,
@@ -165,14 +166,14 @@ pub(super) fn moment(most: &Moment, processes: &[ProcessLine]) -> Peak {
     let place = |id: ProcessId| processes.iter().position(|process| process.id == id);
     let mut holders: Vec<_> = most.holders.iter().filter_map(|(id, rss)| Some((place(*id)?, *rss))).collect();
     holders.sort_by_key(|(_, rss)| std::cmp::Reverse(*rss));
-    Peak { at: most.at, total: most.total, holders }
+    Peak { at: Some(most.at), total: most.total, holders }
 }
 
 /// Between two looks the tree held no less than the biggest of its processes, whose own peak may be known better.
-fn no_less_than_one(seen: Option<Peak>, biggest_first: &[ProcessLine], began: Timestamp) -> Option<Peak> {
+fn no_less_than_one(seen: Option<Peak>, biggest_first: &[ProcessLine]) -> Option<Peak> {
     let alone = biggest_first.first().and_then(|process| {
         let (total, _) = process.peak?;
-        Some(Peak { at: began.after(process.ended.unwrap_or(process.started)), total, holders: vec![(0, total)] })
+        Some(Peak { at: None, total, holders: vec![(0, total)] })
     });
     match (seen, alone) {
         (Some(seen), Some(alone)) => Some(if alone.total > seen.total { alone } else { seen }),

@@ -100,7 +100,7 @@ pub(crate) fn report() -> RunReport {
                 test: None,
             }),
         },
-        peak: Some(Peak { at: Timestamp::from_secs(12), total: Bytes::from_mib(178), holders: holders.to_vec() }),
+        peak: Some(Peak { at: Some(Timestamp::from_secs(12)), total: Bytes::from_mib(178), holders: holders.to_vec() }),
         processes: vec![
             process(30987, Phase::Test, Some("example.com/goleak/a"), "a.test", 121, Some(Exit::Signal(9))),
             process(30201, Phase::Link, Some("example.com/goleak/b"), "link", 96, Some(Exit::Code(0))),

@@ -77,6 +77,7 @@ pub struct Run {
 struct Signalled {
     signal: i32,
     by_key: bool,
+    at: Timestamp,
 }
 
 /// When the tree held the most so far.
@@ -85,6 +86,12 @@ struct Moment {
     at: Timestamp,
     total: Bytes,
     holders: Vec<(ProcessId, Bytes)>,
+}
+
+/// The command: whose parent is none of the run. Where numbers began again, a child of it may have been met before.
+fn command(processes: &[Watched]) -> Option<&Watched> {
+    let has_none = |one: &&Watched| processes.iter().all(|other| other.id.pid != one.parent);
+    processes.iter().find(has_none).or(processes.first())
 }
 
 /// More processes than this are not kept: of those that ended the smallest go.
@@ -191,7 +198,7 @@ impl Run {
                 process.is_stopped = true;
             }
         }
-        if self.processes.first().is_some_and(|command| command.is_stopped) {
+        if command(&self.processes).is_some_and(|command| command.is_stopped) {
             self.stood_still += snapshot.began.since(self.now);
         }
     }
@@ -218,9 +225,9 @@ impl Run {
                 self.place(fact.id, stat.parent, stat.name, fact.at);
             }
         }
-        for fact in &snapshot.address_limits {
-            if let (Some(&place), Ok(limit)) = (self.index.get(&fact.id), fact.reading) {
-                self.processes[place].address_space_limit = limit;
+        for fact in &snapshot.space_limits {
+            if let (Some(&place), Ok(limits)) = (self.index.get(&fact.id), fact.reading) {
+                self.processes[place].space_limits = limits;
             }
         }
         for fact in &snapshot.go_memories {
@@ -339,8 +346,8 @@ impl Run {
                     let place = self.place(*id, self.own_pid.unwrap_or_default(), Name::default(), *at);
                     self.processes[place].account(*at, None, Some(*wait_status));
                 }
-                OutsideEvent::Signalled { signal, by_key, .. } => {
-                    self.signals.push(Signalled { signal: *signal, by_key: *by_key });
+                OutsideEvent::Signalled { signal, by_key, at } => {
+                    self.signals.push(Signalled { signal: *signal, by_key: *by_key, at: *at });
                 }
                 // Told before anything was measured.
                 OutsideEvent::Continued => {}

@@ -247,8 +247,8 @@ pub struct Victim {
 /// When the tree held the most.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Peak {
-    /// When.
-    pub at: Timestamp,
+    /// When; `None` where a process held it between two looks.
+    pub at: Option<Timestamp>,
     /// The sum of all RSS, pages of files once for all that execute the same program; what processes share otherwise is
     /// counted for each.
     pub total: Bytes,

@@ -22,6 +22,8 @@ const TOLD: f64 = 0.8;
 const SHORTEST: f64 = 100.0;
 /// A shorter standstill is none.
 const STANDS: f64 = 1000.0;
+/// In the second half of a standstill it grew by no more than this share of all.
+const STILL: f64 = 0.025;
 /// So long before the last look: what is killed may be seen while the kernel already takes its memory.
 const DIES: f64 = 1000.0;
 
@@ -60,10 +62,25 @@ impl Rise {
         // At the same pace the last tenth would take a tenth of the time.
         let stood = stays.map(|(last, _)| *last).filter(|last| {
             let stood = last - reached;
-            end - last <= DIES && stood >= STANDS && stood >= took / 2.0
+            end - last <= DIES && stood >= STANDS && stood >= took / 2.0 && {
+                // Who still grew at an even pace has grown a twentieth in the second half.
+                let most_in = |from: f64, to: f64| {
+                    let inside = corners.iter().filter(|(at, _)| (from..=to).contains(at));
+                    inside.map(|(_, size)| *size).fold(size_at(corners, from).max(size_at(corners, to)), f64::max)
+                };
+                let middle = reached + stood / 2.0;
+                most_in(middle, *last) - most_in(reached, middle) <= height * STILL
+            }
         });
         Some(Self { growth, stood: stood.map(|last| (span(reached), span(last))) })
     }
+}
+
+/// Between two corners it lies on the line.
+fn size_at(corners: &[(f64, f64)], at: f64) -> f64 {
+    let next = corners.partition_point(|(corner, _)| *corner < at).clamp(1, corners.len() - 1);
+    let ((began, low), (ended, high)) = (corners[next - 1], corners[next]);
+    ((at - began) / (ended - began)).clamp(0.0, 1.0).mul_add(high - low, low)
 }
 
 #[cfg(test)]
@@ -116,6 +133,7 @@ mod tests {
                 &[(0.0, 10.0), (1.0, 80.0), (1.1, 10.0), (9.0, 10.0), (10.0, 110.0)],
                 (Some((1.0, 100.0)), None),
             ),
+            ("it leaked on", &[(0.0, 10.0), (1.0, 90.0), (61.0, 110.0)], (Some((38.6, 2.6)), None)),
             ("at once", &[(0.0, 10.0), (0.02, 100.0), (5.0, 100.0)], (None, Some((0.0, 5.0)))),
             ("it fell", &[(0.0, 50.0), (1.0, 10.0)], (None, None)),
             ("still", &[(0.0, 50.0), (1.0, 50.0)], (None, None)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::monitor::history::{Bounds, Millis, Series};
-use crate::snapshot::process::{Command, Executable, Name, Stat, Status};
+use crate::snapshot::process::{Command, Executable, Name, SpaceLimits, Stat, Status};
 use crate::units::{Bytes, Pid, ProcessId, Timestamp};
 
 use super::go_held::GoHeld;
@@ -68,8 +68,10 @@ pub struct Watched {
     pub file: Bytes,
     /// Address space at the most.
     pub address_space: Bytes,
-    /// The smaller of RLIMIT_AS and RLIMIT_DATA, where it has one.
-    pub address_space_limit: Option<Bytes>,
+    /// VmData at the most.
+    pub data: Bytes,
+    /// Limits on both.
+    pub space_limits: SpaceLimits,
     /// Its GOMEMLIMIT, if it is a Go program: what the command was given, until it was seen itself.
     pub go_memory_limit: Option<Bytes>,
     /// Whether its GOMEMLIMIT is too small for it.
@@ -112,7 +114,8 @@ impl Watched {
             last_rss: None,
             file: Bytes(0),
             address_space: Bytes(0),
-            address_space_limit: None,
+            data: Bytes(0),
+            space_limits: SpaceLimits::default(),
             go_memory_limit: None,
             squeeze: Looks::default(),
             go_held: None,
@@ -137,6 +140,7 @@ impl Watched {
             self.name = stat.name;
         }
         self.address_space = self.address_space.max(stat.virtual_size);
+        self.data = self.data.max(status.and_then(|status| status.data).unwrap_or_default());
         let rss = status.and_then(|status| status.rss);
         self.rss = if self.is_embryo { Bytes(0) } else { rss.unwrap_or_default() };
         self.file = status.and_then(|status| status.rss_file).unwrap_or_default().min(self.rss);

@@ -22,7 +22,7 @@ use go_memory::GoMemory;
 use kernel_event::OutsideEvent;
 use mapping::{Mappings, Rollup};
 use other_killer::OtherKiller;
-use process::{CgroupPath, Command, Executable, Stat, Statm, Status};
+use process::{CgroupPath, Command, Executable, SpaceLimits, Stat, Statm, Status};
 use system::{Machine, System};
 
 /// One pass. Every list of facts is sparse (what was not due is absent) and sorted by process number, so that it can
@@ -61,8 +61,8 @@ pub struct Snapshot {
     pub commands: Vec<Fact<Arc<Command>>>,
     /// From the prober: what the process executes, with Go build information.
     pub executables: Vec<Fact<Arc<Executable>>>,
-    /// Of a tree that we run: the smaller of the soft limits on address space and data, `None` for none.
-    pub address_limits: Vec<Fact<Option<Bytes>>>,
+    /// Of a tree that we run: limits on address space and data.
+    pub space_limits: Vec<Fact<SpaceLimits>>,
     /// From the prober, with their command lines: daemons that kill before the kernel does.
     pub other_killers: Vec<Fact<Arc<OtherKiller>>>,
     /// Cold, from the prober: `/proc/PID/smaps_rollup`.

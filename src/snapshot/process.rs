@@ -74,6 +74,8 @@ pub struct Status {
     pub peak_rss: Option<Bytes>,
     /// VmSwap: anonymous pages in swap.
     pub swap: Option<Bytes>,
+    /// VmData: private writable memory, touched or not.
+    pub data: Option<Bytes>,
     /// VmPTE, plus VmPMD where it exists.
     pub page_tables: Option<Bytes>,
     /// VmLck.
@@ -84,6 +86,15 @@ pub struct Status {
     pub capabilities: u64,
     /// The last number of NSpid: the process number in its innermost PID namespace.
     pub namespace_pid: Option<Pid>,
+}
+
+/// Soft limits of a process on what it may map (setrlimit(2)), each `None` where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpaceLimits {
+    /// RLIMIT_AS: of VmSize.
+    pub address_space: Option<Bytes>,
+    /// RLIMIT_DATA: of VmData.
+    pub data: Option<Bytes>,
 }
 
 /// The name of a process (comm): at most 15 bytes for user processes, up to 63 for kernel threads, any bytes.

@@ -76,6 +76,7 @@ pub fn status(text: &[u8]) -> Option<Status> {
             b"RssAnon" => status.rss_anon = Some(kib(value)?),
             b"RssFile" => status.rss_file = Some(kib(value)?),
             b"RssShmem" => status.rss_shmem = Some(kib(value)?),
+            b"VmData" => status.data = Some(kib(value)?),
             b"VmPTE" => status.page_tables = Some(kib(value)?),
             b"VmPMD" => page_middle_directories = Some(kib(value)?),
             b"VmSwap" => status.swap = Some(kib(value)?),
@@ -191,7 +192,7 @@ mod tests {
 
     const STAT: &[u8] = b"4242 (a) R 1 (x) S 7 4242 4242 0 -1 4194560 911 0 12 0 1 2 0 0 20 0 3 0 123456 8192000 300 \
 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 9\n";
-    const STATUS: &[u8] = b"Name:\tx\nUid:\t1000\t0\t0\t0\nNSpid:\t4242\t7\nVmLck:\t       4 kB\nVmHWM:\t    900 kB\n\
+    const STATUS: &[u8] = b"Name:\tx\nUid:\t1000\t0\t0\t0\nNSpid:\t4242\t7\nVmLck:\t       4 kB\nVmHWM:\t    900 kB\nVmData:\t     220 kB\n\
 VmRSS:\t     812 kB\nRssAnon:\t     100 kB\nRssFile:\t     700 kB\nRssShmem:\t      12 kB\nVmPTE:\t      44 kB\n\
 VmPMD:\t       4 kB\nVmSwap:\t       8 kB\nHugetlbPages:\t       0 kB\nThreads:\t1\nCapEff:\t000001ffffffffff\n";
 
@@ -216,7 +217,7 @@ VmPMD:\t       4 kB\nVmSwap:\t       8 kB\nHugetlbPages:\t       0 kB\nThreads:\
         let status = status(STATUS).expect("whole");
         assert_eq!((status.uid, status.effective_uid), (1000, 0));
         assert_eq!(status.namespace_pid, Some(Pid(7)));
-        assert_eq!(status.rss, Some(Bytes::from_kib(812)));
+        assert_eq!((status.rss, status.data), (Some(Bytes::from_kib(812)), Some(Bytes::from_kib(220))));
         assert_eq!(status.page_tables, Some(Bytes::from_kib(48)), "VmPTE and VmPMD");
         assert_eq!(status.capabilities, 0x1ff_ffff_ffff);
     }

@@ -197,8 +197,8 @@ fn over(run: &RunView, report: &RunReport, width: u16) -> Vec<Line> {
     lines.push(Vec::new());
     table(&mut lines, &report.processes, report.left_out, width, ROWS);
     if let Some(peak) = &report.peak {
-        let at = peak.at.since(report.started);
-        let together = together(peak, &report.processes, report.took, Some(at));
+        let at = peak.at.map(|at| at.since(report.started));
+        let together = together(peak, &report.processes, report.took, at);
         lines.extend(
             wrap(&together, usize::from(width.saturating_sub(2))).into_iter().map(|line| vec![(line, Role::Plain)]),
         );

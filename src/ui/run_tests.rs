@@ -31,7 +31,7 @@ fn processes() -> Vec<ProcessLine> {
 
 fn peak() -> Peak {
     let holders = [(0, 96), (2, 31), (3, 26)].map(|(place, mib)| (place, Bytes::from_mib(mib)));
-    Peak { at: Timestamp::from_secs(12), total: Bytes::from_mib(153), holders: holders.to_vec() }
+    Peak { at: Some(Timestamp::from_secs(12)), total: Bytes::from_mib(153), holders: holders.to_vec() }
 }
 
 fn running(size: (u16, u16)) -> State {

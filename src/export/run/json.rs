@@ -210,7 +210,7 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
             }),
         },
         peak: report.peak.as_ref().map(|peak| PeakJson {
-            time: at(peak.at.since(report.started)),
+            time: peak.at.and_then(|moment| at(moment.since(report.started))),
             tree_rss_bytes: peak.total.0,
             processes: peak
                 .holders

@@ -37,9 +37,9 @@ pub(super) fn write(out: &mut dyn Write, report: &RunReport) -> io::Result<()> {
             .take(8)
             .map(|(place, rss)| format!("{} {rss}", escaped(&holder(&report.processes[*place]))))
             .collect();
-        let at = seconds(peak.at.since(report.started));
+        let at = peak.at.map_or_else(String::new, |at| format!(", at {}", seconds(at.since(report.started))));
         let why = report.why_above_the_limit().map_or_else(String::new, |why| format!(" ({why})"));
-        writeln!(out, "\nThe whole tree held at most **{}**, at {at}: {}{why}.", peak.total, names.join(", "))?;
+        writeln!(out, "\nThe whole tree held at most **{}**{at}: {}{why}.", peak.total, names.join(", "))?;
     }
     tests(out, report)?;
     for line in &report.untold {

@@ -44,10 +44,10 @@ pub fn write(out: &mut dyn Write, report: &RunReport, width: Option<usize>) -> i
         let shown = peak.holders.iter().filter(|(_, rss)| *rss >= SMALL).take(HOLDERS);
         let names: Vec<_> = shown.map(|(place, rss)| format!("{} {rss}", holder(&report.processes[*place]))).collect();
         let more = if peak.holders.len() > names.len() { ", ..." } else { "" };
-        let at = seconds(peak.at.since(report.started));
+        let at = peak.at.map_or_else(String::new, |at| format!(" at {}", seconds(at.since(report.started))));
         let of = if names.is_empty() { String::new() } else { format!(": {}{more}", names.join(", ")) };
         let why = report.why_above_the_limit().map_or_else(String::new, |why| format!(" ({why})"));
-        say("  ", &format!("whole tree at most {} at {at}{of}{why}", peak.total))?;
+        say("  ", &format!("whole tree at most {}{at}{of}{why}", peak.total))?;
     }
     for (lead, line) in report.over_budget() {
         say(&format!("  {lead}: "), line)?;

@@ -8,6 +8,7 @@ mod signals;
 mod words;
 
 use crate::monitor::kill_report::Confidence;
+use crate::snapshot::process::SpaceLimits;
 use crate::text::{first_few, printable};
 use crate::units::{Bytes, Timestamp};
 
@@ -50,6 +51,8 @@ pub(super) struct Case<'a> {
     pub host_kills: Option<(u64, u64)>,
     pub own_cgroup: Option<&'a [u8]>,
     pub signals: &'a [Signalled],
+    /// When it was looked at last.
+    pub now: Timestamp,
     pub room: Option<&'a Room>,
     pub most: Option<Bytes>,
     pub sight: Sight,
@@ -92,7 +95,7 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         .or_else(|| signals::passed_on(case))
         .or_else(|| signals::killed(case))
         .or_else(|| limits::timed_out(case))
-        .or_else(|| limits::address_space(case));
+        .or_else(|| limits::space(case));
     let mut verdict = outside::seen_from_outside(case, found.unwrap_or_else(|| by_exit(case)));
     let victim = verdict.victim.as_ref().map(|victim| victim.id);
     let victim = victim.and_then(|id| case.processes.iter().find(|process| process.id == id));
@@ -112,20 +115,21 @@ fn by_exit(case: &Case<'_>) -> Verdict {
     let Some(exit) = case.exit else { return outside::unknown(case) };
     let (no_kill, sure) = without_oom(case);
     // Without records of what ended, a test that somebody killed looks like one that failed.
-    let limited = case.processes.iter().any(|process| process.address_space_limit.is_some());
+    let limited = case.processes.iter().any(|process| process.space_limits != SpaceLimits::default());
     let sees_ends = case.sight.exit_records.is_ok() || case.processes.len() <= 1;
+    // A record of an end may be lost, and who lives in another PID namespace has none.
+    let told = case.processes.iter().all(|process| process.ended.is_none() || process.exit().is_some());
     let (kind, confidence, summary) = match exit {
         Exit::Code(0) => {
             let may_be_ours = case.cgroup_kills.is_some() || !case.cgroups_count;
-            // A record of an end may be lost, and who lives in another PID namespace has none.
-            let told = case.processes.iter().all(|process| process.ended.is_none() || process.exit().is_some());
             let confidence =
                 if sure || sees_ends && told || !may_be_ours { Confidence::Certain } else { Confidence::Likely };
             (VerdictKind::Ok, confidence, near(case))
         }
         exit => {
             let failed = who_failed(case).map(|failed| failed + "; ").unwrap_or_default();
-            let confidence = if sure && sees_ends && !limited { Confidence::Certain } else { Confidence::Likely };
+            let confidence =
+                if sure && sees_ends && told && !limited { Confidence::Certain } else { Confidence::Likely };
             let spared = if sure { "; the OOM killer killed none of it" } else { "" };
             let summary = format!("{failed}{}{spared}", ending(exit));
             let kind = if matches!(exit, Exit::Signal(_)) { VerdictKind::KilledBySignal } else { VerdictKind::Failed };
@@ -178,6 +182,8 @@ fn without_oom(case: &Case<'_>) -> (Vec<Evidence>, bool) {
     (evidence, counted_none && !may_be_named || all_told && case.sees_all_numbers)
 }
 
+#[cfg(test)]
+mod failed_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

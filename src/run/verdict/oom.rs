@@ -8,6 +8,7 @@ use crate::monitor::kill_report::Confidence;
 use crate::monitor::label::label;
 use crate::oom_log::Domain;
 use crate::post_mortem::{self, Story};
+use crate::run::command;
 use crate::run::phase::Phase;
 use crate::run::report::{Evidence, Exit, Verdict, VerdictKind};
 use crate::run::surroundings::DIES;
@@ -261,7 +262,7 @@ fn vanished_as_counted<'a>(case: &Case<'a>) -> Option<&'a Watched> {
     if !case.went_well() {
         return vanished.into_iter().max_by_key(peak);
     }
-    let by_go = case.processes.first().is_some_and(|command| command.role.phase == Phase::Go);
+    let by_go = command(case.processes).is_some_and(|command| command.role.phase == Phase::Go);
     let biggest =
         vanished.into_iter().filter(|process| !by_go || process.role.phase == Phase::Other).max_by_key(peak)?;
     let survived = others.iter().filter(|process| process.first_seen <= after).filter_map(peak).max();

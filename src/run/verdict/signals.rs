@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use crate::monitor::kill_report::Confidence;
-use crate::run::Signalled;
 use crate::run::phase::Phase;
 use crate::run::report::{Evidence, Exit, Verdict, VerdictKind};
 use crate::run::watched::Watched;
+use crate::run::{Signalled, command};
 use crate::text::{joined, printable};
 
 use super::words::{during, ending, exit_evidence, held, log_evidence, signal_name, squeeze_evidence, victim, who};
@@ -19,7 +19,10 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// The signal by which somebody told us to end: of several that which ended the command.
 pub(super) fn sent(case: &Case<'_>) -> Option<Signalled> {
-    let asked_to_end = |sent: &Signalled| asks_to_end(sent.signal) || sent.by_key;
+    // Who goes on for longer did not end for it, unless the status says so.
+    const ENDS: Duration = Duration::from_secs(60);
+    let is_cause = |sent: &Signalled| ended_by(case, sent.signal) || case.now.since(sent.at) <= ENDS;
+    let asked_to_end = |sent: &Signalled| (asks_to_end(sent.signal) || sent.by_key) && is_cause(sent);
     let mut sent = case.signals.iter().copied().filter(asked_to_end);
     sent.clone().find(|sent| ended_by(case, sent.signal)).or_else(|| sent.next())
 }
@@ -35,7 +38,7 @@ fn ended_by(case: &Case<'_>, signal: i32) -> bool {
 
 /// Somebody told us to end, and the command did not end well.
 pub(super) fn passed_on(case: &Case<'_>) -> Option<Verdict> {
-    let Signalled { signal, by_key } = sent(case)?;
+    let Signalled { signal, by_key, .. } = sent(case)?;
     let exit = case.exit?;
     if case.went_well() {
         return None;
@@ -71,7 +74,7 @@ pub(super) fn killed(case: &Case<'_>) -> Option<Verdict> {
     }
     let works = |process: &&Watched| process.role.phase != Phase::Other;
     let by_signal = case.processes.iter().filter(|process| process.killed_by().is_some());
-    let root = case.processes.first().filter(|process| process.killed_by().is_some());
+    let root = command(case.processes).filter(|process| process.killed_by().is_some());
     // The first that died is the cause; what it worked for dies after it. Who was sent it to its whole group dies as one: of
     // those it is the test that is asked about.
     let first = by_signal.clone().filter(works).min_by_key(|process| process.ended).or(root)?;

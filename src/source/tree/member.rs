@@ -99,8 +99,8 @@ impl Member {
             }
             snapshot.executables.push(Fact { id, at, reading });
             let text = tree.read(&FileName::of(id.pid, "limits"));
-            let reading = text.and_then(|text| limits::address_space(text).ok_or(Unreadable::Malformed));
-            snapshot.address_limits.push(Fact { id, at, reading });
+            let reading = text.and_then(|text| limits::space(text).ok_or(Unreadable::Malformed));
+            snapshot.space_limits.push(Fact { id, at, reading });
         }
         if let Some(go) = &mut self.go {
             snapshot.go_memories.extend(go.read_when_due(tree, programs, (id, rss)));

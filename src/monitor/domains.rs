@@ -161,12 +161,14 @@ impl Domains {
             self.tracks.len() - 1
         });
         let track = &mut self.tracks[index].2;
-        if let Some(headroom) = measure.headroom {
+        // What oomtop itself takes as it starts is over in seconds, and no sign of anything.
+        let own = own_share(domain, report);
+        if let (Some(headroom), Some(own)) = (measure.headroom, own) {
             let whole = match domain.kind {
                 DomainKind::Host => rules_bytes(measure.total, rules),
                 DomainKind::CgroupV1 | DomainKind::CgroupV2 => measure.limit,
             };
-            let need = whole.0 as f64 - headroom.0 as f64;
+            let need = whole.0 as f64 - headroom.0 as f64 - own.0 as f64;
             let inside = |identity: &Identity| {
                 domain.kind == DomainKind::Host
                     || identity.cgroup.as_ref().is_some_and(|path| path.is_within(&domain.path))
@@ -220,7 +222,7 @@ impl Domains {
                     row.leading = u16::try_from(place).ok();
                     row.risk = rank;
                     // Who brings a quarter of it is part of it.
-                    memory.imminent = rush.is_some_and(|rush| {
+                    memory.imminent = report.machine.own.id != Some(row.id) && rush.is_some_and(|rush| {
                         row.growth.is_some_and(|growth| growth.per_second() * 4.0 >= rush.per_second())
                     });
                 }
@@ -230,6 +232,13 @@ impl Domains {
         self.wanted.dedup();
         self.wanted.truncate(config.candidates_in_all.saturating_mul(2));
     }
+}
+
+/// What of a domain is oomtop's own: none where it is elsewhere; `None` before that is known.
+fn own_share(domain: &DomainReport, report: &Report) -> Option<Bytes> {
+    let Some(own) = report.machine.own.id.and_then(|id| report.process(id)) else { return Some(Bytes(0)) };
+    let is_placed = domain.kind == DomainKind::Host || own.identity.cgroup.is_some();
+    if domain.holds(own) { own.rss.get() } else { is_placed.then_some(Bytes(0)) }
 }
 
 /// How near the limit of a domain is. Only little time is a sign of its own: growth that a collector will take back

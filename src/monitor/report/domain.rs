@@ -81,7 +81,7 @@ pub struct DomainReport {
     pub high: Option<Bytes>,
     /// PSI of the domain.
     pub pressure: Option<Pressure>,
-    /// Slope of the unreclaimable part.
+    /// Slope of the unreclaimable part, without what oomtop itself holds.
     pub growth: Option<Rate>,
     /// Until headroom is used up at this growth; `None` when it does not grow, or not steadily.
     pub time_left: Option<Duration>,

@@ -116,3 +116,33 @@ fn labelled_series_move_the_detectors_that_they_must_and_no_others() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// In a tiny cgroup what oomtop itself takes as it starts would fill it within the minute, if it went on.
+#[test]
+fn its_own_start_is_no_alarm_and_the_growth_of_others_beside_it_is() {
+    use std::sync::Arc;
+
+    use crate::snapshot::system::{Machine, OwnRights};
+
+    const OWN: u32 = 9;
+    let warned = |other: fn(u64) -> f64| {
+        let mut monitor = Monitor::new(MonitorConfig::default());
+        for second in 0..20 {
+            let own = 4.0 + 3.0 * second.min(8) as f64;
+            let mut taken = look(second, &[(7, other(second), 1.0), (OWN, own, 1.0)]);
+            let rights = OwnRights { id: Some(id(OWN)), ..OwnRights::default() };
+            taken.machine = Arc::new(Machine { own: rights, ..Machine::clone(&taken.machine) });
+            if second > 1 {
+                taken.memberships = [7, OWN].map(|pid| fact(pid, taken.ended, CgroupPath::new("/job"))).into();
+            }
+            taken.cgroups.iter_mut().flatten().for_each(|cgroup| cgroup.limit = Some(Some(Bytes::from_mib(96))));
+            monitor.absorb(&taken);
+        }
+        let report = monitor.report();
+        let warned = report.alarms.iter().filter(|alarm| alarm.kind() == "imminent");
+        let warned: Vec<_> = warned.filter_map(|alarm| Some(alarm.portrait.as_ref()?.process.id.pid.0)).collect();
+        (warned, report.domains.iter().any(|domain| domain.time_left.is_some()))
+    };
+    assert_eq!(warned(|_| 10.0), (Vec::new(), false));
+    assert_eq!(warned(|second| 10.0 + 2.0 * second as f64), (vec![7], true));
+}

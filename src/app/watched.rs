@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::monitor::alarm::AlarmReport;
 use crate::monitor::kill_report::KillReport;
-use crate::monitor::report::{DomainKind, DomainReport, WarningState};
+use crate::monitor::report::{DomainKind, DomainReport, Level, WarningState};
 use crate::run::report::{Exit, ProcessLine, VerdictKind};
 use crate::snapshot::process::CgroupPath;
 use crate::text;
@@ -112,6 +112,20 @@ impl State {
         let domains = &self.report.domains;
         let matters = |domain: &&DomainReport| self.is_watched_in(domain.kind == DomainKind::Host, &domain.path.0);
         domains.iter().filter(matters).find(|domain| domain.candidates > 0).or_else(|| self.report.tightest())
+    }
+
+    /// Another domain than the tightest, with more left, that will be full before long: the first of those.
+    #[must_use]
+    pub fn soonest_full_domain(&self) -> Option<&DomainReport> {
+        let tightest = self.tightest_domain()?;
+        let matters = |domain: &&DomainReport| {
+            let is_other = (domain.kind, &domain.path) != (tightest.kind, &tightest.path);
+            let is_near = domain.level == Level::Critical && domain.candidates > 0;
+            is_other && is_near && self.is_watched_in(domain.kind == DomainKind::Host, &domain.path.0)
+        };
+        let filling = self.report.domains.iter().filter(matters).filter(|domain| domain.time_left.is_some());
+        let soonest = filling.min_by_key(|domain| domain.time_left)?;
+        tightest.time_left.is_none_or(|first| soonest.time_left < Some(first)).then_some(soonest)
     }
 
     /// Whether a kill is told without being asked for.

@@ -332,12 +332,20 @@ fn tightest(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
     let limit = domain.limit.to_string();
     let left = domain.headroom.map(|headroom| headroom.to_string());
     let until = domain.time_left.map(|left| format!("full in about {}", human_duration(left)));
+    // Who leads by what is left may stand still while another runs full.
+    let other = state.soonest_full_domain().and_then(|other| Some((other, other.time_left?)));
+    let other = other.map(|(other, left)| {
+        let name = printable(other.label.as_bytes());
+        let name = end_of(&name, SHORTEST_NAME.into(), "..");
+        format!("!! {name} full in about {}", human_duration(left))
+    });
     let bar = if wide { BAR + 3 } else { 0 };
     let behind = share.as_ref().map_or(0, |share| 1 + bar + columns(share))
         + columns(" of ")
         + columns(&limit)
         + left.as_ref().map_or(0, |left| columns(left) + columns("    left"))
-        + until.as_ref().map_or(0, |until| 3 + columns(until));
+        + until.as_ref().map_or(0, |until| 3 + columns(until))
+        + other.as_ref().map_or(0, |other| 3 + columns(other));
     let room = pen.room().saturating_sub(behind + columns(sign)).max(SHORTEST_NAME);
     let name = printable(domain.label.as_bytes());
     let name = end_of(&name, room.into(), "..");
@@ -356,7 +364,9 @@ fn tightest(pen: &mut Pen<'_, '_>, state: &State, wide: bool) {
     if let Some(until) = until {
         pen.gap(3).put(&until, role);
     }
-    if let Some(growth) = growth(domain) {
+    if let Some(other) = other {
+        pen.gap(3).put(&other, Role::Danger);
+    } else if let Some(growth) = growth(domain) {
         pen.whole(&format!("   {}", growth.about()), Role::Plain);
     }
 }

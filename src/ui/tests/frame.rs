@@ -14,6 +14,7 @@ use crate::config::ThemeName;
 use crate::mapping_class::MappingClass;
 use crate::monitor::report::{Level, Report};
 use crate::snapshot::needs::FactGroups;
+use crate::snapshot::process::CgroupPath;
 use crate::table::Column;
 use crate::ui::theme::{Role, Theme};
 use crate::ui::{draw, fixture};
@@ -219,6 +220,26 @@ fn one_is_not_several() {
     assert!(shown.contains("  1 process  "), "{shown}");
     state.focus = Pane::Kills;
     assert!(screen(&state).contains("the machine and 1 cgroup with a limit."), "{}", screen(&state));
+}
+
+/// The least headroom leads; who has more and is full before is told beside it.
+#[test]
+fn who_is_full_first_is_told_beside_who_has_least_left() {
+    for width in [80, 120, 200] {
+        let mut state = fixture::state((width, 24), UNICODE);
+        let report = Arc::make_mut(&mut state.report);
+        let mut still = report.domains[0].clone();
+        (still.path, still.label) = (CgroupPath::new("/still"), "still".into());
+        (still.growth, still.time_left, still.level) = (None, None, Level::Critical);
+        report.domains[0].headroom = Some(Bytes::from_mib(200));
+        report.domains[0].time_left = Some(Duration::from_secs(10));
+        report.domains.insert(0, still);
+        let shown = screen(&state);
+        let row = shown.lines().find(|row| row.contains("34.0M left")).expect("the tightest leads");
+        assert!(row.contains("still") && row.contains("!! docker 4f2a91 full in about 10s"), "{width}: {row}");
+        Arc::make_mut(&mut state.report).domains[1].level = Level::Calm;
+        assert!(!screen(&state).lines().take(4).any(|row| row.contains("docker 4f2a91")));
+    }
 }
 
 #[test]

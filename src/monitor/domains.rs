@@ -222,9 +222,10 @@ impl Domains {
                     row.leading = u16::try_from(place).ok();
                     row.risk = rank;
                     // Who brings a quarter of it is part of it.
-                    memory.imminent = report.machine.own.id != Some(row.id) && rush.is_some_and(|rush| {
-                        row.growth.is_some_and(|growth| growth.per_second() * 4.0 >= rush.per_second())
-                    });
+                    memory.imminent = report.machine.own.id != Some(row.id)
+                        && rush.is_some_and(|rush| {
+                            row.growth.is_some_and(|growth| growth.per_second() * 4.0 >= rush.per_second())
+                        });
                 }
             }
         }

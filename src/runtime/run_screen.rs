@@ -42,14 +42,14 @@ const HANG_UP: i32 = 1;
 /// # Errors
 /// No terminal, no procfs, what was asked for cannot be had; the inner one: the command cannot be executed.
 pub fn run(config: &Config, asked: &RunConfig, source: TreeSource) -> Result<Result<RunReport, NotStarted>> {
+    // While there is one thread: what tests tell is read by another. No child has our memory locked (mlockall(2)).
+    let protection = Protection::begin(config);
     let (mut reader, writer) = io::pipe()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let followed = match runtime.block_on(async { Followed::start(asked, source, Some(writer)) })? {
         Ok(followed) => followed,
         Err(reason) => return Ok(Err(reason)),
     };
-    // After the command was started, which is not to be spared for us, and while there is one thread.
-    let protection = Protection::begin(config);
     let id = control::identify(&config.proc_root, followed.pid());
     let notices = followed.sender();
     let (tell, told) = mpsc::channel(16);

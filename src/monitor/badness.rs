@@ -57,7 +57,7 @@ pub fn oom_score(badness: i64, machine_total: Pages, formula: ScoreFormula) -> i
     let share = badness.saturating_mul(1000) / signed(machine_total).max(1);
     match formula {
         ScoreFormula::Share => share,
-        ScoreFormula::TwoThirds => (1000 + share) * 2 / 3,
+        ScoreFormula::TwoThirds => share.saturating_add(1000).saturating_mul(2) / 3,
     }
 }
 
@@ -102,6 +102,14 @@ mod tests {
         assert_eq!(adjustment_pages(1000, Pages(999)), 0);
         assert_eq!(adjustment_pages(1000, Pages(1999)), 1000);
         assert_eq!(adjustment_pages(-1000, Pages(262_144)), -262_000);
+    }
+
+    /// A total of 0 pages divides by 1: the share is what it is of.
+    #[test]
+    fn a_score_of_no_memory_at_all_does_not_overflow() {
+        for (sum, sign) in [(i64::MAX, 1), (i64::MIN, -1)] {
+            assert_eq!(oom_score(sum, Pages(0), ScoreFormula::TwoThirds).signum(), sign);
+        }
     }
 
     proptest! {

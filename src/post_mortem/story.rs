@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use super::score::{Scale, Score};
 use crate::oom_log::{Candidate, Constraint, Domain, Episode, Name, Outcome};
-use crate::units::Pid;
+use crate::units::{Pages, Pid};
 
 /// Victims that are remembered to explain later choices: they may be in later tables while they die.
 const MOST_RECENT: usize = 256;
@@ -180,9 +180,10 @@ const ROUGH: u64 = 512;
 
 /// 3 % of the score, or (before 3.14) of the total.
 fn is_within(margin: u64, higher: &Ranked, scale: &Scale) -> bool {
-    let of_score = higher.score.held.0 * 3 / 100;
-    let of_total = scale.total.map_or(0, |total| total.0 * 3 / 100);
-    margin <= of_score.max(of_total) + ROUGH
+    let three_percent = |pages: Pages| pages.0.saturating_mul(3) / 100;
+    let of_score = three_percent(higher.score.held);
+    let of_total = scale.total.map_or(0, three_percent);
+    margin <= of_score.max(of_total).saturating_add(ROUGH)
 }
 
 /// Whom the kernel chose: the one named as chosen, else the first who died, else the one of the summary.
@@ -300,5 +301,22 @@ mod tests {
         assert_eq!(single.reason, Reason::OnlyOne);
         let missing = story("6.8.0", HOST, &[(1, 50, 0, 7)], 8, NONE);
         assert_eq!(missing.reason, Reason::NotInTable);
+    }
+
+    /// A log may say anything: three percent of it were more than there are numbers.
+    #[test]
+    fn a_table_of_huge_numbers_is_told_as_any_other() {
+        let log = b"[1.000000] x invoked oom-killer: gfp_mask=0x1, order=0, oom_score_adj=0\n\
+[1.000001] CPU: 1 PID: 31 Comm: x Not tainted 4.4.0 #1\n\
+[1.000002] [ pid ]   uid  tgid total_vm      rss nr_ptes nr_pmds swapents oom_score_adj name\n\
+[1.000003] [   10]     0    10     7270 18446744073709551615 1 1 0 0 big\n\
+[1.000004] [   11]     0    11     7270 100 1 1 0 0 small\n\
+[1.000005] Out of memory: Kill process 11 (small) score 5 or sacrifice child\n\
+[1.000006] Killed process 11 (small) total-vm:1kB, anon-rss:400kB, file-rss:0kB\n";
+        let mut reader = LogReader::default();
+        reader.push(log);
+        reader.finish();
+        let story = Teller::default().tell(reader.next_episode().expect("an episode"));
+        assert!(matches!(story.reason, Reason::Outranked { .. }), "{:?}", story.reason);
     }
 }

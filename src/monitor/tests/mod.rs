@@ -1,5 +1,6 @@
 //! The fold, on snapshots made by hand.
 
+mod blamed_limits;
 mod golang;
 mod group_kills;
 mod kills;

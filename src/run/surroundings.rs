@@ -166,28 +166,32 @@ impl Surroundings {
         Some((from, of(last)?, is_own || at < self.from_the_beginning))
     }
 
-    /// Which cgroup was at its limit as somebody was killed: the one that counted it (v2 `oom`: mm/memcontrol.c
-    /// mem_cgroup_oom; v1 `failcnt`, which counts what could be reclaimed too); where none counts, the one with the tightest
-    /// limit. `None`: none that can be seen was.
+    /// Which cgroup was at its limit as somebody was killed: the one whose `oom` rose (v2, mm/memcontrol.c mem_cgroup_oom), else
+    /// the one with the tightest limit, unless it never held so much. `None`: none that can be seen was.
     pub(super) fn ran_full(&self, own: Option<&[u8]>) -> Option<RanFull> {
-        let hit = |last: &Cgroup| {
-            let of = |cgroup: &Cgroup| match cgroup.version {
-                Version::V1 => cgroup.events.max,
-                Version::V2 => cgroup.events.oom,
-            };
-            let (from, to, is_whole) = self.rise(last, own, of)?;
-            (is_whole || to > from).then_some(to > from)
-        };
         let killed = CgroupPath(self.kills(own)?.path.into());
+        let was_full = |last: &Cgroup, limit: Bytes| match last.version {
+            // `failcnt` does not count what the limit on memory with swap refuses.
+            Version::V1 => {
+                let bounds_alone = last.memory_and_swap_limit.flatten().is_none();
+                (bounds_alone && last.peak? < Bytes(limit.0 / 10 * 9)).then_some(false)
+            }
+            Version::V2 => {
+                let (from, to, is_whole) = self.rise(last, own, |cgroup| cgroup.events.oom)?;
+                (is_whole || to > from).then_some(to > from)
+            }
+        };
         let is_limit = |limit: &Bytes| self.host_memory.is_none_or(|machine| *limit < machine);
-        let above = || self.last.iter().filter(|last| killed.is_within(&last.path));
-        let limited = || above().filter_map(|last| Some((last, last.limit.flatten().filter(is_limit)?)));
-        let counted = limited().all(|(last, _)| hit(last).is_some());
-        let full = limited().filter(|(last, _)| !counted || hit(last) == Some(true)).min_by_key(|(_, limit)| *limit);
-        full.map(|(last, limit)| RanFull {
+        let above = self.last.iter().filter(|last| killed.is_within(&last.path));
+        let limited = above.filter_map(|last| {
+            let limit = last.limit.flatten().filter(is_limit)?;
+            Some((last, limit, was_full(last, limit)))
+        });
+        let full = limited.filter(|(.., was_full)| *was_full != Some(false)).min_by_key(|(_, limit, _)| *limit);
+        full.map(|(last, limit, was_full)| RanFull {
             path: last.path.0.as_ref().into(),
             limit,
-            is_told: counted && last.version == Version::V2,
+            is_told: was_full == Some(true),
         })
     }
 

@@ -250,3 +250,23 @@ fn whose_limit_it_was_is_told_by_who_counted_it() {
         assert!(summary.ends_with(end), "{limits:?} {hit:?}: {summary}");
     }
 }
+
+/// v1 does not count whose limit it was. A limit that was never held was not reached.
+#[test]
+fn a_limit_of_v1_that_was_never_nearly_held_took_nobody() {
+    let judged = |peak, both: Option<u64>| {
+        let at = |second, kills| {
+            let mut cgroup = group("/job", Some(64), kills, second);
+            (cgroup.version, cgroup.peak) = (Version::V1, Some(Bytes::from_mib(peak)));
+            cgroup.memory_and_swap_limit = Some(both.map(Bytes::from_mib));
+            let top = Cgroup { version: Version::V1, ..group("/", None, 0, second) };
+            without_log(look(second, vec![cgroup, top], 7 + kills, &[]))
+        };
+        let verdict = judged([at(1, 0), at(2, 1), ends(at(3, 1), SIGKILL)], Exit::Signal(SIGKILL), Ok(()));
+        (verdict.kind, verdict.confidence)
+    };
+    let job = (VerdictKind::OomKilledCgroup, Confidence::Likely);
+    assert_eq!(judged(63, None), job);
+    assert_eq!(judged(20, Some(64)), job, "the rest may be in swap");
+    assert_eq!(judged(20, None), (VerdictKind::OomKilledHost, Confidence::Likely));
+}

@@ -210,7 +210,7 @@ mod tests {
     use super::*;
     use crate::run::RunPlan;
     use crate::snapshot::process::Name;
-    use crate::units::Pid;
+    use crate::units::{Bytes, Pid};
 
     #[test]
     fn the_linker_of_one_util_is_not_that_of_the_other_whose_binary_is_known() {
@@ -234,5 +234,19 @@ mod tests {
         let named: Vec<_> = run.processes.iter().map(|process| process.role.package.as_deref()).collect();
         let (util, cart) = (Some("m/x/util"), Some("m/cart"));
         assert_eq!(named, [util, util, None, cart, cart, util, cart, None]);
+    }
+
+    /// It came and went between two looks: its end is not when it held the most.
+    #[test]
+    fn the_moment_of_a_peak_that_no_look_met_is_not_told() {
+        let mut hog = Watched::new(ProcessId::new(7, 1), Pid(1), Name::new(b"hog"), Timestamp::from_secs(1));
+        hog.account(Timestamp::from_secs(9), Some(Bytes::from_mib(90)), Some(0));
+        let alone = [line(&hog, Timestamp::default())];
+        let seen = |mib| Peak { at: Some(Timestamp::from_secs(2)), total: Bytes::from_mib(mib), holders: Vec::new() };
+        let told = |seen| no_less_than_one(seen, &alone).map(|peak| (peak.at, peak.total));
+        for seen in [None, Some(seen(40))] {
+            assert_eq!(told(seen), Some((None, Bytes::from_mib(90))));
+        }
+        assert_eq!(told(Some(seen(100))), Some((Some(Timestamp::from_secs(2)), Bytes::from_mib(100))));
     }
 }

@@ -145,3 +145,46 @@ fn all_that_a_hook_is_told_of_a_real_alarm_is_so() {
     }
     assert!(number("OOMTOP_WITHHELD") < 100);
 }
+
+/// On the screen of a run the hook is a child of ours as well as the command. Its status is taken by whoever started it, not by
+/// whoever follows the command, and neither it nor what it starts and leaves behind is of the run.
+#[test]
+fn the_hook_of_a_run_ends_well_and_is_none_of_the_run() {
+    if require::root().then(require::memory_cgroups).flatten().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let text = |name: &str| fs::read_to_string(path(name)).unwrap_or_default();
+    let number = |name: &str| text(name).trim().parse::<u64>().expect("a number");
+    // Whom it leaves behind is handed to us. It ends when several looks at the tree have met both.
+    let script = "cd \"$0\"; (sleep 1 & echo $! >left); echo $$ >own; sleep 2; : >over";
+    let hook = format!("[\"sh\", \"-c\", {script:?}, \"{}\"]", folder.path().display());
+    let alarm = format!("[alarm]\nkinds = [\"imminent\"]\nhook_every = \"1h\"\nhook = {hook}\n");
+    fs::write(path("config.toml"), alarm).expect("written");
+    let grows = "x=; while :; do x=$x$(head -c 1048576 /dev/zero | tr '\\0' x); sleep 0.4; done";
+    let mut command = program::oomtop();
+    command.args(["run", "--memory-max", "128M", "--config"]).arg(path("config.toml"));
+    command.arg("--report").arg(path("run.json")).args(["--", "sh", "-c", grows]);
+    let mut terminal = Terminal::start(command, 120, 34);
+    let begin = Instant::now();
+    while !path("over").exists() {
+        assert!(begin.elapsed() < 2 * PATIENCE, "no hook was called:\n{}", terminal.text().join("\n"));
+        terminal.watch(Duration::from_millis(100));
+    }
+    terminal.press("q");
+    let ended = terminal.until(PATIENCE, |screen| screen.contents().contains("it was sent SIGINT"));
+    assert!(ended.is_ok(), "{}", terminal.text().join("\n"));
+    terminal.press("q");
+    assert!(terminal.ended(PATIENCE).is_some(), "q leaves");
+    let told = String::from_utf8_lossy(terminal.transcript()).into_owned();
+    assert!(!told.contains("hook failed"), "{told}");
+    let report: serde_json::Value = serde_json::from_str(&text("run.json")).expect("JSON");
+    let processes = report["processes"].as_array().expect("a list");
+    let named = |name: &str| processes.iter().filter(|process| process["name"] == name).count();
+    assert!(named("sh") > 0 && named("tr") > 0, "the command is: {processes:#?}");
+    for hooked in ["own", "left"] {
+        let is_there = processes.iter().any(|process| process["pid"] == number(hooked));
+        assert!(!is_there, "{hooked} {}: {processes:#?}", number(hooked));
+    }
+}

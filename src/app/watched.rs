@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::monitor::alarm::AlarmReport;
-use crate::monitor::kill_report::KillReport;
+use crate::monitor::kill_report::{Confidence, KillReport};
 use crate::monitor::report::{DomainKind, DomainReport, Level, WarningState};
 use crate::run::report::{Exit, ProcessLine, VerdictKind};
 use crate::snapshot::process::CgroupPath;
@@ -90,10 +90,18 @@ impl State {
             return None;
         }
         let names: Vec<_> = roots.iter().map(|id| self.name_of(*id)).collect();
-        let victim = |kill: &Arc<KillReport>| kill.victim.as_ref().and_then(|victim| victim.id);
-        let fate = match self.report.kills.iter().filter_map(victim).find(|id| roots.contains(id)) {
-            Some(id) if roots.len() > 1 => format!("have ended: the OOM killer killed {}", self.name_of(id)),
-            Some(_) => "was killed by the OOM killer".into(),
+        let victim = |kill: &Arc<KillReport>| Some((kill.victim.as_ref()?.id?, kill.confidence));
+        let is_root =
+            |(id, confidence): &(ProcessId, Confidence)| *confidence != Confidence::Guess && roots.contains(id);
+        let fate = match self.report.kills.iter().filter_map(victim).find(is_root) {
+            Some((id, confidence)) => {
+                let likely = if confidence == Confidence::Certain { "" } else { ", likely" };
+                if roots.len() > 1 {
+                    format!("have ended: the OOM killer killed {}{likely}", self.name_of(id))
+                } else {
+                    format!("was killed by the OOM killer{likely}")
+                }
+            }
             None if roots.len() > 1 => "have ended".into(),
             None => "has ended".into(),
         };

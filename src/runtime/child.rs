@@ -6,9 +6,10 @@ use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, set_child_subreaper, setsid, wait};
 use tokio::signal::unix::{SignalKind, signal};
@@ -109,10 +110,85 @@ pub enum Change {
     Continued,
 }
 
-/// Takes what has become of our children.
+/// Those of our children for whom another thread waits. Nobody is reaped while it is held.
+static WAITED_FOR_ELSEWHERE: Mutex<Vec<Elsewhere>> = Mutex::new(Vec::new());
+
+/// A child for which another thread waits; how it ended, where [`reap`] came first.
+struct Elsewhere {
+    pid: u32,
+    ended: Option<ExitStatus>,
+}
+
+/// A child that is no part of what is followed, in a process group of its own: whoever starts it waits for it.
+#[derive(Debug)]
+pub struct Aside(std::process::Child);
+
+impl Aside {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    #[expect(clippy::disallowed_methods, reason = "the one place where such a child is started")]
+    pub fn start(command: &mut Command) -> io::Result<Self> {
+        let mut elsewhere = WAITED_FOR_ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+        let child = command.process_group(0).spawn()?;
+        elsewhere.push(Elsewhere { pid: child.id(), ended: None });
+        Ok(Self(child))
+    }
+
+    /// How it ended; `None`: it lives.
+    ///
+    /// # Errors
+    /// wait(2) fails.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        let mut elsewhere = WAITED_FOR_ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ended(&mut elsewhere)
+    }
+
+    fn ended(&mut self, elsewhere: &mut [Elsewhere]) -> io::Result<Option<ExitStatus>> {
+        let pid = self.0.id();
+        match elsewhere.iter().find(|other| other.pid == pid).and_then(|other| other.ended) {
+            Some(status) => Ok(Some(status)),
+            None => self.0.try_wait(),
+        }
+    }
+
+    /// Kills it with all of its process group, unless it has ended.
+    ///
+    /// # Errors
+    /// wait(2) fails.
+    pub fn kill(&mut self) -> io::Result<()> {
+        let mut elsewhere = WAITED_FOR_ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody reaps it meanwhile, so its number is still its own.
+        if self.ended(&mut elsewhere)?.is_none()
+            && let Some(group) = Pid::from_raw(self.0.id().cast_signed())
+        {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        let mut elsewhere = WAITED_FOR_ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+        elsewhere.retain(|other| other.pid != self.0.id());
+    }
+}
+
+/// Takes what has become of our children, but of those for whom another thread waits.
 pub fn reap(mut each: impl FnMut(units::Pid, Change)) {
     const WANTED: WaitOptions = WaitOptions::NOHANG.union(WaitOptions::UNTRACED).union(WaitOptions::CONTINUED);
-    while let Ok(Some((pid, status))) = wait(WANTED) {
+    loop {
+        let mut elsewhere = WAITED_FOR_ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(Some((pid, status))) = wait(WANTED) else { return };
+        let number = pid.as_raw_nonzero().get().unsigned_abs();
+        if let Some(other) = elsewhere.iter_mut().find(|other| other.pid == number) {
+            let has_ended = !status.stopped() && !status.continued();
+            other.ended = has_ended.then(|| ExitStatus::from_raw(status.as_raw())).or(other.ended);
+            continue;
+        }
+        drop(elsewhere);
         let change = if status.stopped() {
             Change::Stopped
         } else if status.continued() {
@@ -120,7 +196,7 @@ pub fn reap(mut each: impl FnMut(units::Pid, Change)) {
         } else {
             Change::Ended(status.as_raw())
         };
-        each(units::Pid(pid.as_raw_nonzero().get().unsigned_abs()), change);
+        each(units::Pid(number), change);
     }
 }
 

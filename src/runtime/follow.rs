@@ -82,6 +82,9 @@ impl Followed {
         let mut start = command(asked, cgroup.as_ref(), go_memory_limit, apart.as_ref())?;
         let tests = if asked.tests { Some(go_test::tell_through(asked, &mut start, apart)?) } else { None };
         let started = child::find(&asked.command[0]).and_then(|()| Child::start(start, is_apart));
+        if let Some(child) = started.as_ref().ok().filter(|_| is_apart) {
+            source.expect_apart(child.pid());
+        }
         Ok(started.map(|child| Self { job: child.job(), child, source, run, notices, sender, tests, _cgroup: cgroup }))
     }
 

@@ -3,12 +3,10 @@
 //! its own, so that it can hold up nobody. Refuses to run two at once, and to let more than one wait.
 
 use std::io;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::mpsc;
 
 use crate::app::{Event, HookCall};
@@ -16,6 +14,8 @@ use crate::config::{AlarmConfig, START};
 use crate::export::json::rfc3339;
 use crate::monitor::alarm::{AlarmReport, Portrait};
 use crate::text::printable;
+
+use super::child::Aside;
 
 /// How often it is looked whether the hook has ended.
 const LOOK: Duration = Duration::from_millis(20);
@@ -76,14 +76,14 @@ fn run(
     let Some((program, arguments)) = command.split_first() else { return Ok(()) };
     let told = |error: io::Error| format!("{}: {error}", printable(program.as_bytes()));
     let mut hook = becoming(program, oom_score_adj);
-    hook.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    hook.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // What we were called with is no business of ours to pass on under our own name.
     let ours = std::env::vars_os().map(|(name, _)| name).filter(|name| name.as_encoded_bytes().starts_with(b"OOMTOP_"));
     for name in ours {
         hook.env_remove(name);
     }
     hook.envs(facts.iter().map(|(name, value)| (name, value)));
-    let mut child = hook.spawn().map_err(told)?;
+    let mut child = Aside::start(&mut hook).map_err(told)?;
     match wait(&mut child, timeout).map_err(told)? {
         Some(status) if status.success() => Ok(()),
         Some(status) => Err(format!("{}: {status}", printable(program.as_bytes()))),
@@ -102,23 +102,19 @@ fn becoming(program: &str, oom_score_adj: Option<i16>) -> Command {
 
 /// `None`: it was killed.
 #[expect(clippy::disallowed_methods, reason = "a hook gets a time that passes outside of the fold")]
-fn wait(child: &mut Child, timeout: Duration) -> io::Result<Option<ExitStatus>> {
+fn wait(child: &mut Aside, timeout: Duration) -> io::Result<Option<ExitStatus>> {
     let begin = Instant::now();
+    let mut was_killed = false;
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+            return Ok((!was_killed).then_some(status));
         }
-        if begin.elapsed() >= timeout {
-            break;
+        if !was_killed && begin.elapsed() >= timeout {
+            child.kill()?;
+            was_killed = true;
         }
         std::thread::sleep(LOOK);
     }
-    // It was not reaped yet, so its number is still its own.
-    if let Some(group) = Pid::from_raw(child.id().cast_signed()) {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-    child.wait()?;
-    Ok(None)
 }
 
 /// What the hook is told, by the names of its environment. What is not known is not there. Names are made safe to show:

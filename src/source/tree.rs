@@ -91,7 +91,7 @@ impl TreeSource {
     /// # Errors
     /// Where the root of procfs cannot be opened or does not show our own process.
     pub fn open(proc_root: &Path, sys_root: &Path) -> Result<Self, SourceError> {
-        Self::open_below(proc_root, sys_root, Top::Ourselves)
+        Self::open_below(proc_root, sys_root, Top::Ourselves { apart: None })
     }
 
     /// The same for processes that somebody else started, and all below them. The first pass finds who that is.
@@ -155,6 +155,11 @@ impl TreeSource {
     /// it there.
     pub fn expect_in(&mut self, membership: &[u8]) {
         self.membership = membership.to_vec();
+    }
+
+    /// The command has this number and a session of its own: who is started besides is in ours, and none of the tree.
+    pub fn expect_apart(&mut self, command: Pid) {
+        self.top = Top::Ourselves { apart: Some(command) };
     }
 
     /// Those at the top of somebody else's tree have all ended.
@@ -221,7 +226,7 @@ impl TreeSource {
     /// The cgroups above the tree: of its first member, as long as there is one.
     fn lineage(&mut self) -> Vec<Cgroup> {
         let first = self.members.first().map(|member| member.id.pid);
-        let before_it_starts = matches!(self.top, Top::Ourselves) && self.membership.is_empty();
+        let before_it_starts = matches!(self.top, Top::Ourselves { .. }) && self.membership.is_empty();
         let asked = first.or_else(|| before_it_starts.then_some(self.own.pid));
         let version = self.cgroups.version();
         // Of v1 one that exits tells the root, wherever it was (kernel/cgroup/cgroup.c proc_cgroup_show).

@@ -99,7 +99,7 @@ fn what_cannot_be_watched_says_why() {
 
 #[test]
 fn of_processes_that_were_asked_for_and_ended_it_is_told_who_they_were_and_the_way_on() {
-    use crate::monitor::kill_report::{KillReport, Killed};
+    use crate::monitor::kill_report::{Confidence, KillReport, Killed};
     use crate::units::WallTime;
 
     let mut state = state();
@@ -115,8 +115,15 @@ fn of_processes_that_were_asked_for_and_ended_it_is_told_who_they_were_and_the_w
     assert_eq!(state.nobody_left().as_deref(), Some("a.test 30 has ended"));
     let mut kill = KillReport::unknown(1, Timestamp::from_secs(3), WallTime(0));
     kill.victim = Some(Killed { id: Some(id(30)), pid: Pid(30), name: (*b"a.test").into(), is_of_host: true });
-    Arc::make_mut(&mut state.report).kills = vec![Arc::new(kill)];
-    assert_eq!(state.nobody_left().as_deref(), Some("a.test 30 was killed by the OOM killer"));
+    for (confidence, told) in [
+        (Confidence::Guess, "a.test 30 has ended"),
+        (Confidence::Likely, "a.test 30 was killed by the OOM killer, likely"),
+        (Confidence::Certain, "a.test 30 was killed by the OOM killer"),
+    ] {
+        kill.confidence = confidence;
+        Arc::make_mut(&mut state.report).kills = vec![Arc::new(kill.clone())];
+        assert_eq!(state.nobody_left().as_deref(), Some(told));
+    }
     // Everybody else is a key away, then what the filter hides.
     press(&mut state, "<esc>");
     assert_eq!((state.list.roots.len(), state.list.filter.as_deref()), (0, Some(".test")));

@@ -99,3 +99,25 @@ fn calls_beyond_one_that_runs_and_one_that_waits_are_refused_at_once() {
     let (hook, mut outcomes) = Hook::start(&AlarmConfig::default(), None).unwrap();
     assert_eq!((hook.call(call()), outcomes.blocking_recv()), (Ok(()), None));
 }
+
+/// Who follows the command of a run takes the statuses of its children as they end, on another thread: the one of a hook, which
+/// had ended well, was gone then (`No child processes`).
+#[test]
+fn a_hook_is_waited_for_by_nobody_else() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let is_over = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_over);
+    let follower = std::thread::spawn(move || {
+        while !seen.load(Ordering::Relaxed) {
+            crate::runtime::child::reap(|_, _| {});
+        }
+    });
+    for _ in 0..10 {
+        assert_eq!(run(&shell("exit 0"), &[], Duration::from_secs(30), None), Ok(()));
+    }
+    let hangs = run(&shell("sleep 600"), &[], Duration::from_millis(300), None);
+    is_over.store(true, Ordering::Relaxed);
+    follower.join().unwrap();
+    assert_eq!(hangs, Err("sh: killed after 300ms".into()));
+}

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustix::process::{Pid as RawPid, getsid};
+
 use crate::units::{Pid, ProcessId};
 
 use super::TreeSource;
@@ -9,8 +11,9 @@ use super::TreeSource;
 /// What stands at the top of the tree.
 #[derive(Debug)]
 pub(super) enum Top {
-    /// We do, and are not in it.
-    Ourselves,
+    /// We do, and are not in it. Where the command has a session of its own, this one, nobody of ours is in it either: whom
+    /// we start besides (a hook), and what is left of theirs to us.
+    Ourselves { apart: Option<Pid> },
     /// These, which somebody else started.
     Others(Vec<ProcessId>),
 }
@@ -19,7 +22,9 @@ impl Top {
     /// Whether this process with that parent is one of the first of the tree.
     pub(super) fn has(&self, id: ProcessId, parent: Pid, own: Pid) -> bool {
         match self {
-            Self::Ourselves => parent == own,
+            Self::Ourselves { apart } => {
+                parent == own && apart.is_none_or(|command| id.pid == command || is_apart(id.pid))
+            }
             Self::Others(roots) => roots.contains(&id),
         }
     }
@@ -28,12 +33,19 @@ impl Top {
     /// half of a processor at the most, at somebody else's a twentieth.
     pub(super) fn pause(&self, is_lively: bool, took: Duration) -> Duration {
         let rests = match self {
-            Self::Ourselves => 1,
+            Self::Ourselves { .. } => 1,
             Self::Others(_) => 19,
         };
         let pace = if is_lively { TreeSource::LIVELY } else { TreeSource::CALM };
         pace.max(took * rests)
     }
+}
+
+/// Whether this child of ours is in another session than we are: nobody enters ours who was not begun in it. Of one that
+/// is gone nobody knows, and nothing more is told.
+fn is_apart(pid: Pid) -> bool {
+    let pid = i32::try_from(pid.0).ok().and_then(RawPid::from_raw);
+    pid.is_some_and(|pid| getsid(Some(pid)).is_ok_and(|session| getsid(None) != Ok(session)))
 }
 
 #[cfg(test)]
@@ -43,7 +55,7 @@ mod tests {
     #[test]
     fn the_pause_grows_with_what_a_pass_takes() {
         let millis = Duration::from_millis;
-        let (ours, others) = (Top::Ourselves, Top::Others(Vec::new()));
+        let (ours, others) = (Top::Ourselves { apart: None }, Top::Others(Vec::new()));
         for (top, is_lively, took, pause) in [
             (&ours, true, 0, 10),
             (&ours, false, 0, 50),

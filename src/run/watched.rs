@@ -92,8 +92,8 @@ pub struct Watched {
     stood_still: Duration,
 }
 
-/// A rise of the last seconds is told as well after hours.
-const HELD: Bounds = Bounds { points: 128, window: Millis::MAX };
+/// Half of the points are those of the last half minute, each as it was seen: its rise is told as well after hours.
+const HELD: Bounds = Bounds { points: 1200, window: Millis::MAX };
 
 impl Watched {
     /// Known by its number and nothing else.
@@ -240,6 +240,8 @@ impl Watched {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn watched() -> Watched {
@@ -312,5 +314,32 @@ mod tests {
         let mut watched = watched();
         watched.account(Timestamp::from_secs(2), None, Some(2 << 8));
         assert_eq!((watched.killed_by(), watched.exit_code()), (None, Some(2)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        /// Minutes of a heap that comes and goes, then a rise to its end: it is told as from all that was seen.
+        #[test]
+        fn a_rise_after_many_minutes_is_told_as_from_every_look(
+            waves in proptest::collection::vec(0_u64..4096, 50),
+            looks in 2_000_u64..20_000,
+            (seconds, rate) in (1_u64..20, 20_u64..200),
+            stands in 0_u64..9,
+        ) {
+            const EVERY: Bounds = Bounds { points: usize::MAX, window: Millis::MAX };
+            let (mut watched, mut every) = (watched(), Series::default());
+            for look in 0..looks + (seconds + stands) * 20 {
+                let risen = look.saturating_sub(looks).min(seconds * 20) * rate * 1024 / 20;
+                let kib = 50_000 + waves[look as usize % waves.len()] + risen;
+                let at = Timestamp::from_secs(1).after(Duration::from_millis(look * 50));
+                let status = Status { rss: Some(Bytes::from_kib(kib)), ..Status::default() };
+                watched.observe(at, &Stat { name: Name::new(b"a.test"), ..Stat::default() }, Some(&status));
+                every.push((look * 50) as Millis, Bytes::from_kib(kib), EVERY);
+            }
+            let (told, from_every) = (watched.rise(), Rise::of(&every));
+            prop_assert_eq!(told.stood.is_some(), from_every.stood.is_some());
+            let [told, from_every] = [told, from_every].map(|rise| rise.growth.map_or(0.0, |(_, rate)| rate.per_second()));
+            prop_assert!((told - from_every).abs() <= from_every / 5.0, "{} and not {}", told, from_every);
+        }
     }
 }

@@ -5,6 +5,7 @@ mod limits;
 mod oom;
 mod outside;
 mod signals;
+mod timeout;
 mod words;
 
 use crate::monitor::kill_report::Confidence;
@@ -95,7 +96,8 @@ pub(super) fn judge(case: &Case<'_>) -> Verdict {
         .or_else(|| signals::passed_on(case))
         .or_else(|| signals::killed(case))
         .or_else(|| limits::timed_out(case))
-        .or_else(|| limits::space(case));
+        .or_else(|| limits::space(case))
+        .or_else(|| signals::out_of_time(case));
     let mut verdict = outside::seen_from_outside(case, found.unwrap_or_else(|| by_exit(case)));
     let victim = verdict.victim.as_ref().map(|victim| victim.id);
     let victim = victim.and_then(|id| case.processes.iter().find(|process| process.id == id));

@@ -1,15 +1,16 @@
 //! Whom a signal ended that the OOM killer did not send: one that came to us, or somebody else's. Refuses to name a sender
-//! that nobody saw.
+//! that nobody saw: a
+//! timeout whose time was over is likely one.
 
 use std::time::Duration;
 
 use crate::monitor::kill_report::Confidence;
 use crate::run::phase::Phase;
-use crate::run::report::{Evidence, Exit, Verdict, VerdictKind};
+use crate::run::report::{Evidence, Exit, Verdict, VerdictKind, seconds};
 use crate::run::watched::Watched;
 use crate::run::{Signalled, command};
-use crate::text::{joined, printable};
 
+use super::timeout;
 use super::words::{during, ending, exit_evidence, held, log_evidence, signal_name, squeeze_evidence, victim, who};
 use super::{Case, SIGKILL, without_oom};
 
@@ -75,19 +76,22 @@ pub(super) fn killed(case: &Case<'_>) -> Option<Verdict> {
     let works = |process: &&Watched| process.role.phase != Phase::Other;
     let by_signal = case.processes.iter().filter(|process| process.killed_by().is_some());
     let root = command(case.processes).filter(|process| process.killed_by().is_some());
+    // A timeout that sends SIGKILL sends it to itself too.
+    let root = root.filter(|root| timeout::that_says_so(case).is_none_or(|timeout| timeout.id != root.id));
+    let is_timed_out = |process: &&Watched| sender(case, process).is_some();
+    let timed_out = by_signal.clone().filter(is_timed_out).max_by_key(|process| process.peak().map(|(peak, _)| peak));
     // The first that died is the cause; what it worked for dies after it. Who was sent it to its whole group dies as one: of
     // those it is the test that is asked about.
-    let first = by_signal.clone().filter(works).min_by_key(|process| process.ended).or(root)?;
+    let first = by_signal.clone().filter(works).min_by_key(|process| process.ended).or(timed_out).or(root)?;
     let signal = first.killed_by()?;
     let at_once = |process: &&Watched| {
         process.killed_by() == Some(signal) && process.ended <= first.ended.map(|ended| ended.after(AT_ONCE))
     };
     let tests = by_signal.filter(|process| process.role.phase == Phase::Test).filter(at_once);
     let process = tests.min_by_key(|process| process.ended).unwrap_or(first);
-    let timeout = case.processes.iter().find(|process| is_timeout(process)).filter(|_| asks_to_end(signal));
-    let by_timeout = timeout.map(|timeout| {
-        let command = timeout.command.as_deref().map(|command| joined(&command.arguments)).unwrap_or_default();
-        Evidence { source: "command line", text: format!("\"{}\" sends such signals", printable(&command)) }
+    let by_timeout = sender(case, process).map(|timeout| Evidence {
+        source: "command line",
+        text: format!("\"{}\" sends such a signal, and its time was over", timeout::as_typed(timeout)),
     });
     let mut evidence: Vec<Evidence> = exit_evidence(process).into_iter().collect();
     if signal != SIGKILL {
@@ -126,6 +130,29 @@ pub(super) fn killed(case: &Case<'_>) -> Option<Verdict> {
     })
 }
 
-fn is_timeout(process: &Watched) -> bool {
-    process.name.as_bytes() == b"timeout"
+/// The timeout that most likely sent the signal which ended this process.
+fn sender<'a>(case: &Case<'a>, process: &Watched) -> Option<&'a Watched> {
+    timeout::above(case, process, process.killed_by()?)
+}
+
+/// Nobody told how what ran below a timeout ended, but that had its time, and the status that says so.
+pub(super) fn out_of_time(case: &Case<'_>) -> Option<Verdict> {
+    let timeout = timeout::that_says_so(case).filter(|_| !case.went_well())?;
+    let (no_kill, sure) = without_oom(case);
+    let typed = timeout::as_typed(timeout);
+    let lived = seconds(timeout.lifetime());
+    let mut evidence = vec![Evidence { source: "lifetime", text: format!("\"{typed}\" ran for {lived}") }];
+    evidence.extend(exit_evidence(timeout));
+    evidence.extend(no_kill);
+    Some(Verdict {
+        kind: VerdictKind::KilledBySignal,
+        confidence: if sure { Confidence::Likely } else { Confidence::Guess },
+        summary: format!(
+            "most likely the time of \"{typed}\" was over, and it ended what it ran{}",
+            case.exit.map_or_else(String::new, |exit| format!("; {}", ending(exit)))
+        ),
+        story: Vec::new(),
+        evidence,
+        victim: None,
+    })
 }

@@ -128,7 +128,6 @@ impl Aside {
     ///
     /// # Errors
     /// It cannot be started.
-    #[expect(clippy::disallowed_methods, reason = "the one place where such a child is started")]
     pub fn start(command: &mut Command) -> io::Result<Self> {
         let mut elsewhere = WAITED_FOR_ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner);
         let child = command.process_group(0).spawn()?;

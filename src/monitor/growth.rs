@@ -169,19 +169,24 @@ impl Track {
     }
 
     /// The rate of a rush: growth in every one of the last readings (over three seconds, three readings at least) that
-    /// would fill what is left within `imminent`. It comes before [`Track::predict`] can name a time.
+    /// would fill what is left within `imminent`, without the steepest step of it: that may be a jump, which is over. It
+    /// comes before [`Track::predict`] can name a time.
     pub(super) fn rush(&self, headroom: Option<Bytes>, limit: Bytes, imminent: Duration) -> Option<Rate> {
         let (now, need) = *self.readings.back()?;
         let back = self.readings.iter().rev().enumerate();
         let recent = back.take_while(|(index, (at, _))| *index < 3 || now - at <= 3_500).map(|(_, reading)| *reading);
         let (first, before) = recent.clone().last()?;
         let grew = need - before;
-        let rises = recent.clone().zip(recent.skip(1)).all(|((_, later), (_, earlier))| later > earlier);
+        let rises = recent.clone().zip(recent.clone().skip(1)).all(|((_, later), (_, earlier))| later > earlier);
         let news = grew >= (limit.0 as f64 / 200.0).max((1_u64 << 20) as f64);
         if self.readings.len() < 3 || !rises || !news || !self.is_beyond_crest(need) {
             return None;
         }
-        let rate = grew / (f64::from(now - first) / 1000.0);
+        let step =
+            |((later, to), (earlier, from)): ((Millis, f64), (Millis, f64))| (to - from, f64::from(later - earlier));
+        let steps = recent.clone().zip(recent.skip(1)).map(step);
+        let steepest = steps.max_by(|(a, a_took), (b, b_took)| (a * b_took).total_cmp(&(b * a_took)))?;
+        let rate = (grew - steepest.0) / ((f64::from(now - first) - steepest.1) / 1000.0);
         Rate::new(rate).filter(|_| headroom.is_some_and(|left| left.0 as f64 <= rate * imminent.as_secs_f64()))
     }
 
@@ -334,6 +339,18 @@ mod tests {
             assert_eq!(rush(&track, 600).is_some(), second >= 22, "{second}");
         }
         assert_eq!(rush(&track, 4000), None);
+    }
+
+    #[test]
+    fn one_jump_before_a_slow_leak_was_a_rush() {
+        let (mut track, config) = (Track::default(), SteadyConfig::default());
+        let limit = Bytes::from_mib(300);
+        for second in 0..20_u32 {
+            let need = if second < 5 { 20.0 } else { 200.0 } + 0.2 * f64::from(second);
+            track.observe(second * 1000, need * MIB, limit, Bytes(0), &config);
+            let left = Bytes(limit.0 - (need * MIB) as u64);
+            assert_eq!(track.rush(Some(left), limit, Duration::from_secs(60)), None, "{second}");
+        }
     }
 
     #[test]

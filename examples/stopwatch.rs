@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const STARTS: usize = 9;
 const PRESSES: usize = 400;
 /// How the process is called that starts to grow.
-const GROWER: &str = "grows-when-told";
+const GROWER: &str = "swells";
 const GROWERS: usize = 5;
 
 fn main() {
